@@ -1,0 +1,53 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make .venv and install what they need, once.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-llm test test-all interop lint clean
+
+help:
+	@echo "make demo      run the example suite with --aifootprint"
+	@echo "make demo-llm  the same with a real LLM served on this machine (downloads 355 MB)"
+	@echo "make test      lint, types, import contract and all everyday tests"
+	@echo "make interop   the tests against the large libraries (torch, a real LLM)"
+	@echo "make test-all  make test on every Python from 3.10 to 3.13 that is installed, and make interop"
+
+# A Python without ensurepip (Debian's, without python3-venv) still has pip: virtualenv does the same then.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) 2>/dev/null \
+	  || { rm -rf $(VENV); $(PYTHON) -m pip install --quiet --target $(VENV)-tool virtualenv \
+	       && PYTHONPATH=$(VENV)-tool $(PYTHON) -m virtualenv --quiet $(VENV); }
+
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	$(PIP) -e ".[$*]"
+	@touch $@
+
+demo: $(VENV)/.installed-demo
+	cd docs/examples && ../../$(BIN)/python -m pytest --aifootprint
+
+demo-llm: $(VENV)/.installed-demo-llm
+	cd docs/examples/llm && ../../../$(BIN)/python -m pytest --aifootprint
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: lint
+	$(BIN)/python -m pytest tests/unit tests/integration
+
+interop: $(VENV)/.installed-interop
+	$(BIN)/python -m pytest tests/interop
+
+PYTHONS := $(foreach v,3.10 3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null))
+test-all: test interop
+	@for python in $(PYTHONS); do \
+	  echo "== $$python"; \
+	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,98 @@
+"""What a process that runs tests leaves behind: spans of CPU time with their owners, flat and cheap.
+
+A lane is one process: the only one, or one xdist worker. A span says that from ``t0`` to ``t1`` the process worked for
+an owner, and what its CPU clock said at both edges. Owners are integers, counted up within the lane: a test, or one
+set-up or teardown of a fixture of wider than function scope. A fixture's span lies inside the span of the test that
+happened to trigger it; that test gets the same span again with sign -1, so a sum over spans counts every nanosecond
+once.
+
+The CPU clock of a lane is ``Tree(t)`` (method: section 1) minus what this plugin itself used.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+SPAN_FIELDS = 7
+TICK_FIELDS = 3
+PHASES = ("setup", "call", "teardown")
+
+
+class Span(NamedTuple):
+    """One span; times in ns of CLOCK_MONOTONIC, ``c`` in ns of the lane's CPU clock."""
+
+    owner: int
+    phase: int
+    sign: int
+    t0_ns: int
+    t1_ns: int
+    c0_ns: int
+    c1_ns: int
+
+
+class Tick(NamedTuple):
+    """The lane's CPU clock and the plugin's own CPU at a moment; taken only where a counter is sampled."""
+
+    t_ns: int
+    cpu_ns: int
+    plugin_ns: int
+
+
+@dataclass(slots=True)
+class Lane:
+    """The spans of one process.
+
+    Attributes:
+        worker: ``main``, ``gw0``, ... boot_id: of its kernel: lanes of another host are domains of their own.
+        start_ns, end_ns: CLOCK_MONOTONIC when metering started and ended in this process.
+        plugin_ns: CPU that this plugin used in this process, in no span.
+    """
+
+    worker: str
+    boot_id: str
+    start_ns: int = 0
+    end_ns: int = 0
+    plugin_ns: int = 0
+    flat_spans: array[int] = field(default_factory=lambda: array("q"))
+    flat_ticks: array[int] = field(default_factory=lambda: array("q"))
+
+    def add(self, span: Span | tuple[int, int, int, int, int, int, int]) -> None:
+        """Append one span."""
+        self.flat_spans.extend(span)
+
+    def spans(self) -> Iterator[Span]:
+        """All spans in the order they were added."""
+        flat = self.flat_spans
+        for i in range(0, len(flat), SPAN_FIELDS):
+            yield Span(*flat[i : i + SPAN_FIELDS])
+
+    def ticks(self) -> Iterator[Tick]:
+        """All ticks in time order."""
+        flat = self.flat_ticks
+        for i in range(0, len(flat), TICK_FIELDS):
+            yield Tick(*flat[i : i + TICK_FIELDS])
+
+    def cpu_ns_by_owner(self) -> dict[int, int]:
+        """CPU ns of every owner: the signed sum of its spans."""
+        seconds: dict[int, int] = {}
+        for span in self.spans():
+            seconds[span.owner] = seconds.get(span.owner, 0) + span.sign * (span.c1_ns - span.c0_ns)
+        return seconds
+
+    def to_wire(self) -> dict[str, Any]:
+        """Builtin types only."""
+        return {
+            "worker": self.worker, "boot_id": self.boot_id, "start_ns": self.start_ns, "end_ns": self.end_ns,
+            "plugin_ns": self.plugin_ns, "spans": self.flat_spans.tolist(), "ticks": self.flat_ticks.tolist(),
+        }  # fmt: skip
+
+    @classmethod
+    def from_wire(cls, data: dict[str, Any]) -> Lane:
+        """The lane that ``to_wire`` gave."""
+        lane = cls(data["worker"], data["boot_id"], data["start_ns"], data["end_ns"], data["plugin_ns"])
+        lane.flat_spans.extend(data["spans"])
+        lane.flat_ticks.extend(data["ticks"])
+        return lane

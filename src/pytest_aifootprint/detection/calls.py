@@ -1,0 +1,87 @@
+"""AI calls as they are seen: names and counts, never contents."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+OPERATIONS = (
+    "chat",
+    "completion",
+    "embedding",
+    "rerank",
+    "image",
+    "audio",
+    "moderation",
+    "inference",
+    "training",
+)
+LOCALITIES = ("local", "remote")
+REALNESSES = ("live", "replayed", "mocked")
+
+
+@dataclass(slots=True)
+class AICall:
+    """One use of a model, not yet priced. In-process calls of one kind in one window are one row with a ``count``.
+
+    Attributes:
+        operation: one of ``OPERATIONS``.
+        client: the seam that saw it: ``httpx``, ``httpx2``, ``onnxruntime``, ``sklearn``, ``torch``, ``fixture``.
+        locality: where the model ran. realness: whether a model ran at all.
+        provider: ``openai``, ``anthropic``, ...; None inside the process, "unknown" for an unknown host.
+        model: as requested; for in-process models the name of file, repository or class. None if unknown.
+        response_model: as answered (a local server may answer with a file path).
+        streamed: the answer came in pieces.
+        input_tokens: cached ones included. cached_input_tokens: a subset of input.
+        output_tokens: reasoning included. reasoning_tokens: a subset of output. All None if unknown.
+        tokens_estimated: counted from chunks because the answer had no usage.
+        started_ns: CLOCK_MONOTONIC. duration_ns: until the answer was complete or given up; summed over ``count``.
+        status: HTTP status, or "error" without an answer; None inside the process.
+        abandoned: the client stopped reading before the end.
+        phase: ``setup``, ``call`` or ``teardown`` of the owning test, or ``fixture``; the recorder fills it.
+        inferred: owner found by the process-wide current test, not by context.
+        replayer: what answered instead of the provider: ``vcrpy``, ``respx``, ``own server``, ...
+        host: host name (and port on loopback) only; no path, no query.
+        parameters: number of parameters of an in-process model, if known. samples: batch items, if known.
+        notices: codes of what is not known about this call (``unknown-provider``, ``unknown-format``, ...).
+        count: number of calls in this row.
+    """
+
+    operation: str
+    client: str
+    locality: str
+    realness: str
+    started_ns: int
+    duration_ns: int
+    provider: str | None = None
+    model: str | None = None
+    response_model: str | None = None
+    streamed: bool = False
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    tokens_estimated: bool = False
+    status: int | str | None = None
+    abandoned: bool = False
+    phase: str = "call"
+    inferred: bool = False
+    replayer: str | None = None
+    host: str | None = None
+    parameters: int | None = None
+    samples: int | None = None
+    notices: tuple[str, ...] = ()
+    count: int = 1
+
+    def to_wire(self) -> dict[str, Any]:
+        """Builtin types only, defaults left out: what travels between workers."""
+        return {k: v for k, v in asdict(self).items() if v != _DEFAULTS.get(k, _MISSING)}
+
+    @classmethod
+    def from_wire(cls, data: dict[str, Any]) -> AICall:
+        """The call that ``to_wire`` gave."""
+        return cls(**{**data, "notices": tuple(data.get("notices", ()))})
+
+
+_MISSING = object()
+_DEFAULTS = {f.name: f.default for f in fields(AICall)}

@@ -1,0 +1,86 @@
+"""Where seen calls go: to the owner (a test, or a shared fixture being set up) they ran in.
+
+Context variable first; else the process-wide current owner, with the call marked ``inferred``. A context variable can
+be stale (an event loop made in an earlier test keeps that test's context), so an owner that is closed is passed over.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Protocol
+
+from pytest_aifootprint.detection.calls import AICall
+
+
+class Owner(Protocol):
+    """Who a call belongs to. The session makes them; detection only appends."""
+
+    calls: list[AICall]
+    phase: str
+    closed: bool
+    tally: dict[tuple[object, ...], AICall]
+
+
+class Pending(Protocol):
+    """A call whose answer is not complete yet, such as a stream."""
+
+    def finish(self, *, abandoned: bool) -> None:
+        """Record the call with what is known. May be called twice; the second time does nothing."""
+
+
+class Recorder:
+    """The one place that detection reports to. One per process, made by the session, handed to every seam."""
+
+    def __init__(self) -> None:
+        self.context: ContextVar[Owner | None] = ContextVar("aifootprint_owner", default=None)
+        self.current: Owner | None = None
+        self.unowned: list[AICall] = []
+        self.errors: list[str] = []
+        self._pending: dict[int, tuple[Pending, Owner | None]] = {}
+
+    def owner(self) -> tuple[Owner | None, bool]:
+        """The owner of a call that starts now, and whether it was only inferred."""
+        owner = self.context.get()
+        if owner is not None and not owner.closed:
+            return owner, False
+        return self.current, self.current is not None
+
+    def record(self, call: AICall, owner: Owner | None, *, inferred: bool) -> None:
+        """Give a finished call to its owner; a call outside any window is kept as unowned."""
+        call.inferred = inferred
+        if owner is None:
+            call.phase = "outside"
+            self.unowned.append(call)
+            return
+        call.phase = owner.phase
+        owner.calls.append(call)
+
+    def tally(self, key: tuple[object, ...], owner: Owner | None) -> AICall | None:
+        """The row that equal in-process calls of the owner's current phase are counted in, if there is one yet."""
+        return None if owner is None else owner.tally.get((owner.phase, *key))
+
+    def start_tally(self, key: tuple[object, ...], call: AICall, owner: Owner | None, *, inferred: bool) -> None:
+        """Record the first of possibly many equal in-process calls."""
+        self.record(call, owner, inferred=inferred)
+        if owner is not None:
+            owner.tally[(owner.phase, *key)] = call
+
+    def wait_for(self, pending: Pending, owner: Owner | None) -> None:
+        """Remember an unfinished call, so that it is not lost if the client stops reading."""
+        self._pending[id(pending)] = (pending, owner)
+
+    def done(self, pending: Pending) -> None:
+        """The unfinished call has recorded itself."""
+        self._pending.pop(id(pending), None)
+
+    def flush(self, owner: Owner | None) -> None:
+        """Finish what is pending for an owner (None: for all) as abandoned. Called when a test ends."""
+        if not self._pending:
+            return
+        for pending, whose in list(self._pending.values()):
+            if owner is None or whose is owner:
+                pending.finish(abandoned=True)
+
+    def error(self, where: str, error: BaseException) -> None:
+        """Keep an error of ours for the report: watching never raises into the watched call."""
+        self.errors.append(f"{where}: {type(error).__name__}: {error}")

@@ -1,0 +1,79 @@
+"""What pricing a call gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pytest_aifootprint.quantities import Basis, Notice, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Carbon intensity of a place's electricity, location-based average.
+
+    Attributes:
+        zone: ``FRA``, ``USA/virginia``, ``gcp/us-central1``, ``WOR``, or "declared" for a number.
+        carbon_g_per_kwh: factor ``grid:ZONE``.
+        water_l_per_kwh: consumption at the power plants (EWIF), factor ``ewif:ZONE``; None if unknown.
+        source, year: of the carbon figure; year None where the data has none.
+        guessed: nobody said where we are: the world average stands in.
+    """
+
+    zone: str
+    carbon_g_per_kwh: Range
+    water_l_per_kwh: Range | None
+    source: str
+    year: int | None
+    guessed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The training footprint behind a model's training share.
+
+    Attributes:
+        method: ``share``, ``count``, ``measured``, or ``unknown``.
+        source: publication of the catalogue row, or of the shares.
+        kwh, carbon_kg: of the whole training, where published; lifetime_uses: where declared.
+    """
+
+    method: str
+    source: str
+    kwh: float | None = None
+    carbon_kg: Range | None = None
+    lifetime_uses: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallImpact:
+    """One call's footprint beside what the local meters see. None means unknown, never zero.
+
+    Attributes:
+        energy_j: electricity in the provider's data centre, PUE included; EXACT_ZERO for a local, replayed or mocked
+            call (local energy is metered in the windows).
+        use_carbon_g: of that electricity. hardware_carbon_g: the provider's embodied share.
+        training_carbon_g: the training share; None if unknown. training_energy_j: likewise.
+        water_site_l, water_source_l: of that electricity.
+        avoidable_carbon_g: use less the provider's standby. avoided_carbon_g: of a replayed call, what it would have
+            cost live in use; EXACT_ZERO otherwise.
+        training: where the training share comes from.
+        basis, source, equation: how the numbers came about; the equation in one line with its inputs.
+        priced: False if nothing at all could be said about a call that needs a price.
+        notices: what a reader has to know about this call.
+    """
+
+    energy_j: Range | None
+    use_carbon_g: Range | None
+    hardware_carbon_g: Range | None
+    training_carbon_g: Range | None
+    training_energy_j: Range | None
+    water_site_l: Range | None
+    water_source_l: Range | None
+    avoidable_carbon_g: Range | None
+    avoided_carbon_g: Range | None
+    training: Training
+    basis: Basis
+    source: str
+    equation: str
+    priced: bool = True
+    notices: tuple[Notice, ...] = field(default=())

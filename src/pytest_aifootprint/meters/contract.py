@@ -1,0 +1,150 @@
+"""What a meter is.
+
+A counter meter reads one device's cumulative energy in joules. A load model has no counter: it turns CPU seconds into
+joules. Neither ever answers 0 for "don't know": an unreadable counter says why, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_aifootprint.quantities import Basis, Range
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A counter's value.
+
+    Attributes:
+        t_ns: CLOCK_MONOTONIC when it was read.
+        energy_j: joules since some fixed moment, wrap-arounds already taken out; never falls.
+    """
+
+    t_ns: int
+    energy_j: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A counter that could not be read: a gap, never a zero."""
+
+    t_ns: int
+    reason: str
+    remedy: str
+
+
+class CounterMeter(Protocol):
+    """One device's cumulative energy counter."""
+
+    @property
+    def name(self) -> str:
+        """The source, as the report prints it: ``rapl``, ``nvml``, ``recorded``."""
+
+    @property
+    def domain(self) -> str:
+        """``cpu``, ``ram``, ``gpu0``, ``gpu1``, ..."""
+
+    @property
+    def basis(self) -> Basis:
+        """How good its joules are."""
+
+    @property
+    def reason(self) -> str:
+        """Why it was chosen, with the device: one line for the report."""
+
+    def read(self) -> Reading | Unreadable:
+        """The counter now. Never raises; costs microseconds."""
+
+    def close(self) -> None:
+        """Give the device back. May be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Joules from CPU seconds, linear, so that a neighbour does not change a test's number (method: section 2).
+
+    Attributes:
+        name: the table row, ``load model: VM, AMD EPYC``.
+        reason: what was recognised and why no counter stands here: one line.
+        active_w: watts per busy CPU second above idle (at the wall for cloud rows: PUE is inside), factor ``cpu_w``.
+        idle_w_per_cpu: watts per logical CPU, whether busy or not, factor ``idle_w``.
+        n_cpu: logical CPUs of this machine.
+        includes_ram: the CPU figure contains memory, so the memory domain is "in cpu".
+        boundary: ``wall`` or ``component``: what the watts contain.
+        source: publication of the row.
+        machine: row of the hardware table: ``vm``, ``laptop``, ``desktop``, ``server``.
+    """
+
+    name: str
+    reason: str
+    active_w: Range
+    idle_w_per_cpu: Range
+    n_cpu: int
+    includes_ram: bool
+    boundary: str
+    source: str
+    machine: str
+    basis: Basis = Basis.MODELLED
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryModel:
+    """Memory without a counter: a constant power that stands in idle (method: section 2).
+
+    Attributes:
+        power_w: watts of the installed memory; None where the CPU figure includes it ("in cpu").
+    """
+
+    reason: str
+    power_w: Range | None
+    source: str
+    name: str = "memory model"
+    basis: Basis = Basis.MODELLED
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedMeter:
+    """A meter that does not work here: why, and what to do about it."""
+
+    name: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """This machine, as far as numbers depend on it.
+
+    Attributes:
+        cpu_model: as the kernel names it, or "unknown".
+        n_cpu: logical CPUs. n_cores: physical cores, None where not known.
+        virtual: the kernel runs in a virtual machine. memory_bytes: installed, or the VM's.
+        kind: ``vm``, ``laptop``, ``desktop`` or ``server``.
+    """
+
+    cpu_model: str
+    n_cpu: int
+    n_cores: int | None
+    virtual: bool
+    memory_bytes: int
+    kind: str
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was chosen to meter this machine, and what was not.
+
+    ``cpu_model`` is always there: it prices CPU seconds where no counter stands, or when one breaks in mid-run.
+    """
+
+    host: Host
+    counters: tuple[CounterMeter, ...]
+    cpu_model: LoadModel
+    memory_model: MemoryModel
+    rejected: tuple[RejectedMeter, ...]
+
+    def counter(self, domain: str) -> CounterMeter | None:
+        """The counter of a domain, if there is one."""
+        return next((m for m in self.counters if m.domain == domain), None)

@@ -1,0 +1,282 @@
+"""The footprint of a run, as frozen data: what every report, budget and hint is made from.
+
+The shape follows the JSON contract (schema_version 1, ``records/report.schema.json``). Ranges keep their factors here;
+reports print low, central and high. None means unknown, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training
+from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
+
+
+@dataclass(frozen=True, slots=True)
+class Carbon:
+    """Grams CO2e by part; ``total`` is the sum of what is known (``unknown`` names the rest)."""
+
+    use: Range | None = EXACT_ZERO
+    training: Range | None = EXACT_ZERO
+    hardware: Range | None = EXACT_ZERO
+
+    @property
+    def total(self) -> Range:
+        """The headline: use + training + hardware, as far as known."""
+        return total(part for part in (self.use, self.training, self.hardware) if part is not None)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names of the parts that are not known."""
+        return tuple(n for n in ("use", "training", "hardware") if getattr(self, n) is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Water:
+    """Litres at the data centre and at the power plants."""
+
+    site: Range = EXACT_ZERO
+    source: Range = EXACT_ZERO
+
+    @property
+    def total(self) -> Range:
+        """Site + source."""
+        return self.site + self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Joules by domain: ``cpu``, ``ram``, ``gpu`` (all cards), ``remote``."""
+
+    by_domain: Mapping[str, Range] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Range:
+        """Over all domains."""
+        return total(self.by_domain.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token counts; ``unknown_calls`` says how many calls did not tell theirs."""
+
+    input: int = 0
+    output: int = 0
+    cached_input: int = 0
+    reasoning: int = 0
+    unknown_calls: int = 0
+
+    @property
+    def all(self) -> int:
+        """Input + output (cached and reasoning are subsets)."""
+        return self.input + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class CallFootprint:
+    """A call with its price."""
+
+    call: AICall
+    impact: CallImpact
+
+    @property
+    def carbon(self) -> Carbon:
+        """Use, training share and provider's hardware of this call."""
+        return Carbon(self.impact.use_carbon_g, self.impact.training_carbon_g, self.impact.hardware_carbon_g)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a test: ``phases`` maps setup, call, teardown to duration_s, cpu_s and the phase's outcome."""
+
+    number: int
+    outcome: str
+    duration_s: float
+    phases: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class FixtureShare:
+    """A test's share of a shared fixture: the fixture's footprint over its distinct users on all workers."""
+
+    name: str
+    scope: str
+    users: int
+    energy: Energy
+    carbon: Carbon
+
+
+@dataclass(frozen=True, slots=True)
+class FixtureFootprint:
+    """A shared fixture as a whole: all its set-ups and teardowns on all workers."""
+
+    id: str
+    name: str
+    scope: str
+    users: tuple[str, ...]
+    setups: int
+    calls: tuple[CallFootprint, ...]
+    energy: Energy
+    carbon: Carbon
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a limit says.
+
+    Attributes:
+        scope: ``run`` or a node id. limit: as the user wrote it.
+        unit: ``carbon_g``, ``energy_j``, ... limit_value: in that unit.
+        actual: what it was held against; None if nothing could be priced.
+        bound: low, central or high. verdict: pass, fail or undecided. message: one line.
+    """
+
+    scope: str
+    limit: str
+    unit: str
+    limit_value: float
+    actual: Range | None
+    bound: str
+    verdict: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestFootprint:
+    """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone."""
+
+    __test__ = False  # pytest would try to collect the name
+
+    nodeid: str
+    worker: str
+    outcome: str
+    ai: bool
+    attempts: tuple[Attempt, ...]
+    calls: tuple[CallFootprint, ...]
+    energy: Energy
+    carbon: Carbon
+    water: Water
+    avoidable_carbon_g: Range
+    avoided_carbon_g: Range
+    direct_cpu_s: float
+    direct_energy: Energy
+    direct_carbon: Carbon
+    fixtures: tuple[FixtureShare, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens of the own live calls."""
+        return count_tokens(self.calls)
+
+
+def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Tokens:
+    """Tokens of the live calls among these; a remote or LLM call without any count is an unknown call."""
+    live = [c.call for c in calls if c.call.realness == "live" and c.call.operation not in {"inference", "training"}]
+    return Tokens(
+        input=sum(c.input_tokens or 0 for c in live),
+        output=sum(c.output_tokens or 0 for c in live),
+        cached_input=sum(c.cached_input_tokens or 0 for c in live),
+        reasoning=sum(c.reasoning_tokens or 0 for c in live),
+        unknown_calls=sum(c.count for c in live if c.input_tokens is None and c.output_tokens is None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DomainBalance:
+    """Where the metered joules of one local domain went; central values (method: section 2)."""
+
+    metered_j: float
+    ai_tests_j: float
+    shared_fixtures_j: float
+    other_tests_j: float
+    other_processes_j: float
+    idle_j: float
+    plugin_j: float
+    clamped_j: float
+    basis: Basis
+    meter: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFootprint:
+    """All calls to one model in this run."""
+
+    id: str
+    provider: str | None
+    calls: int
+    tokens: Tokens
+    energy_j: Range | None
+    carbon: Carbon
+    training: Training
+
+
+@dataclass(frozen=True, slots=True)
+class MeterUse:
+    """A meter that metered this run."""
+
+    domain: str
+    name: str
+    basis: Basis
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Over all AI tests."""
+
+    ai_tests: int
+    tests: int
+    calls_live: int
+    calls_replayed: int
+    calls_mocked: int
+    tokens: Tokens
+    energy: Energy
+    carbon: Carbon
+    water: Water
+    avoidable_carbon_g: Range
+    avoided_carbon_g: Range
+    sci_style: Mapping[str, Any] | None
+    basis_share: Mapping[str, float]
+    unpriced_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """One process that ran tests; ``reported`` is False for a worker that was lost."""
+
+    id: str
+    reported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFootprint:
+    """Everything that a report can print."""
+
+    version: str
+    factors_version: str
+    started_at: str
+    duration_s: float
+    python: str
+    pytest: str
+    host: Mapping[str, Any]
+    ci: Mapping[str, str]
+    commit: str | None
+    workers: tuple[WorkerRecord, ...]
+    local_grid: Grid
+    remote_grids: Mapping[str, Grid]
+    meters: tuple[MeterUse, ...]
+    rejected_meters: tuple[Mapping[str, str], ...]
+    totals: Totals
+    balance: Mapping[str, DomainBalance]
+    tests: tuple[TestFootprint, ...]
+    fixtures: tuple[FixtureFootprint, ...]
+    models: tuple[ModelFootprint, ...]
+    verdicts: tuple[Verdict, ...]
+    notices: tuple[Notice, ...]
+    seams: Mapping[str, str] = field(default_factory=dict)

@@ -33,7 +33,7 @@ class Range:
     """
 
     central: float
-    factors: Mapping[str, LogPair] = field(default=_NO_FACTORS)
+    factors: Mapping[str, LogPair] = field(default_factory=lambda: _NO_FACTORS)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.central) and self.central >= 0):

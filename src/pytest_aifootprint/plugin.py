@@ -1,1 +1,60 @@
-"""The pytest11 entry point."""
+"""The pytest11 entry point. Imports pytest and the option table, nothing else: off means off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_aifootprint.options import MARKER_HELP, add_options, is_on, read_settings
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.fixtures import Footprint
+    from pytest_aifootprint.session import Metering
+
+METERING: pytest.StashKey[Metering] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the extension points, so that a conftest may use them whether we are on or off."""
+    from pytest_aifootprint import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Read the settings and arm the seams before a conftest can import a client library."""
+    if is_on(early_config):
+        settings = read_settings(early_config)
+        from pytest_aifootprint.session import Metering
+
+        early_config.stash[METERING] = Metering.arm(early_config, settings)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Pick the role: a worker knows that it is one only now."""
+    config.addinivalue_line("markers", MARKER_HELP)
+    metering = config.stash.get(METERING, None)
+    if metering is not None:
+        metering.start(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Undo every patch, also when the run broke off."""
+    metering = config.stash.get(METERING, None)
+    if metering is not None:
+        metering.disarm()
+
+
+@pytest.fixture
+def aifootprint(request: pytest.FixtureRequest) -> Footprint:
+    """What this test did with AI models so far; records calls that no seam can see. Harmless when metering is off."""
+    from pytest_aifootprint.fixtures import footprint_of
+
+    return footprint_of(request, request.config.stash.get(METERING, None))

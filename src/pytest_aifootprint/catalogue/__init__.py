@@ -1,1 +1,27 @@
-"""TBD."""
+"""Factors and published figures, each with its source; read when first needed, never at import."""
+
+from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
+from pytest_aifootprint.catalogue.llm_sizes import LlmSize, llm_sizes
+from pytest_aifootprint.catalogue.loader import Catalogue, default_catalogue
+from pytest_aifootprint.catalogue.rows import Factor, Machine, ModelClass, Origin, Provider, TrainingRow
+from pytest_aifootprint.catalogue.zones import Intensity, ZoneError, ewif_l_per_kwh, lookup_zone
+
+__all__ = [
+    "Catalogue",
+    "CatalogueError",
+    "Factor",
+    "Fields",
+    "Intensity",
+    "LlmSize",
+    "Machine",
+    "ModelClass",
+    "Origin",
+    "Provider",
+    "TrainingRow",
+    "Triple",
+    "ZoneError",
+    "default_catalogue",
+    "ewif_l_per_kwh",
+    "llm_sizes",
+    "lookup_zone",
+]

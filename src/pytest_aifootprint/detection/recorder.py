@@ -36,6 +36,7 @@ class Recorder:
         self.current: Owner | None = None
         self.unowned: list[AICall] = []
         self.errors: list[str] = []
+        self._unowned_tally: dict[tuple[object, ...], AICall] = {}
         self._pending: dict[int, tuple[Pending, Owner | None]] = {}
 
     def owner(self) -> tuple[Owner | None, bool]:
@@ -57,12 +58,16 @@ class Recorder:
 
     def tally(self, key: tuple[object, ...], owner: Owner | None) -> AICall | None:
         """The row that equal in-process calls of the owner's current phase are counted in, if there is one yet."""
-        return None if owner is None else owner.tally.get((owner.phase, *key))
+        if owner is None:
+            return self._unowned_tally.get(key)
+        return owner.tally.get((owner.phase, *key))
 
     def start_tally(self, key: tuple[object, ...], call: AICall, owner: Owner | None, *, inferred: bool) -> None:
         """Record the first of possibly many equal in-process calls."""
         self.record(call, owner, inferred=inferred)
-        if owner is not None:
+        if owner is None:
+            self._unowned_tally[key] = call
+        else:
             owner.tally[(owner.phase, *key)] = call
 
     def wait_for(self, pending: Pending, owner: Owner | None) -> None:

@@ -1,1 +1,1 @@
-"""TBD."""
+"""Meters: energy counters, and models where no counter stands. ``selection.select`` chooses for this machine."""

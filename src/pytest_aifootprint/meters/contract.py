@@ -6,6 +6,7 @@ joules. Neither ever answers 0 for "don't know": an unreadable counter says why,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,6 +138,9 @@ class Selection:
     """What was chosen to meter this machine, and what was not.
 
     ``cpu_model`` is always there: it prices CPU seconds where no counter stands, or when one breaks in mid-run.
+
+    Attributes:
+        recorded_busy: the machine's busy CPU seconds as a recorded meter scripts them; None: read the machine.
     """
 
     host: Host
@@ -144,6 +148,7 @@ class Selection:
     cpu_model: LoadModel
     memory_model: MemoryModel
     rejected: tuple[RejectedMeter, ...]
+    recorded_busy: Callable[[], float | None] | None = None
 
     def counter(self, domain: str) -> CounterMeter | None:
         """The counter of a domain, if there is one."""

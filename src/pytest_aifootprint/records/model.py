@@ -133,6 +133,7 @@ class Verdict:
         unit: ``carbon_g``, ``energy_j``, ... limit_value: in that unit.
         actual: what it was held against; None if nothing could be priced.
         bound: low, central or high. verdict: pass, fail or undecided. message: one line.
+        reason: what decided it, without figures; "" where the figures say it all.
     """
 
     scope: str
@@ -143,6 +144,7 @@ class Verdict:
     bound: str
     verdict: str
     message: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

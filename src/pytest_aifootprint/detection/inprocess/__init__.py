@@ -1,1 +1,1 @@
-"""TBD."""
+"""One file per framework that runs models inside this process."""

@@ -1,0 +1,206 @@
+"""CPU time of this process and everything that it started: ``Tree(t)`` of method section 1.
+
+``Tree(t)`` = own CPU + ended children (``RUSAGE_CHILDREN``) + living descendants (their clock, and what they reaped) +
+retired ones. Only differences mean something, and they are signed: a term that were clamped would bill a child twice,
+once alive and once reaped.
+
+*Retired* is what a descendant was last seen with when it left the tree unaccounted: it was handed to init (a daemon),
+or it ended and nobody waited for it (SIGCHLD ignored). From then on it is none of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+
+from pytest_aifootprint.attribution import portable, proc
+from pytest_aifootprint.attribution.proc import Descendant, Key
+from pytest_aifootprint.quantities import Basis
+
+_LINUX = sys.platform.startswith("linux")
+_ATTEMPTS = 5
+_ROUNDING_NS = 10_000  # rusage cuts user and system time to microseconds each
+_BIRTH_NS = 10_000_000  # a new pid is given out microseconds before its process can be listed
+
+_trees: weakref.WeakSet[CpuTree] = weakref.WeakSet()
+_fork_hooks: list[Callable[[], None]] = []
+
+
+class CpuTree:
+    """CPU nanoseconds of this process and its descendants.
+
+    A look costs two microseconds where no child lives, no look into /proc included. May be called from two threads.
+
+    Attributes:
+        basis: measured; modelled once a descendant could only be read in 10 ms ticks, or through psutil.
+    """
+
+    def __init__(self, *, include_children: bool = True) -> None:
+        """Start watching.
+
+        Args:
+            include_children: False for xdist's controller, whose children are the workers, which meter themselves.
+        """
+        self.basis = Basis.MEASURED
+        self._lock = threading.RLock()
+        self._known: dict[Key, Descendant] = {}
+        self._retired_ns = 0
+        self._reaped_seen_ns = 0
+        self._last_pid: str | None = None
+        self._last_pid_since_ns = 0
+        self._complete = False  # the last listing held everyone who was born before _last_pid
+        self._has_children = _has_children_call() if include_children else None
+        _keep_over_fork(self)
+
+    def now_ns(self) -> int:
+        """Own CPU + ended children + living descendants + retired, in ns (method: section 1). Never raises OSError."""
+        has_children = self._has_children
+        if has_children is None:
+            return time.process_time_ns()
+        if self._known or has_children():
+            return self._slow_ns(has_children)
+        return time.process_time_ns() + _reaped_ns() + self._retired_ns
+
+    def living(self) -> tuple[int, ...]:
+        """Pids of the descendants at the last look."""
+        return tuple(pid for pid, _ in self._known)
+
+    def _slow_ns(self, has_children: Callable[[], bool]) -> int:
+        with self._lock:
+            own = time.process_time_ns()
+            for _ in range(_ATTEMPTS):
+                reaped = _reaped_ns()
+                found = self._look() if has_children() else {}
+                retired = self._settle(found, reaped)
+                if _reaped_ns() == reaped:  # else a child was reaped while we looked, by a thread or a signal handler
+                    break
+            self._retired_ns = retired
+            self._reaped_seen_ns = reaped
+            self._known = found  # last: another thread takes the fast path as soon as this is empty
+            if not _LINUX and not found:
+                portable.all_gone()
+            if any(not one.exact for one in found.values()):
+                self.basis = Basis.MODELLED
+            return own + reaped + retired + sum(one.total_ns for one in found.values())
+
+    def _look(self) -> dict[Key, Descendant]:
+        if not _LINUX:
+            return portable.descendants()
+        last = proc.last_pid()
+        now = time.monotonic_ns()
+        if last is None or last != self._last_pid:
+            self._last_pid, self._last_pid_since_ns, self._complete = last, now, False
+        elif self._complete:
+            return dict(self._again())
+        elif now - self._last_pid_since_ns > _BIRTH_NS:
+            self._complete = True
+        return proc.descendants()
+
+    def _again(self) -> Iterator[tuple[Key, Descendant]]:
+        """The known descendants: nobody was born since they were listed, so who had no children has reaped nobody."""
+        parents = {one.parent for one in self._known.values()}
+        for key, old in self._known.items():
+            clock = proc.cpu_clock_ns(old.pid) if old.exact and key not in parents else None
+            if clock is not None:
+                yield key, Descendant(old.pid, old.start, old.parent, clock, True, old.reaped_ns, old.floor_ns)
+            elif (one := proc.look(old.pid, old.parent)) is not None and one.start == old.start:
+                yield key, one
+
+    def _settle(self, found: dict[Key, Descendant], reaped_ns: int) -> int:
+        """What is retired now that those of ``_known`` who are not in ``found`` are gone; completes ``found``."""
+        retired = self._retired_ns
+        gone: list[Descendant] = []
+        for key, old in self._known.items():
+            if key in found:
+                found[key].floor_ns = old.floor_ns
+                continue
+            parent = _parent_now(old)
+            if parent is None:
+                gone.append(old)
+            elif (one := _still_ours(old, parent, found)) is not None:
+                found[key] = one  # the kernel's list of children may miss one when its neighbour ends
+                one.floor_ns = old.floor_ns
+            else:
+                retired += old.total_ns
+        unaccounted = 0
+        for old in gone:
+            heir = old.parent
+            while heir is not None and heir not in found:
+                heir = self._known[heir].parent if heir in self._known else None
+            if heir is None:
+                unaccounted += old.total_ns
+            else:
+                found[heir].floor_ns += old.total_ns
+        missing = unaccounted - (reaped_ns - self._reaped_seen_ns)
+        return retired + missing if missing > _ROUNDING_NS else retired
+
+    def _forget(self) -> None:
+        """In a forked child: its clock starts at 0, and the lock may be held by a thread that it does not have."""
+        self._lock = threading.RLock()
+        self._known = {}
+        self._retired_ns = self._reaped_seen_ns = 0
+        self._last_pid, self._complete = None, False
+
+
+def _parent_now(old: Descendant) -> int | None:
+    """Pid of the parent of a descendant that was not listed; None if it ended."""
+    if not _LINUX:
+        return None
+    status = proc.stat(old.pid)
+    return status.ppid if status is not None and status.start == old.start else None
+
+
+def _still_ours(old: Descendant, parent: int, found: dict[Key, Descendant]) -> Descendant | None:
+    if parent == os.getpid():
+        return proc.look(old.pid, None)
+    above = next((key for key in found if key[0] == parent), None)
+    return None if above is None else proc.look(old.pid, above)
+
+
+def _reaped_call() -> Callable[[], int]:
+    if sys.platform == "win32":
+        return lambda: 0
+    from resource import RUSAGE_CHILDREN, getrusage
+
+    def reaped_ns() -> int:
+        usage = getrusage(RUSAGE_CHILDREN)
+        return int((usage[0] + usage[1]) * 1e9 + 0.5)
+
+    return reaped_ns
+
+
+_reaped_ns = _reaped_call()
+
+
+def _has_children_call() -> Callable[[], bool]:
+    if sys.platform == "win32" or not hasattr(os, "waitid"):
+        portable.watch_spawns()
+        return portable.may_have_children
+    from os import P_ALL, WEXITED, WNOHANG, WNOWAIT, waitid
+
+    options = WEXITED | WNOHANG | WNOWAIT  # only asks: whoever ended stays to be waited for
+
+    def has_children() -> bool:
+        try:
+            waitid(P_ALL, 0, options)
+        except ChildProcessError:
+            return False
+        return True
+
+    return has_children
+
+
+def _keep_over_fork(tree: CpuTree) -> None:
+    if not _fork_hooks and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+        _fork_hooks.append(_after_fork)
+    _trees.add(tree)
+
+
+def _after_fork() -> None:
+    for tree in list(_trees):
+        tree._forget()  # noqa: SLF001 # same module

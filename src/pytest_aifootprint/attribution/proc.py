@@ -1,0 +1,162 @@
+"""What Linux tells about the processes that we started: their CPU clocks, what they reaped, their children.
+
+Every function answers None, or nothing, for a process that is gone: between listing a child and reading it, it may end.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+Key = tuple[int, float]
+
+ROOT = "/proc"
+_SCHED_CLOCK = 2  # CPUCLOCK_SCHED of the kernel's posix-timers: all threads, nanoseconds
+_NS_PER_TICK = 0
+
+
+@dataclass(slots=True)
+class Descendant:
+    """A living (or unreaped) descendant at one moment; times in ns of CPU.
+
+    Attributes:
+        pid, start: what identifies it: pids are used again. parent: None for our own child.
+        clock_ns: its own CPU, all its threads. exact: that came from its CPU clock, not from 10 ms ticks.
+        reaped_ns: CPU of the children that it reaped, as the kernel tells (10 ms ticks).
+        floor_ns: what its children were last seen with before they were gone; the kernel's figure lags behind by up to
+            two ticks, and lacks children that were never waited for.
+    """
+
+    pid: int
+    start: float
+    parent: Key | None
+    clock_ns: int
+    exact: bool
+    reaped_ns: int
+    floor_ns: int
+
+    @property
+    def total_ns(self) -> int:
+        """Its CPU and that of its ended children."""
+        return self.clock_ns + max(self.reaped_ns, self.floor_ns)
+
+
+@dataclass(slots=True)
+class Stat:
+    """``/proc/pid/stat``: parent, start time (in ticks since boot), CPU ns of its own and of its reaped children."""
+
+    ppid: int
+    start: int
+    own_ns: int
+    reaped_ns: int
+
+
+def read(path: str) -> str | None:
+    """A small file of /proc as text; None if it is gone, or not ours to see."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return os.read(fd, 1 << 16).decode("ascii", "replace")
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def stat(pid: int) -> Stat | None:
+    """The status of a process; None if there is none."""
+    text = read(f"{ROOT}/{pid}/stat")
+    if not text:
+        return None
+    # The name in brackets may hold spaces and brackets; after the last one come state, ppid, ... (proc(5), field 3 on).
+    fields = text[text.rindex(")") + 2 :].split()
+    tick = _ns_per_tick()
+    return Stat(
+        int(fields[1]), int(fields[19]),
+        (int(fields[11]) + int(fields[12])) * tick, (int(fields[13]) + int(fields[14])) * tick,
+    )  # fmt: skip
+
+
+def cpu_clock_ns(pid: int) -> int | None:
+    """The CPU clock of another process, in ns; None if it is gone or the kernel does not tell."""
+    assert sys.platform != "win32"
+    try:
+        return time.clock_gettime_ns((~pid << 3) | _SCHED_CLOCK)
+    except OSError:
+        return None
+
+
+def last_pid() -> str | None:
+    """The pid that was given out last in this namespace: while it stays, no process and no thread was started."""
+    text = read(f"{ROOT}/loadavg")
+    return text.rsplit(None, 1)[-1] if text else None
+
+
+def descendants() -> dict[Key, Descendant]:
+    """All living descendants of this process, and ended ones that nobody has waited for yet."""
+    me = os.getpid()
+    by_parent = None if _lists_children(me) else _by_parent()
+    found: dict[Key, Descendant] = {}
+    waiting: list[tuple[int, Key | None]] = [(pid, None) for pid in _children(me, by_parent)]
+    while waiting:
+        pid, parent = waiting.pop()
+        # First what it reaped, then its children: one that is reaped in between is missed once, never billed twice.
+        one = look(pid, parent)
+        if one is None or (key := (pid, one.start)) in found:
+            continue
+        found[key] = one
+        waiting.extend((child, key) for child in _children(pid, by_parent))
+    return found
+
+
+def look(pid: int, parent: Key | None) -> Descendant | None:
+    """One descendant now; None if it is gone."""
+    status = stat(pid)
+    if status is None:
+        return None
+    clock = cpu_clock_ns(pid)
+    exact = clock is not None
+    if clock is None:
+        again = stat(pid)  # gone, or a kernel without clocks of other processes?
+        if again is None or again.start != status.start:
+            return None
+        clock = again.own_ns
+    return Descendant(pid, status.start, parent, clock, exact, status.reaped_ns, status.reaped_ns)
+
+
+def _lists_children(me: int) -> bool:
+    return os.path.exists(f"{ROOT}/{me}/task/{me}/children")  # noqa: PTH110 # in the path of a test: no Path objects
+
+
+def _children(pid: int, by_parent: dict[int, list[int]] | None) -> Iterator[int]:
+    if by_parent is not None:
+        yield from by_parent.get(pid, ())
+        return
+    try:
+        threads = os.listdir(f"{ROOT}/{pid}/task")  # noqa: PTH208 # likewise
+    except OSError:
+        return
+    for thread in threads:
+        yield from map(int, (read(f"{ROOT}/{pid}/task/{thread}/children") or "").split())
+
+
+def _by_parent() -> dict[int, list[int]]:
+    """For kernels without CONFIG_PROC_CHILDREN: every process of the machine under its parent."""
+    tree: dict[int, list[int]] = {}
+    for name in os.listdir(ROOT):  # noqa: PTH208 # likewise
+        if name.isdecimal() and (status := stat(int(name))) is not None:
+            tree.setdefault(status.ppid, []).append(int(name))
+    return tree
+
+
+def _ns_per_tick() -> int:
+    global _NS_PER_TICK  # noqa: PLW0603 # a constant of the kernel, asked for once
+    if not _NS_PER_TICK:
+        assert sys.platform != "win32"
+        _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    return _NS_PER_TICK

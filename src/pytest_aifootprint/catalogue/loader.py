@@ -1,0 +1,140 @@
+"""The catalogue: read once, on first use, and checked while it is read. Importing it reads nothing."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_aifootprint.catalogue import rows
+from pytest_aifootprint.catalogue.fields import CatalogueError, Triple
+from pytest_aifootprint.catalogue.packages import data_file
+from pytest_aifootprint.catalogue.rows import Factor, Machine, ModelClass, Provider, TrainingRow
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DATA = Path(__file__).parent / "data"
+RELEASED = "2026.11"
+"""Month of the last change of the data files; the hash behind it tells the rest."""
+
+OWN_FILES = ("defaults.toml", "machines.toml", "providers.toml", "training.toml")
+FOREIGN_FILES = (
+    ("codecarbon", "data/private_infra/global_energy_mix.json"),
+    ("codecarbon", "data/private_infra/carbon_intensity_per_source.json"),
+    ("codecarbon", "data/private_infra/nordic_emissions.json"),
+    ("codecarbon", "data/private_infra/2023/usa_emissions.json"),
+    ("codecarbon", "data/private_infra/2023/canada_energy_mix.json"),
+    ("codecarbon", "data/cloud/impact.csv"),
+    ("ecologits", "data/electricity_mixes.json"),
+    ("ecologits", "data/models.json"),
+)
+
+Row = TypeVar("Row")
+
+
+class Catalogue:
+    """The rows of one folder of data files. Each file is parsed when its rows are first asked for."""
+
+    def __init__(self, folder: Path = DATA) -> None:
+        """``folder`` holds the four files of ``OWN_FILES``."""
+        self._folder = folder
+
+    @functools.cached_property
+    def training(self) -> tuple[TrainingRow, ...]:
+        """Published training footprints. Raises CatalogueError for a broken row."""
+        return self._rows("training.toml", "training", rows.training_row, lambda row: (row.model_id,))
+
+    @functools.cached_property
+    def providers(self) -> Mapping[str, Provider]:
+        """Remote providers, by every name they are known by. Raises CatalogueError for a broken row."""
+        found = self._rows("providers.toml", "provider", rows.provider, lambda row: row.names)
+        by_name = {name: row for row in found for name in row.names}
+        if "unknown" not in by_name:
+            raise CatalogueError("providers.toml: the provider 'unknown' is missing")
+        return by_name
+
+    @functools.cached_property
+    def machines(self) -> Mapping[str, Machine]:
+        """Embodied footprints, by kind of machine. Raises CatalogueError for a broken row."""
+        found = self._rows("machines.toml", "machine", rows.machine, lambda row: (row.key,))
+        return {row.key: row for row in found}
+
+    @functools.cached_property
+    def factors(self) -> Mapping[str, Factor]:
+        """Constants and ranges, by key. Raises CatalogueError for a broken row."""
+        found = self._rows("defaults.toml", "factor", rows.factor, lambda row: (row.key,))
+        return {row.key: row for row in found}
+
+    @functools.cached_property
+    def classes(self) -> Mapping[str, ModelClass]:
+        """What stands in for the unknown, by operation. Raises CatalogueError for a broken row."""
+        found = self._rows("defaults.toml", "class", rows.model_class, lambda row: row.operations)
+        return {operation: row for row in found for operation in row.operations}
+
+    def spread(self, key: str) -> float:
+        """The 90 % factor x/÷ of that key. Raises CatalogueError if there is none."""
+        row = self.factors.get(key)
+        if row is None or row.times_over is None:
+            raise CatalogueError(f"defaults.toml: no factor {key!r} with times_over")
+        return row.times_over
+
+    def value(self, key: str) -> Triple:
+        """The (low, central, high) of that key. Raises CatalogueError if there is none."""
+        row = self.factors.get(key)
+        if row is None or row.value is None:
+            raise CatalogueError(f"defaults.toml: no factor {key!r} with a value")
+        return row.value
+
+    def provider(self, name: str | None) -> Provider:
+        """The row of a provider; the row ``unknown`` for a name that has none."""
+        return self.providers.get((name or "unknown").lower()) or self.providers["unknown"]
+
+    @functools.cached_property
+    def factors_version(self) -> str:
+        """Month and content of everything that numbers depend on: ``2026.11+1a2b3c4d5e6f``.
+
+        The hash covers our data files and those of codecarbon and ecologits that are read beside them.
+        """
+        digest = hashlib.sha256()
+        ours = [self._folder / name for name in OWN_FILES]
+        foreign = [file for package, path in FOREIGN_FILES if (file := data_file(package, path)) is not None]
+        for file in [*ours, *foreign]:
+            content = file.read_bytes()
+            digest.update(f"{file.name} {len(content)}\n".encode())
+            digest.update(content)
+        return f"{RELEASED}+{digest.hexdigest()[:12]}"
+
+    @functools.cache  # noqa: B019 - a catalogue lives as long as the process, and two tables share defaults.toml
+    def _parse(self, file: str) -> dict[str, Any]:
+        try:
+            return tomllib.loads((self._folder / file).read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise CatalogueError(f"{file}: {error}") from None
+
+    def _rows(
+        self,
+        file: str,
+        table: str,
+        read: Callable[[str, Mapping[str, Any]], Row],
+        names: Callable[[Row], tuple[str, ...]],
+    ) -> tuple[Row, ...]:
+        found = tuple(read(file, entry) for entry in self._parse(file).get(table, []))
+        seen: set[str] = set()
+        for row in found:
+            for name in names(row):
+                if name in seen:
+                    raise CatalogueError(f"{file}: {name} stands there twice")
+                seen.add(name)
+        return found
+
+
+@functools.cache
+def default_catalogue() -> Catalogue:
+    """The catalogue that ships with the package."""
+    return Catalogue()

@@ -1,0 +1,269 @@
+"""The rows of the catalogue: frozen, validated, each with the source of its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
+
+CONFIDENCES = ("high", "medium", "low")
+FIRST_YEAR = 1990
+LAST_YEAR = 2100
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a row's figures come from: the publication, its year, and how it was read."""
+
+    source: str
+    year: int
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """A published training footprint.
+
+    Attributes:
+        model_id, aliases: names of the model. match: False for a row that no model of that name may take.
+        parent: the model whose training this one builds on and does not contain.
+        params_b, active_params_b: billions of parameters.
+        kwh, kgco2e, water_l: (low, central, high) as published; None where nothing is published.
+        kwh_basis, co2_basis, scope: what the figure contains. embodied_kgco2e: part of kgco2e that is hardware.
+        gpu_hours, gpu_watts, pue, grid_g_per_kwh, hardware: of the training run.
+        confidence: high, medium or low; widens the range.
+    """
+
+    model_id: str
+    aliases: tuple[str, ...]
+    match: bool
+    family: str
+    parent: str
+    params_b: float | None
+    active_params_b: float | None
+    kwh: tuple[float | None, float | None, float | None]
+    kwh_basis: str
+    kgco2e: tuple[float | None, float | None, float | None]
+    co2_basis: str
+    embodied_kgco2e: float | None
+    water_l: tuple[float | None, float | None, float | None]
+    gpu_hours: float | None
+    gpu_watts: float | None
+    pue: float | None
+    grid_g_per_kwh: float | None
+    hardware: str
+    scope: str
+    locator: str
+    confidence: str
+    notes: str
+    origin: Origin
+
+    @property
+    def cited(self) -> str:
+        """The publication with the place in it."""
+        return f"{self.origin.source}, {self.locator}" if self.locator else self.origin.source
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where a remote provider runs: grid zones, PUE, WUE in L per IT kWh, and its table in ecologits."""
+
+    key: str
+    names: tuple[str, ...]
+    ecologits: str | None
+    zone: str
+    training_zone: str
+    pue: Triple
+    wue_l_per_kwh: Triple
+    grid_times_over: float | None
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Embodied kgCO2e of a machine (or of one vCPU of it), its life in years and the share of it in use."""
+
+    key: str
+    per_cpu: bool
+    embodied_kg: Triple
+    host_kg: float
+    life_years: Triple
+    utilisation: Triple
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A constant with its range, or a 90 % factor x/÷ that is put on something else."""
+
+    key: str
+    value: Triple | None
+    times_over: float | None
+    unit: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class ModelClass:
+    """What stands in for an unknown model or unknown tokens of these operations; (low, geometric middle, high)."""
+
+    operations: tuple[str, ...]
+    active_b: Triple | None
+    mixture: bool
+    input_tokens: Triple | None
+    output_tokens: Triple | None
+    energy_wh: Triple | None
+    origin: Origin
+
+
+def training_row(where: str, table: Mapping[str, Any]) -> TrainingRow:
+    """Read a row of training.toml. Raises CatalogueError."""
+    f = Fields(_place(where, table, "model_id"), table)
+    row = TrainingRow(
+        model_id=f.text("model_id"),
+        aliases=f.texts("aliases"),
+        match=f.flag("match", default=True),
+        family=f.text("family", ""),
+        parent=f.text("parent", ""),
+        params_b=f.number("params_b"),
+        active_params_b=f.number("active_params_b"),
+        kwh=_published(f, "training_kwh"),
+        kwh_basis=f.text("kwh_basis", ""),
+        kgco2e=_published(f, "training_kgco2e"),
+        co2_basis=f.text("co2_basis", ""),
+        embodied_kgco2e=f.number("embodied_kgco2e"),
+        water_l=_published(f, "water_l"),
+        gpu_hours=f.number("gpu_hours"),
+        gpu_watts=f.number("gpu_watts"),
+        pue=f.number("pue"),
+        grid_g_per_kwh=f.number("grid_gco2_kwh"),
+        hardware=f.text("hardware", ""),
+        scope=f.text("scope", ""),
+        locator=f.text("locator", ""),
+        confidence=f.text("confidence"),
+        notes=f.text("notes", ""),
+        origin=_origin(f),
+    )
+    f.done()
+    if row.confidence not in CONFIDENCES:
+        raise f.error(f"confidence must be one of {', '.join(CONFIDENCES)}, got {row.confidence!r}")
+    if not any(v is not None for v in (*row.kwh, *row.kgco2e)):
+        raise f.error("a training row needs training_kwh or training_kgco2e")
+    return row
+
+
+def provider(where: str, table: Mapping[str, Any]) -> Provider:
+    """Read a row of providers.toml. Raises CatalogueError."""
+    f = Fields(_place(where, table, "key"), table)
+    row = Provider(
+        key=f.text("key"),
+        names=f.texts("names"),
+        ecologits=f.text("ecologits", "") or None,
+        zone=f.text("zone"),
+        training_zone=f.text("training_zone"),
+        pue=_positive(f, "pue"),
+        wue_l_per_kwh=_positive(f, "wue_l_per_kwh"),
+        grid_times_over=f.number("grid_times_over"),
+        origin=_origin(f),
+    )
+    f.done()
+    if row.pue[0] < 1:
+        raise f.error(f"pue must be 1 or more, got {row.pue[0]}")
+    return row
+
+
+def machine(where: str, table: Mapping[str, Any]) -> Machine:
+    """Read a row of machines.toml. Raises CatalogueError."""
+    f = Fields(_place(where, table, "key"), table)
+    row = Machine(
+        key=f.text("key"),
+        per_cpu=f.flag("per_cpu", default=False),
+        embodied_kg=_positive(f, "embodied_kg"),
+        host_kg=f.number("host_kg") or 0.0,
+        life_years=_positive(f, "life_years"),
+        utilisation=_positive(f, "utilisation"),
+        origin=_origin(f),
+    )
+    f.done()
+    if row.utilisation[2] > 1:
+        raise f.error(f"utilisation must be 1 or less, got {row.utilisation[2]}")
+    return row
+
+
+def factor(where: str, table: Mapping[str, Any]) -> Factor:
+    """Read a factor of defaults.toml. Raises CatalogueError."""
+    f = Fields(_place(where, table, "key"), table)
+    row = Factor(f.text("key"), f.triple("value"), f.number("times_over"), f.text("unit"), _origin(f))
+    f.done()
+    if (row.value is None) == (row.times_over is None):
+        raise f.error("a factor needs either value or times_over")
+    if row.times_over is not None and row.times_over < 1:
+        raise f.error(f"times_over must be 1 or more, got {row.times_over}")
+    return row
+
+
+def model_class(where: str, table: Mapping[str, Any]) -> ModelClass:
+    """Read a class of defaults.toml. Raises CatalogueError."""
+    f = Fields(_place(where, table, "operations"), table)
+    row = ModelClass(
+        operations=f.texts("operations"),
+        active_b=f.span("active_b"),
+        mixture=f.flag("mixture", default=False),
+        input_tokens=f.span("input_tokens"),
+        output_tokens=f.span("output_tokens"),
+        energy_wh=f.span("energy_wh"),
+        origin=_origin(f),
+    )
+    f.done()
+    if not row.operations:
+        raise f.error("operations is missing")
+    if (row.active_b is None) == (row.energy_wh is None):
+        raise f.error("a class needs either active_b or energy_wh")
+    if row.active_b is not None and row.input_tokens is None:
+        raise f.error("a class with active_b needs input_tokens")
+    return row
+
+
+def _place(where: str, table: Mapping[str, Any], key: str) -> str:
+    name = table.get(key)
+    return f"{where}: {name}" if name else f"{where}: a row without {key}"
+
+
+def _origin(f: Fields) -> Origin:
+    source, year, evidence = f.text("source"), f.required_number("year"), f.text("evidence")
+    if not (year == int(year) and FIRST_YEAR <= year <= LAST_YEAR):
+        raise f.error(f"year must be a year, got {year}")
+    return Origin(source, int(year), evidence)
+
+
+def _published(f: Fields, name: str) -> tuple[float | None, float | None, float | None]:
+    low, central, high = f.number(f"{name}_low"), f.number(name), f.number(f"{name}_high")
+    present = [v for v in (low, central, high) if v is not None]
+    if present != sorted(present):
+        raise f.error(f"{name}: low, central and high must rise, got {low}, {central}, {high}")
+    return low, central, high
+
+
+def _positive(f: Fields, name: str) -> Triple:
+    value = f.triple(name)
+    if value is None or value[0] <= 0:
+        raise f.error(f"{name} must be [low, central, high] above 0")
+    return value
+
+
+__all__ = [
+    "CatalogueError",
+    "Factor",
+    "Machine",
+    "ModelClass",
+    "Origin",
+    "Provider",
+    "TrainingRow",
+    "factor",
+    "machine",
+    "model_class",
+    "provider",
+    "training_row",
+]

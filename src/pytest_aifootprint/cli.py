@@ -1,0 +1,227 @@
+"""The ``aifootprint`` command. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pytest_aifootprint.meters.contract import Selection
+    from pytest_aifootprint.quantities import Range
+
+app = typer.Typer(name="aifootprint", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+# Distribution on the package index to what of it is watched (docs/reference has the seams).
+AI_LIBRARIES: Mapping[str, str] = {
+    "aiohttp": "HTTP client",
+    "anthropic": "remote models, by HTTP",
+    "cohere": "remote models, by HTTP",
+    "google-genai": "remote models, by HTTP",
+    "groq": "remote models, by HTTP",
+    "httpx": "HTTP client",
+    "httpx2": "HTTP client",
+    "huggingface-hub": "remote models, by HTTP",
+    "keras": "models in this process",
+    "langchain-core": "remote models, by HTTP",
+    "lightgbm": "models in this process",
+    "litellm": "remote models, by HTTP",
+    "llama-cpp-python": "models in this process",
+    "mistralai": "remote models, by HTTP",
+    "ollama": "local models, by HTTP",
+    "onnxruntime": "models in this process",
+    "openai": "remote models, by HTTP",
+    "requests": "HTTP client",
+    "scikit-learn": "models in this process",
+    "sentence-transformers": "models in this process",
+    "spacy": "models in this process",
+    "torch": "models in this process",
+    "transformers": "models in this process",
+    "urllib3": "HTTP client",
+    "xgboost": "models in this process",
+    "xllamacpp": "models in this process",
+}
+
+
+@app.callback()
+def main() -> None:
+    """Energy, carbon and water of AI-assisted tests."""
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show which meters work here, which do not and why, and what is assumed instead."""
+    findings = diagnose(Path("/"), os.environ)
+    if as_json:
+        typer.echo(json.dumps(findings, indent=2))
+        return
+    from rich.console import Console
+
+    show(findings, Console(highlight=False))
+
+
+def diagnose(root: Path, environ: Mapping[str, str], hardware: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """What the doctor found, in builtin types.
+
+    Args:
+        root: the file system's root.
+        environ: the environment.
+        hardware: the table that the user declares, if any.
+    """
+    from pytest_aifootprint.meters.selection import select
+
+    selection = select(root=root, environ=environ, hardware=hardware)
+    try:
+        return {
+            "host": _host(selection),
+            "meters": [
+                {"domain": m.domain, "name": m.name, "basis": m.basis.value, "reason": m.reason}
+                for m in selection.counters
+            ],
+            "rejected_meters": [
+                {"name": r.name, "reason": r.reason, "remedy": r.remedy} for r in selection.rejected
+            ],
+            "cpu_model": _cpu_model(selection),
+            "memory_model": _memory_model(selection),
+            "grid": _grid(environ),
+            "libraries": _libraries(),
+        }  # fmt: skip
+    finally:
+        for meter in selection.counters:
+            meter.close()
+
+
+def show(findings: Mapping[str, Any], console: Console) -> None:
+    """Print what was found."""
+    from rich.table import Table
+    from rich.text import Text
+
+    def lines(title: str, rows: list[tuple[str, str]]) -> None:
+        console.print(Text(title, style="bold"))
+        table = Table.grid(padding=(0, 2))
+        for label, text in rows:
+            table.add_row(Text("  " + label), Text(text))
+        console.print(table)
+        console.print()
+
+    host, cpu, memory, grid = (findings[key] for key in ("host", "cpu_model", "memory_model", "grid"))
+    cores = f", {host['n_cores']} cores" if host["n_cores"] else ""
+    lines(
+        "This machine",
+        [
+            ("cpu", f"{host['cpu_model']}: {host['n_cpu']} logical CPUs{cores}"),
+            ("memory", f"{host['memory_gib']:.1f} GiB"),
+            ("kind", host["kind"] + (", virtual" if host["virtual"] else "")),
+        ],
+    )
+    working = [(f"{m['domain']}", f"{m['name']} ({m['basis']}): {m['reason']}") for m in findings["meters"]]
+    lines("Meters that work here", working or [("none", "the models below stand in: their numbers have ranges")])
+    lines(
+        "Meters that do not",
+        [(r["name"], f"{r['reason']}\n→ {r['remedy']}") for r in findings["rejected_meters"]],
+    )
+    counters = {m["domain"] for m in findings["meters"]}
+    stands_by = " (stands by for the counter)" if "cpu" in counters else ""
+    lines(
+        f"Model of the CPU{stands_by}",
+        [
+            ("row", f"{cpu['name']} ({cpu['basis']})"),
+            ("because", cpu["reason"]),
+            ("busy", f"{_watts(cpu['active_w'])} per busy CPU, above idle"),
+            ("idle", f"{_watts(cpu['idle_w_per_cpu'])} per logical CPU"),
+            ("boundary", _BOUNDARIES.get(cpu["boundary"], cpu["boundary"])),
+            ("source", cpu["source"]),
+        ],
+    )
+    power = _watts(memory["power_w"]) if memory["power_w"] else "no watts of its own"
+    lines("Model of memory", [("power", power), ("because", memory["reason"]), ("source", memory["source"])])
+    lines("Grid of this machine", _grid_lines(grid))
+    libraries = [(f"{x['name']} {x['version']}", x["watched_as"]) for x in findings["libraries"]]
+    lines("AI libraries that would be watched", libraries or [("none", "no library that we know is installed")])
+
+
+_BOUNDARIES = {
+    "wall": "at the wall of the data centre: memory, power supplies and cooling (PUE) are inside",
+    "component": "the processor alone: memory, power supply and cooling are outside",
+}
+
+
+def _host(selection: Selection) -> dict[str, Any]:
+    host = selection.host
+    return {
+        "cpu_model": host.cpu_model, "n_cpu": host.n_cpu, "n_cores": host.n_cores, "virtual": host.virtual,
+        "memory_gib": host.memory_bytes / 2**30, "kind": host.kind,
+    }  # fmt: skip
+
+
+def _cpu_model(selection: Selection) -> dict[str, Any]:
+    model = selection.cpu_model
+    return {
+        "name": model.name, "basis": model.basis.value, "reason": model.reason,
+        "active_w": _ends(model.active_w), "idle_w_per_cpu": _ends(model.idle_w_per_cpu),
+        "includes_ram": model.includes_ram, "boundary": model.boundary, "source": model.source,
+        "machine": model.machine,
+    }  # fmt: skip
+
+
+def _memory_model(selection: Selection) -> dict[str, Any]:
+    model = selection.memory_model
+    return {
+        "basis": model.basis.value, "reason": model.reason, "source": model.source,
+        "power_w": None if model.power_w is None else _ends(model.power_w),
+    }  # fmt: skip
+
+
+def _grid(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The grid that a run without ``--aifootprint-grid`` would use here; or why it cannot be told."""
+    try:
+        from pytest_aifootprint.impacts.grids import resolve_grid
+
+        grid = resolve_grid(None, environ)
+    except (ImportError, OSError, ValueError) as e:
+        return {"error": f"{type(e).__name__}: {e}"}
+    return {
+        "zone": grid.zone, "carbon_g_per_kwh": _ends(grid.carbon_g_per_kwh), "source": grid.source, "year": grid.year,
+        "guessed": grid.guessed,
+    }  # fmt: skip
+
+
+def _grid_lines(grid: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "error" in grid:
+        return [("unknown", grid["error"])]
+    carbon = grid["carbon_g_per_kwh"]
+    rows = [
+        (grid["zone"], f"{carbon['central']:.0f} g/kWh ({carbon['low']:.0f} – {carbon['high']:.0f})"),  # noqa: RUF001
+        ("source", grid["source"] + (f", {grid['year']}" if grid["year"] else "")),
+    ]
+    if grid["guessed"]:
+        rows.append(("guessed", 'nobody said where this machine is; say it with --aifootprint-grid, e.g. "FRA"'))
+    return rows
+
+
+def _libraries() -> list[dict[str, str]]:
+    """Installed libraries by their metadata: none is imported."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name, watched_as in AI_LIBRARIES.items():
+        try:
+            found.append({"name": name, "version": version(name), "watched_as": watched_as})
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _ends(value: Range) -> dict[str, float]:
+    return {"low": value.low, "central": value.central, "high": value.high}
+
+
+def _watts(ends: Mapping[str, float]) -> str:
+    low, central, high = (f"{ends[key]:.2g}" for key in ("low", "central", "high"))
+    return f"{central} W ({low} – {high})"  # noqa: RUF001 - an en dash between numbers, as in every report

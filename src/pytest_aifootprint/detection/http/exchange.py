@@ -1,0 +1,160 @@
+"""One HTTP request to a model and its answer, while it lasts. Afterwards only an ``AICall`` is left."""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic_ns
+
+from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.http.decoding import Decoder, decoders, through
+from pytest_aifootprint.detection.providers.asking import Asked
+from pytest_aifootprint.detection.providers.body import Body
+from pytest_aifootprint.detection.providers.usage import Usage
+from pytest_aifootprint.detection.recorder import Recorder
+
+LIVE, REPLAYED, MOCKED = "live", "replayed", "mocked"
+
+
+class Exchange:
+    """From sending the request to the end of the answer; the outer seam drives it, the wire seam leaves its mark.
+
+    Attributes:
+        wired: the request went to a connection of the client's protocol code.
+        replayer: set by a replayer that answered instead.
+        realness: decided when the answer's head, or an error, is there.
+    """
+
+    __slots__ = (
+        "_body",
+        "_call_notices",
+        "_chain",
+        "_finish_once",
+        "_inferred",
+        "_owner",
+        "_recorder",
+        "_started_ns",
+        "asked",
+        "client",
+        "host",
+        "realness",
+        "replayer",
+        "status",
+        "wired",
+    )
+
+    def __init__(self, recorder: Recorder, client: str, asked: Asked, host: str) -> None:
+        self._recorder = recorder
+        self._owner, self._inferred = recorder.owner()
+        self._finish_once = threading.Lock()
+        self._body: Body | None = None
+        self._chain: list[Decoder] = []
+        self._call_notices = asked.notices
+        self.asked = asked
+        self.client = client
+        self.host = host
+        self.wired = False
+        self.replayer: str | None = None
+        self.realness = MOCKED
+        self.status: int | str = "error"
+        self._started_ns = monotonic_ns()
+
+    @property
+    def owner_key(self) -> int:
+        """Tells one owner's exchanges from another's."""
+        return id(self._owner)
+
+    def notice(self, code: str) -> None:
+        """Add a code of what is not known about this call."""
+        if code not in self._call_notices:
+            self._call_notices = (*self._call_notices, code)
+
+    def answered(self, status: int, content_type: str) -> None:
+        """The answer's head is there. The body of an error says nothing about tokens and is not read."""
+        self.status = status
+        if status < 400:
+            self._body = Body(self.asked.interpreter(), content_type)
+
+    def encoded(self, content_encoding: str) -> None:
+        """The pieces to come are encoded."""
+        if self._body is None or not content_encoding:
+            return
+        try:
+            self._chain = decoders(content_encoding)
+        except LookupError:
+            self._give_up("unknown-encoding")
+
+    def wait(self) -> None:
+        """The body comes later, piece by piece, or never."""
+        self._recorder.wait_for(self, self._owner)
+
+    def feed(self, piece: bytes) -> None:
+        """Take a piece of the body. Never raises."""
+        body = self._body
+        if body is None:
+            return
+        try:
+            if self._chain:
+                for decoded in through(self._chain, piece):
+                    body.feed(decoded)
+            else:
+                body.feed(piece)
+        except Exception as error:  # noqa: BLE001 - decoders raise what they like; never into the user's stream
+            self._give_up("unknown-encoding" if self._chain else "unknown-format")
+            if not self._chain:
+                self._recorder.error("answer", error)
+
+    def finish(self, *, abandoned: bool) -> None:
+        """Record the call with what is known. May be called twice, from two threads; the second does nothing."""
+        if not self._finish_once.acquire(blocking=False):
+            return
+        try:
+            self._recorder.done(self)
+            call = self._call(abandoned=abandoned)
+        except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
+            self._recorder.error("finish", error)
+            return
+        self._recorder.record(call, self._owner, inferred=self._inferred)
+
+    def _call(self, *, abandoned: bool) -> AICall:
+        ended_ns = monotonic_ns()
+        body, self._body = self._body, None
+        self._chain = []
+        usage = Usage()
+        if body is not None:
+            body.end()
+            usage = body.interpreter.usage()
+            if body.interpreter.complete:
+                abandoned = False
+            if not body.understood:
+                usage = Usage(model=usage.model)
+                if not abandoned:
+                    self.notice("unknown-format")
+            elif usage.output_tokens is None and usage.input_tokens is None and not abandoned:
+                self.notice("no-usage")
+        asked = self.asked
+        return AICall(
+            operation=asked.operation,
+            client=self.client,
+            locality="local" if asked.local else "remote",
+            realness=self.realness,
+            started_ns=self._started_ns,
+            duration_ns=ended_ns - self._started_ns,
+            provider=asked.provider,
+            model=asked.model or usage.model,
+            response_model=usage.model,
+            streamed=body is not None and body.streamed,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            tokens_estimated=usage.estimated,
+            status=self.status,
+            abandoned=abandoned,
+            replayer=self.replayer,
+            host=self.host,
+            notices=self._call_notices,
+        )
+
+    def _give_up(self, code: str) -> None:
+        self.notice(code)
+        self._body = None

@@ -1,0 +1,26 @@
+"""Names vcrpy where it answers. A recording goes over the wire, and is live; only a replay passes here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from pytest_aifootprint.detection.patching import Arming
+
+
+def _playing(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
+    inside = arming.exchange
+
+    def play_response(cassette: Any, *args: Any, **kwargs: Any) -> Any:
+        response = original(cassette, *args, **kwargs)
+        if arming.active and (exchange := inside.get()) is not None:
+            exchange.replayer = "vcrpy"
+        return response
+
+    return play_response
+
+
+def install(library: ModuleType, arming: Arming) -> None:
+    """Patch the cassette."""
+    arming.replace(library.Cassette, "play_response", lambda original: _playing(arming, original))

@@ -1,0 +1,213 @@
+"""Arms the seams: patches class attributes when their library is imported, and takes them back at the end.
+
+Which seams there are stands in ``seams.py``.
+
+Two sessions can be armed at once (pytester runs one inside the other): each wraps over what it found, each has its own
+recorder and its own idea of what is nested in what, and each takes back only what is still its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import update_wrapper
+from importlib import import_module
+from inspect import signature
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pytest_aifootprint.detection.importing import ImportWatch
+from pytest_aifootprint.detection.recorder import Recorder
+from pytest_aifootprint.detection.seams import SEAMS, Seam
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.detection.http.exchange import Exchange
+
+ARMED = "armed"
+WAITING = "waiting"
+
+
+class Nesting(threading.local):
+    """How deep this thread is inside a watched in-process call: only the outermost one counts."""
+
+    depth = 0
+
+
+class Patch:
+    """One replaced class attribute. Holds its class weakly: test code may define, use and drop classes."""
+
+    __slots__ = ("_owner", "_owns", "arming", "name", "original", "wrapper")
+
+    def __init__(self, owner: type, name: str, original: Any, wrapper: Any, arming: Arming) -> None:
+        self._owner = weakref.ref(owner)
+        self._owns = name in vars(owner)
+        self.name = name
+        self.original = original
+        self.wrapper = wrapper
+        self.arming = arming
+
+    def undo(self) -> None:
+        """Put back what was there, unless somebody has wrapped over us: then our wrapper stays, inert."""
+        owner = self._owner()
+        if owner is None or vars(owner).get(self.name) is not self.wrapper:
+            return
+        if not self._owns:
+            delattr(owner, self.name)
+            return
+        original = self.original
+        # A session that ended before us could not take its wrapper from under ours: take it off now.
+        # (Whoever uses functools.wraps carries our mark without being ours.)
+        while (below := getattr(original, "__aifootprint__", None)) is not None:
+            if below.wrapper is not original or below.arming.active:
+                break
+            original = below.original
+        setattr(owner, self.name, original)
+
+
+class Arming:
+    """What an ``install`` function works with: the recorder, the list of patches, and state shared by all seams.
+
+    Attributes:
+        active: wrappers pass straight through when it is False.
+        recorder: where calls and errors go.
+        nesting: of in-process calls, over all frameworks.
+        exchange: the HTTP exchange that the current context is inside of.
+        wired: names of the stacks whose wire seam is armed.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.active = True
+        self.recorder = recorder
+        self.nesting = Nesting()
+        self.exchange: ContextVar[Exchange | None] = ContextVar("aifootprint_exchange", default=None)
+        self.wired: set[str] = set()
+        self._undo: list[Callable[[], None]] = []
+
+    def replace(self, owner: type, name: str, make: Callable[[Any], Any], *, exact: bool = False) -> None:
+        """Replace a class attribute by ``make(original)``, to be taken back at the end.
+
+        Args:
+            owner: a class.
+            name: of its attribute.
+            make: makes the wrapper; may return any descriptor.
+            exact: also for who looks at the signature without following ``__wrapped__`` (respx does). Costs 30 µs.
+
+        Raises:
+            AttributeError: the class has no such attribute: the library is not what the seam was built for.
+        """
+        original = vars(owner)[name] if name in vars(owner) else getattr(owner, name)
+        wrapper = make(original)
+        if isinstance(wrapper, FunctionType):
+            update_wrapper(wrapper, original)
+            if exact:
+                wrapper.__signature__ = signature(original)  # type: ignore[attr-defined]
+        patch = Patch(owner, name, original, wrapper, self)
+        wrapper.__aifootprint__ = patch
+        setattr(owner, name, wrapper)
+        self._undo.append(patch.undo)
+
+    def on_undo(self, undo: Callable[[], None]) -> None:
+        """Call this when the seams are disarmed, in reverse order with the patches."""
+        self._undo.append(undo)
+
+    def mark(self) -> int:
+        """Where in the list of patches we are."""
+        return len(self._undo)
+
+    def undo_to(self, mark: int) -> None:
+        """Take back, backwards, all patches made since the mark."""
+        while len(self._undo) > mark:
+            try:
+                self._undo.pop()()
+            except Exception as error:  # noqa: BLE001 - one patch that cannot be undone must not keep the others
+                self.recorder.error("undo", error)
+
+
+class Seams:
+    """All seams of one session: armed, then disarmed."""
+
+    def __init__(self, recorder: Recorder, seams: tuple[Seam, ...]) -> None:
+        self._arming = Arming(recorder)
+        self._seams = seams
+        self._status = {seam.name: WAITING for seam in seams}
+        self._watch = ImportWatch(self._imported, self._deaf)
+
+    @classmethod
+    def arm(cls, recorder: Recorder, seams: tuple[Seam, ...] = SEAMS) -> Seams:
+        """Patch what is imported already, and the rest as it is imported.
+
+        Never raises on account of a library: see ``status``.
+
+        Args:
+            recorder: where calls and errors go.
+            seams: what to arm.
+        """
+        self = cls(recorder, seams)
+        self._watch.start(frozenset(seam.module for seam in seams))
+        for seam in seams:
+            if (module := sys.modules.get(seam.module)) is not None:
+                self._install(seam, module)
+        return self
+
+    def disarm(self) -> None:
+        """Take everything back, backwards. A patch that somebody has wrapped over stays, inert. May be called twice."""
+        self._watch.stop()
+        self._arming.active = False
+        self._arming.undo_to(0)
+
+    def status(self) -> dict[str, str]:
+        """Each seam: "armed", "waiting" (library not imported), "failed: reason" or "unsupported version ..."."""
+        return dict(self._status)
+
+    def _imported(self, name: str, module: ModuleType) -> None:
+        for seam in self._seams:
+            if seam.module == name:
+                self._install(seam, module)
+
+    def _deaf(self, name: str, error: Exception) -> None:
+        for seam in self._seams:
+            if seam.module == name:
+                self._failed(seam.name, error)
+
+    def _install(self, seam: Seam, module: ModuleType) -> None:
+        if not self._arming.active or module.__name__ != seam.module:  # httpx may be an alias of httpx2
+            return
+        mark = self._arming.mark()
+        try:
+            version = _version(module, seam.distribution)
+            if not seam.at_least <= _numbers(version) < seam.below:
+                self._status[seam.name] = f"unsupported version {version}"
+                return
+            import_module(seam.file, __package__).install(module, self._arming)
+            self._status[seam.name] = ARMED
+        except Exception as error:  # noqa: BLE001 - an error of ours must not break the user's import
+            self._arming.undo_to(mark)
+            self._failed(seam.name, error)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self._status[name] = f"failed: {type(error).__name__}: {error}"
+        self._arming.recorder.error(f"seam {name}", error)
+
+
+def _version(module: ModuleType, distribution: str) -> str:
+    if distribution:
+        from importlib.metadata import version
+
+        return version(distribution)
+    return str(sys.modules[module.__name__.partition(".")[0]].__version__)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The release numbers of a version: (2, 13, 0) of "2.13.0+cpu"."""
+    numbers: list[int] = []
+    for part in version.partition("+")[0].split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+        if digits != part:
+            break
+    return tuple(numbers)

@@ -1,0 +1,133 @@
+"""Feeds an answer's bytes to an interpreter, piece by piece: one JSON document, or server-sent events."""
+
+from __future__ import annotations
+
+from pytest_aifootprint.detection.providers.picking import WHOLE_LIMIT, Picker, parse
+from pytest_aifootprint.detection.providers.usage import Interpreter
+
+_EVENT_STREAM_STARTS = b"de:ir"  # data, event, comment, id, retry
+
+
+class Body:
+    """Reads a body without keeping it: at most 64 KiB of it are held, longer parts are scanned as they pass.
+
+    Attributes:
+        streamed: it was a stream of events. understood: at least one document or event could be read.
+    """
+
+    def __init__(self, interpreter: Interpreter, content_type: str) -> None:
+        self.interpreter = interpreter
+        self.streamed = False
+        self.understood = False
+        self._held = b""
+        self._scan: Picker | None = None
+        self._skip = False  # inside a line too long to hold that is no data
+        self._data: list[bytes] = []  # data lines of the event at hand
+        self._sniffed = False
+        if "event-stream" in content_type:
+            self._sniffed = self.streamed = True
+        elif "json" in content_type:
+            self._sniffed = True
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next decoded bytes. Never raises on account of what they are."""
+        if not self._sniffed:
+            text = (self._held + piece).lstrip()
+            if not text:
+                return
+            self._sniffed = True
+            self.streamed = text[0] in _EVENT_STREAM_STARTS
+            self._held, piece = b"", text
+        if self.streamed:
+            self._feed_lines(piece)
+        elif self._scan is not None:
+            self._scan.feed(piece)
+        else:
+            self._held += piece
+            if len(self._held) > WHOLE_LIMIT:
+                self._scan = Picker(self.interpreter.wanted)
+                self._scan.feed(self._held)
+                self._held = b""
+
+    def end(self) -> None:
+        """No more bytes: the body is complete, or was given up."""
+        if self.streamed:
+            self._end_line(self._held)
+            self._end_event()
+        elif self._scan is not None:
+            self._document(self._scan, whole=self._scan.done)
+        elif self._held:
+            document = parse(self._held)
+            if document is not None:
+                self.understood = True
+                self.interpreter.document(document)
+            else:
+                self._scan = Picker(self.interpreter.wanted)
+                self._scan.feed(self._held)
+                self._document(self._scan, whole=False)
+        self._held = b""
+        self._scan = None
+
+    def _document(self, scan: Picker, *, whole: bool) -> None:
+        """A scanned document; of one that was cut off, what had come by then."""
+        picked = scan.picked()
+        if whole or picked:
+            self.interpreter.document(picked)
+        self.interpreter.complete = self.understood = whole
+
+    def _feed_lines(self, piece: bytes) -> None:
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            self._end_line(self._held + line if self._held else line)
+            self._held = b""
+        if self._scan is not None:
+            self._scan.feed(rest)
+        elif not self._skip:
+            self._held = self._held + rest if self._held else rest
+            if len(self._held) > WHOLE_LIMIT:
+                self._begin_long_line(self._held)
+                self._held = b""
+
+    def _end_line(self, line: bytes) -> None:
+        if self._scan is not None:
+            self._scan.feed(line)
+        elif not self._skip and len(line) > WHOLE_LIMIT:
+            self._begin_long_line(line)
+        if self._scan is not None or self._skip:
+            self._end_long_line()
+            return
+        line = line.rstrip(b"\r")
+        if not line:
+            self._end_event()
+        elif (data := _data(line)) is not None and sum(map(len, self._data)) < WHOLE_LIMIT:
+            self._data.append(data)
+
+    def _begin_long_line(self, line: bytes) -> None:
+        data = _data(line)
+        self._skip = data is None
+        if data is not None:
+            self._scan = Picker(self.interpreter.wanted)
+            self._scan.feed(data)
+
+    def _end_long_line(self) -> None:
+        scan, self._scan, self._skip = self._scan, None, False
+        if scan is not None and scan.done:
+            self.understood = True
+            self.interpreter.event(scan.picked())
+
+    def _end_event(self) -> None:
+        if not self._data:
+            return
+        text = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        self._data.clear()
+        if text.strip() == b"[DONE]":
+            self.understood = True
+            self.interpreter.done()
+        elif (event := parse(text)) is not None:
+            self.understood = True
+            self.interpreter.event(event)
+
+
+def _data(line: bytes) -> bytes | None:
+    """The payload of a ``data:`` line, else None."""
+    return line[5:].removeprefix(b" ") if line.startswith(b"data:") else None

@@ -1,0 +1,40 @@
+"""The one table of seams. A new client or framework is one new file with an ``install`` function, and a row here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """One place where AI calls of one library can be seen.
+
+    The file is imported only after the library was: a run pays for what it uses. It has ``install(module, arming)``,
+    which patches the imported module; it may raise, and the seam is then undone and reported as failed.
+
+    Attributes:
+        name: as reported by ``Seams.status``. module: whose import arms it.
+        file: module with ``install``, relative to this package or absolute.
+        at_least, below: versions of the top-level package that it was built for.
+        distribution: what to ask for the version where the package does not tell it in time.
+    """
+
+    name: str
+    module: str
+    file: str
+    at_least: tuple[int, ...]
+    below: tuple[int, ...]
+    distribution: str = ""
+
+
+SEAMS = (
+    Seam("httpx", "httpx", ".http.httpx", (0, 25), (1,)),
+    Seam("httpx2", "httpx2", ".http.httpx", (2,), (3,)),
+    Seam("httpcore", "httpcore", ".http.httpcore", (1,), (2,)),
+    Seam("httpcore2", "httpcore2", ".http.httpcore", (2,), (3,)),
+    # Its version is set only after this module was imported.
+    Seam("vcrpy", "vcr.cassette", ".http.vcrpy", (6,), (10,), distribution="vcrpy"),
+    Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),
+    Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
+    Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
+)

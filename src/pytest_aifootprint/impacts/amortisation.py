@@ -1,0 +1,144 @@
+"""The training share of a call: which method, from which row, at whose grid (method, section 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow
+from pytest_aifootprint.impacts import electricity, training
+from pytest_aifootprint.impacts.contract import Grid, Training
+from pytest_aifootprint.impacts.grids import provider_grid, world_grid
+from pytest_aifootprint.impacts.models import Model
+from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities.units import J_PER_KWH
+
+G_PER_KG = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingShare:
+    """Training that one call bears; None where it is unknown."""
+
+    energy_j: Range | None
+    carbon_g: Range | None
+    training: Training
+
+
+NO_MODEL_RAN = TrainingShare(EXACT_ZERO, EXACT_ZERO, Training("share", "no model ran"))
+MEASURED = TrainingShare(
+    EXACT_ZERO, EXACT_ZERO, Training("measured", "this run's own training: its energy stands in use")
+)
+UNKNOWN = TrainingShare(None, None, Training("unknown", "no published training and no size to derive one from"))
+
+
+class Amortisation:
+    """Shares training out; one per run."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Reads the shares from ``catalogue``."""
+        self._catalogue = catalogue
+        self._multiplier = Range.of(*catalogue.value("phi.multiplier"), "phi")
+
+    def of_call(self, model: Model, served_energy_j: Range | None, provider: Provider, name: str) -> TrainingShare:
+        """The training share of one call.
+
+        Args:
+            model: the model.
+            served_energy_j: what a served call like this one uses; None if it cannot be told.
+            provider: whose zone stands in where nobody says where the model was trained.
+            name: of that provider, in factors.
+
+        Returns:
+            By the count method if the user declared uses and a training is known, else by the share method, else
+            unknown. Never at the user's own grid.
+        """
+        counted = self._counted(model, provider, name)
+        if counted is not None:
+            return counted
+        if served_energy_j is None:
+            return UNKNOWN
+        energy = training.share_energy_j(served_energy_j, self._multiplier)
+        return TrainingShare(energy, electricity.carbon_g(energy, self.grid(model, provider, name)), self._told(model))
+
+    def grid(self, model: Model, provider: Provider, name: str) -> Grid:
+        """Where the model was trained: its row's place, else the provider's training zone, else the world."""
+        place = model.place
+        intensity = _intensity(place)
+        if place is not None and intensity is not None:
+            carbon = Range.times_over(intensity, self._catalogue.spread("grid.country"), f"train:{place.model_id}")
+            return Grid(f"training of {place.model_id}", carbon, None, place.cited, place.origin.year)
+        if provider.grid_times_over is not None:
+            return world_grid(self._catalogue, guessed=False)
+        return provider_grid(provider, name, self._catalogue, training=True)
+
+    def _counted(self, model: Model, provider: Provider, name: str) -> TrainingShare | None:
+        override, row = model.override, model.row
+        if override is None or override.expected_uses is None:
+            return None
+        kwh = override.training_kwh or (row.kwh[1] if row is not None else None)
+        carbon = self._whole_carbon_g(model, kwh, provider, name)
+        if carbon is None:
+            return None
+        factor = f"uses:{model.id}"
+        uses = (
+            Range.of(*override.expected_uses, factor)
+            if isinstance(override.expected_uses, tuple)
+            else Range.times_over(override.expected_uses, self._catalogue.spread("uses.number"), factor)
+        )
+        energy = None if kwh is None else training.count_per_use(Range(kwh * J_PER_KWH), uses)
+        parent = override.parent or (row.parent if row is not None else "")
+        told = Training(
+            "count",
+            f"{self._source(model)}{f'; the training of its parent {parent} is not in it' if parent else ''}",
+            kwh,
+            carbon.scale(1 / G_PER_KG),
+            uses,
+        )
+        return TrainingShare(energy, training.count_per_use(carbon, uses), told)
+
+    def _whole_carbon_g(self, model: Model, kwh: float | None, provider: Provider, name: str) -> Range | None:
+        override, row = model.override, model.row
+        assert override is not None
+        if override.training_gco2e is not None:
+            return Range(override.training_gco2e)
+        if override.training_kwh is None and row is not None:
+            published = self._published_kg(row)
+            if published is not None:
+                return published.scale(G_PER_KG)
+        if kwh is None:
+            return None
+        return electricity.carbon_g(Range(kwh * J_PER_KWH), self.grid(model, provider, name))
+
+    def _told(self, model: Model) -> Training:
+        shares = self._catalogue.factors["phi.multiplier"].origin.source
+        row = model.row
+        if row is None:
+            return Training("share", shares)
+        return Training("share", f"{shares}; {row.cited}", row.kwh[1], self._published_kg(row))
+
+    def _source(self, model: Model) -> str:
+        if model.override is not None and (model.override.training_kwh or model.override.training_gco2e):
+            return "declared by the user"
+        return model.row.cited if model.row is not None else "no row in the catalogue"
+
+    def _published_kg(self, row: TrainingRow) -> Range | None:
+        low, central, high = row.kgco2e
+        if central is None or central <= 0:
+            return None
+        spread = self._catalogue.spread(f"train.{row.confidence}")
+        return Range.of(
+            low or (central if high else central / spread),
+            central,
+            high or (central if low else central * spread),
+            f"train:{row.model_id}",
+        )
+
+
+def _intensity(row: TrainingRow | None) -> float | None:
+    """The g/kWh at the place of training: as published, else what its kgCO2e and kWh give."""
+    if row is None:
+        return None
+    if row.grid_g_per_kwh:
+        return row.grid_g_per_kwh
+    kwh, kg = row.kwh[1], row.kgco2e[1]
+    return kg / kwh * G_PER_KG if kwh and kg else None

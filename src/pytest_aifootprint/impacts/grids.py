@@ -1,0 +1,104 @@
+"""Grids with their ranges: of this machine, of a provider, of a place of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_aifootprint.catalogue import (
+    Catalogue,
+    Intensity,
+    Provider,
+    ZoneError,
+    default_catalogue,
+    ewif_l_per_kwh,
+    lookup_zone,
+)
+from pytest_aifootprint.impacts.contract import Grid
+from pytest_aifootprint.quantities import Range
+
+# A region variable is also set on a laptop that merely talks to the cloud: it says where we are only inside a Google
+# runtime, which these tell.
+_GOOGLE_RUNTIME = ("K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "CLOUD_WORKSTATIONS_CLUSTER", "BUILDER_OUTPUT")
+_GOOGLE_REGION = ("GOOGLE_CLOUD_REGION", "CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_RUN_REGION")
+
+
+def resolve_grid(text: str | None, environ: Mapping[str, str], catalogue: Catalogue | None = None) -> Grid:
+    """The grid of this machine: as declared, else as the CI or cloud environment names it, else the world's average.
+
+    Never asks the network. A declared number is exact; a place carries ``grid:ZONE`` x/÷ 1.17; the world's average as
+    a guess x/÷ 1.54 with ``guessed``.
+
+    Raises:
+        ZoneError: one line, if ``text`` names no known place and is no number.
+    """
+    catalogue = catalogue if catalogue is not None else default_catalogue()
+    if text is not None:
+        return grid_of(lookup_zone(text), catalogue)
+    return _named_by(environ, catalogue) or world_grid(catalogue, guessed=True)
+
+
+def grid_of(place: Intensity, catalogue: Catalogue) -> Grid:
+    """The grid of a place that somebody named: x/÷ 1.17, or exact for a declared number."""
+    if place.zone == "declared":
+        carbon = Range(place.g_per_kwh)
+    else:
+        carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.country"), f"grid:{place.zone}")
+    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year)
+
+
+def world_grid(catalogue: Catalogue, *, guessed: bool) -> Grid:
+    """The world's average, where nobody says more: x/÷ 1.54."""
+    place = lookup_zone("WOR")
+    carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.guess"), "grid:WOR")
+    return Grid("WOR", carbon, ewif(None, catalogue), place.source, place.year, guessed=guessed)
+
+
+def provider_grid(provider: Provider, name: str, catalogue: Catalogue, *, training: bool = False) -> Grid:
+    """The grid of a remote provider's zone, or of the zone where its models are trained.
+
+    A provider without a row runs somewhere in the world: x/÷ 2 under its own name, because two such providers are not
+    in the same place.
+    """
+    place = lookup_zone(provider.training_zone if training else provider.zone)
+    if provider.grid_times_over is None:
+        return grid_of(place, catalogue)
+    carbon = Range.times_over(place.g_per_kwh, provider.grid_times_over, f"grid:{name}")
+    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year)
+
+
+def ewif(country: str | None, catalogue: Catalogue) -> Range:
+    """Water consumed at the power plants in L/kWh, factor ``ewif:ZONE``; else the world's value."""
+    litres, own = ewif_l_per_kwh(country)
+    if own and country is not None:
+        return Range.times_over(litres, catalogue.spread("ewif.country"), f"ewif:{country}")
+    return Range.times_over(litres, catalogue.spread("ewif.world"), "ewif:WOR")
+
+
+def _named_by(environ: Mapping[str, str], catalogue: Catalogue) -> Grid | None:
+    if any(name in environ for name in _GOOGLE_RUNTIME):
+        for name in _GOOGLE_REGION:
+            place = _gcp(environ.get(name))
+            if place is not None:
+                found = grid_of(place, catalogue)
+                return Grid(
+                    found.zone,
+                    found.carbon_g_per_kwh,
+                    found.water_l_per_kwh,
+                    f"{found.source}; named by {name}",
+                    found.year,
+                )
+    if environ.get("GITHUB_ACTIONS") == "true" and environ.get("RUNNER_ENVIRONMENT") == "github-hosted":
+        row = catalogue.factors["grid.github_hosted"]
+        carbon = Range.of(*catalogue.value("grid.github_hosted"), "grid:USA/github-hosted")
+        return Grid("USA", carbon, ewif("USA", catalogue), row.origin.source, row.origin.year)
+    return None
+
+
+def _gcp(region: str | None) -> Intensity | None:
+    if not region:
+        return None
+    try:
+        return lookup_zone(f"gcp/{region}")
+    except ZoneError:
+        # A region newer than the data: the next best guess takes over.
+        return None

@@ -1,0 +1,213 @@
+"""Which model a name means, how large it is, and how sure that is. Never None: the unknown get a class range."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pytest_aifootprint.catalogue import Catalogue, LlmSize, ModelClass, TrainingRow, Triple, llm_sizes
+from pytest_aifootprint.impacts.names import exact_forms, open_form, short_name, size_in_name
+from pytest_aifootprint.impacts.overrides import ModelOverride
+from pytest_aifootprint.quantities import Basis, Notice
+
+OPEN_TABLE = "huggingface_hub"
+CLASS_WITHOUT_ROW = "inference"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as far as its price depends on it.
+
+    Attributes:
+        id: canonical name, in factors and reports.
+        kind: ``open`` for a disclosed or declared size, ``closed`` for one that ecologits guesses, ``class`` for a
+            model that nobody knows.
+        active_b, total_b: billions of parameters: (low, central, high).
+        tps, ttft: tokens per second and seconds to the first token, where measured.
+        model_class: the class range of its operation (also for tokens that nobody told).
+        source: of the size.
+        row: its published training, if there is one. place: the row that tells where it was trained: its own or its
+            parent's.
+        override: what the user says of it.
+        notice: what a reader has to know of the size.
+    """
+
+    id: str
+    kind: str
+    active_b: Triple | None
+    total_b: Triple | None
+    model_class: ModelClass
+    source: str
+    tps: float | None = None
+    ttft: float | None = None
+    row: TrainingRow | None = None
+    place: TrainingRow | None = None
+    override: ModelOverride | None = None
+    notice: Notice | None = None
+
+    @property
+    def basis(self) -> Basis:
+        """Estimated from the size; assumed where the size is a class range."""
+        return Basis.ASSUMED if self.kind == "class" else Basis.ESTIMATED
+
+
+class ModelIndex:
+    """Finds models in the user's tables, ecologits, the catalogue, and names themselves, in this order."""
+
+    def __init__(self, catalogue: Catalogue, overrides: Mapping[str, ModelOverride]) -> None:
+        """``overrides`` by the name that the user gave; case does not matter."""
+        self._catalogue = catalogue
+        self._overrides = {name.lower(): override for name, override in overrides.items()}
+
+    def find(self, names: tuple[str, ...], operation: str, table: str | None, parameters: int | None = None) -> Model:
+        """The model of a call.
+
+        Args:
+            names: as requested, then as answered; may be empty.
+            operation: of the call: decides the class range.
+            table: the provider's table in ecologits, looked at first.
+            parameters: of an in-process model, counted.
+
+        Returns:
+            A model with a size, or with the class range of the operation and a notice.
+        """
+        classes = self._catalogue.classes
+        stand_in = classes.get(operation) or classes[CLASS_WITHOUT_ROW]
+        override = next((o for n in names for f in exact_forms(n) if (o := self._overrides.get(f))), None)
+        parent = (override.parent,) if override is not None and override.parent else ()
+        row = self._row(names)
+        place = row or self._row(parent)
+        if stand_in.active_b is None:
+            # An image or a clip is priced by the piece, whatever the model's size.
+            name = _shown(names)
+            message = f"{operation} with {name}: no size helps here, a class range of energy stands in"
+            found = Model(
+                name, "class", None, None, stand_in, stand_in.origin.source, notice=Notice("unknown-model", message)
+            )
+            return replace(found, row=row, place=place, override=override)
+        found = (
+            self._declared(names, override, parameters, stand_in)
+            or self._listed(names, table, stand_in)
+            or self._listed(parent, table, stand_in)
+            or self._sized(row, names, stand_in)
+            or self._told_by_name(names, stand_in)
+            or self._unknown(names, operation, stand_in)
+        )
+        return replace(found, row=row, place=place, override=override)
+
+    def _declared(
+        self, names: tuple[str, ...], override: ModelOverride | None, parameters: int | None, stand_in: ModelClass
+    ) -> Model | None:
+        if override is not None and override.params_b:
+            return _open(override.name, override.params_b, override.params_b, stand_in, "declared by the user")
+        if parameters:
+            size = parameters / 1e9
+            return _open(_shown(names), size, size, stand_in, "parameters counted in the process")
+        return None
+
+    def _listed(self, names: tuple[str, ...], table: str | None, stand_in: ModelClass) -> Model | None:
+        sizes = llm_sizes()
+        for name in names:
+            forms = tuple(exact_forms(name))
+            own = (sizes.get((table, form)) for form in forms) if table else ()
+            for size in (*own, *(_by_name().get(form) for form in forms), _open_models().get(open_form(name))):
+                if size is not None:
+                    return _from_size(size, stand_in)
+        return None
+
+    def _sized(self, row: TrainingRow | None, names: tuple[str, ...], stand_in: ModelClass) -> Model | None:
+        if row is None or not row.params_b or not names:
+            return None
+        return _open(row.model_id, row.active_params_b or row.params_b, row.params_b, stand_in, row.origin.source)
+
+    def _told_by_name(self, names: tuple[str, ...], stand_in: ModelClass) -> Model | None:
+        for name in names:
+            for form in reversed(tuple(exact_forms(name))):
+                size = size_in_name(form)
+                if size is not None:
+                    return _open(form, *size, stand_in, "the size in its name")
+        return None
+
+    def _unknown(self, names: tuple[str, ...], operation: str, stand_in: ModelClass) -> Model:
+        name = _shown(names)
+        active = stand_in.active_b
+        assert active is not None
+        ratio = self._catalogue.value("mixture.total_per_active")[1] if stand_in.mixture else 1.0
+        low, central, high = active
+        message = (
+            f"no data knows the model {name!r} ({operation}): a class of {low:g}-{high:g} billion active parameters "
+            "stands in; declare params_b in [tool.aifootprint.models]"
+        )
+        return Model(
+            name,
+            "class",
+            active,
+            (low * ratio, central * ratio, high * ratio),
+            stand_in,
+            stand_in.origin.source,
+            notice=Notice("unknown-model", message),
+        )
+
+    def _row(self, names: tuple[str, ...]) -> TrainingRow | None:
+        exact, tuned = self._rows
+        for name in names:
+            for form in exact_forms(name):
+                if form in exact:
+                    return exact[form]
+        return next((row for name in names if (row := tuned.get(open_form(name))) is not None), None)
+
+    @functools.cached_property
+    def _rows(self) -> tuple[Mapping[str, TrainingRow], Mapping[str, TrainingRow]]:
+        exact: dict[str, TrainingRow] = {}
+        tuned: dict[str, TrainingRow] = {}
+        for row in self._catalogue.training:
+            if row.match:
+                for name in (row.model_id, *row.aliases):
+                    exact.setdefault(name.lower(), row)
+                    exact.setdefault(short_name(name.lower()), row)
+                    tuned.setdefault(open_form(name), row)
+        return exact, tuned
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    if not names:
+        return "unknown"
+    name = names[0]
+    # A folder of somebody's machine has no place in a report; "organisation/name" has.
+    return short_name(name) if name.count("/") > 1 or "\\" in name or name.startswith(("/", ".", "~")) else name
+
+
+def _open(name: str, active_b: float, total_b: float, stand_in: ModelClass, source: str) -> Model:
+    return Model(name, "open", (active_b,) * 3, (total_b,) * 3, stand_in, source)
+
+
+def _from_size(size: LlmSize, stand_in: ModelClass) -> Model:
+    kind = "open" if size.disclosed else "closed"
+    source = f"ecologits: {size.provider}/{size.name}"
+    return Model(size.name, kind, _middle(size.active_b), _middle(size.total_b), stand_in, source, size.tps, size.ttft)
+
+
+def _middle(ends: tuple[float, float]) -> Triple:
+    # The arithmetic mean, as ecologits reports its own ranges: prices are linear in the active parameters.
+    low, high = ends
+    return low, math.fsum(ends) / 2, high
+
+
+@functools.cache
+def _by_name() -> Mapping[str, LlmSize]:
+    names: dict[str, LlmSize] = {}
+    for (_, name), size in llm_sizes().items():
+        names.setdefault(name, size)
+        names.setdefault(short_name(name), size)
+    return names
+
+
+@functools.cache
+def _open_models() -> Mapping[str, LlmSize]:
+    names: dict[str, LlmSize] = {}
+    for size in llm_sizes().values():
+        if size.provider == OPEN_TABLE:
+            names.setdefault(open_form(size.name), size)
+    return names

@@ -1,0 +1,296 @@
+"""A served call: generation by ecologits' server model, prefill by method section 4, PUE not yet in.
+
+ecologits is imported when the first generation is priced, never before: 0.1 s and pydantic. Its own min-max is the
+spread of one parameter; the factors here replace it.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_aifootprint.catalogue import Catalogue, Triple
+from pytest_aifootprint.impacts.models import Model
+from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+from pytest_aifootprint.quantities.ranges import LogPair
+from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH, S_PER_YEAR
+
+METHOD = "method:ecologits"
+PREFILL = "prefill"
+PROVIDER_HARDWARE = "hw:h100"
+G_PER_KG = 1000.0
+_PROBE_TOKENS = 1000.0
+
+# A transformer has N = 12 L D^2 parameters; with the usual aspect ratio D = 128 L that is 196608 L^3.
+_WIDTH_PER_LAYER = 128.0
+_PARAMETERS_PER_LAYER_CUBED = 196_608.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerModel:
+    """ecologits' price of a generation, which is linear in its output tokens.
+
+    Attributes:
+        fixed_j, per_token_j: IT energy. fixed_g, per_token_g: embodied carbon of server and GPUs.
+    """
+
+    fixed_j: float
+    per_token_j: float
+    fixed_g: float
+    per_token_g: float
+
+    def energy_j(self, output_tokens: float) -> float:
+        """Joules of IT equipment for one answer."""
+        return self.fixed_j + self.per_token_j * output_tokens
+
+    def hardware_g(self, output_tokens: float) -> float:
+        """Grams CO2e of server and GPU manufacture that one answer bears."""
+        return self.fixed_g + self.per_token_g * output_tokens
+
+
+def server_model(active_b: float, total_b: float, tps: float | None = None, ttft: float | None = None) -> ServerModel:
+    """The server model of ecologits for a size (ecologits 0.11, ``impacts/llm.py``).
+
+    The latency is always the modelled one (``request_latency=inf``): a loopback's 10 ms would cut embodied carbon
+    400-fold. Energy and time are linear in the output tokens, so two evaluations tell them for every length.
+
+    Args:
+        active_b: billions of parameters at work on a token.
+        total_b: billions of parameters to be held in memory.
+        tps: tokens per second, where measured.
+        ttft: seconds to the first token, where measured.
+    """
+    compute = _ecologits()
+
+    def evaluate(tokens: float) -> tuple[float, float]:
+        result = compute(
+            model_active_parameter_count=active_b,
+            model_total_parameter_count=total_b,
+            output_token_count=tokens,
+            request_latency=math.inf,
+            if_electricity_mix_adpe=0.0,
+            if_electricity_mix_pe=0.0,
+            if_electricity_mix_gwp=0.0,
+            if_electricity_mix_wue=0.0,
+            datacenter_pue=1.0,
+            datacenter_wue=0.0,
+            tps=tps,
+            ttft=ttft,
+        )
+        return result["request_it_energy"] * J_PER_KWH, result["request_embodied_gwp"] * G_PER_KG
+
+    (energy_0, hardware_0), (energy_1, hardware_1) = evaluate(0.0), evaluate(_PROBE_TOKENS)
+    return ServerModel(
+        energy_0, (energy_1 - energy_0) / _PROBE_TOKENS, hardware_0, (hardware_1 - hardware_0) / _PROBE_TOKENS
+    )
+
+
+@functools.cache
+def _ecologits() -> Callable[..., dict[str, Any]]:
+    # Importing ecologits changes the class of every logger that is made afterwards: that is the user's.
+    logger_class = logging.getLoggerClass()
+    try:
+        from ecologits.impacts.llm import compute_llm_impacts_dag
+    finally:
+        logging.setLoggerClass(logger_class)
+    return compute_llm_impacts_dag
+
+
+def layers_times_width(parameters: float) -> float:
+    """Layers x width of a transformer: ``LD = 128 (N / 196608)^(2/3)`` (method, section 4)."""
+    return _WIDTH_PER_LAYER * math.pow(parameters / _PARAMETERS_PER_LAYER_CUBED, 2 / 3)
+
+
+def prefill_flop(parameters: float, input_tokens: float, cached_tokens: float, cached_share: float) -> float:
+    """Floating point operations to read a prompt: ``F = 2N(n-c) + 2 LD (n^2 - c^2) + kappa 2N c``.
+
+    Args:
+        parameters: active ones, N.
+        input_tokens: n, cached ones included.
+        cached_tokens: c.
+        cached_share: kappa, the work on a cached token as a share of the linear work on a new one.
+    """
+    fresh = input_tokens - cached_tokens
+    attention = 2 * layers_times_width(parameters) * (input_tokens**2 - cached_tokens**2)
+    return 2 * parameters * fresh + attention + cached_share * 2 * parameters * cached_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillConstants:
+    """eta in FLOP/J and kappa, each (low, central, high) (method, section 4)."""
+
+    flop_per_joule: Triple
+    cached_share: Triple
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> PrefillConstants:
+        """Those of the catalogue."""
+        return cls(catalogue.value("prefill.flop_per_joule"), catalogue.value("prefill.cached_share"))
+
+
+def prefill_energy_j(
+    parameters: float, input_tokens: float, cached_tokens: float, constants: PrefillConstants
+) -> Range:
+    """IT joules to read a prompt: ``E_it = F / eta``, factor ``prefill`` (method, section 4).
+
+    Returns:
+        The range whose low end has the highest efficiency and the cheapest cache, the high end the opposite.
+    """
+    eta_low, eta, eta_high = constants.flop_per_joule
+    kappa_low, kappa, kappa_high = constants.cached_share
+    cached = min(cached_tokens, input_tokens)
+    central = prefill_flop(parameters, input_tokens, cached, kappa) / eta
+    if central <= 0:
+        return EXACT_ZERO
+    low = prefill_flop(parameters, input_tokens, cached, kappa_low) / eta_high
+    high = prefill_flop(parameters, input_tokens, cached, kappa_high) / eta_low
+    return Range.of(low, central, high, PREFILL)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a call read and wrote; each (low, central, high), with equal ends where it is known."""
+
+    input: Triple
+    cached: float
+    output: Triple
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A served call without its data centre.
+
+    Attributes:
+        it_energy_j: joules of IT equipment. hardware_g: embodied carbon of the provider's servers.
+        equation: of the energy, one line with its inputs.
+    """
+
+    it_energy_j: Range
+    hardware_g: Range
+    equation: str
+
+
+class ServedModel:
+    """Prices calls to one model as a provider would serve them; ecologits is asked once per size."""
+
+    def __init__(self, model: Model, operation: str, catalogue: Catalogue) -> None:
+        """``operation`` decides whether anything is generated."""
+        self.model = model
+        self._operation = operation
+        self._prefill = PrefillConstants.of(catalogue)
+        closed, disclosed = catalogue.spread("inference.closed"), catalogue.spread("inference.open")
+        # Closed models are less sure by what is not known of each of them; the method's own error all models share.
+        undisclosed = math.sqrt(math.log(closed) ** 2 - math.log(disclosed) ** 2)
+        self._size_factor = {f"model:{model.id}": (-undisclosed, undisclosed)} if model.kind == "closed" else {}
+        self._method_factor = Range.times_over(1.0, disclosed, METHOD).factors
+        self._hardware = Range.times_over(1.0, catalogue.spread("hw.provider"), PROVIDER_HARDWARE)
+        # Work whose server time is only known through its energy: E_it / P x TE / life.
+        life_s = catalogue.value("server.life_years")[1] * S_PER_YEAR
+        power_w = catalogue.value("server.busy_power_w")[1]
+        self._hardware_g_per_j = catalogue.value("server.embodied_kg")[1] * G_PER_KG / life_s / power_w
+
+    def serve(self, tokens: Tokens, items: int = 1) -> Served:
+        """The call's IT energy and hardware share.
+
+        Args:
+            tokens: read and written.
+            items: images or clips, for operations priced by the piece.
+        """
+        if self.model.active_b is None:
+            return self._by_piece(items)
+        reading = self._reading(tokens)
+        read_hardware = reading.scale(self._hardware_g_per_j)
+        if not generates(self._operation) or not tokens.output[1]:
+            equation = f"E_it = {_wh(reading)} Wh to read {tokens.input[1]:.0f} tokens {self._size}"
+            return Served(reading, read_hardware * self._hardware, equation)
+        writing = self._spread(lambda i, t: self._servers[i].energy_j(t), tokens.output, self._method_factor)
+        write_hardware = self._spread(lambda i, t: self._servers[i].hardware_g(t), tokens.output, {})
+        equation = (
+            f"E_it = {_wh(writing)} Wh to write {tokens.output[1]:.0f} tokens (ecologits) + {_wh(reading)} Wh to read "
+            f"{tokens.input[1]:.0f}, {tokens.cached:.0f} cached {self._size}"
+        )
+        hardware = total((write_hardware, read_hardware)) * self._hardware
+        return Served(total((writing, reading)), hardware, equation)
+
+    @functools.cached_property
+    def _servers(self) -> tuple[ServerModel, ServerModel, ServerModel]:
+        model = self.model
+        assert model.active_b is not None
+        assert model.total_b is not None
+        low, central, high = (
+            server_model(a, t, model.tps, model.ttft) for a, t in zip(model.active_b, model.total_b, strict=True)
+        )
+        if model.kind == "closed":
+            # The mean of both ends, as ecologits reports its own range: the number of GPUs goes in steps.
+            central = ServerModel(
+                (low.fixed_j + high.fixed_j) / 2,
+                (low.per_token_j + high.per_token_j) / 2,
+                (low.fixed_g + high.fixed_g) / 2,
+                (low.per_token_g + high.per_token_g) / 2,
+            )
+        return low, central, high
+
+    def _reading(self, tokens: Tokens) -> Range:
+        sizes = self.model.active_b
+        assert sizes is not None
+        central = prefill_energy_j(sizes[1] * 1e9, tokens.input[1], tokens.cached, self._prefill)
+
+        def energy_j(size: int, count: float) -> float:
+            return prefill_energy_j(sizes[size] * 1e9, count, tokens.cached, self._prefill).central
+
+        return self._spread(energy_j, tokens.input, central.factors, central.central)
+
+    def _spread(
+        self,
+        price: Callable[[int, float], float],
+        tokens: Triple,
+        factors: Mapping[str, LogPair],
+        known: float | None = None,
+    ) -> Range:
+        """A price at the central size and length: ``factors`` and what size and length add to its uncertainty."""
+        low, count, high = tokens
+        central = price(1, count) if known is None else known
+        if not central:
+            return EXACT_ZERO
+        spread = {**factors, **self._size_factor}
+        if self.model.kind == "class":
+            spread[f"model:{self.model.id}"] = _logs(price(0, count), central, price(2, count))
+        if low < high:
+            spread[f"tokens:{self._operation}"] = _logs(price(1, low), central, price(1, high))
+        return Range(central, spread)
+
+    def _by_piece(self, items: int) -> Served:
+        watt_hours = self.model.model_class.energy_wh
+        assert watt_hours is not None
+        energy = Range.of(*watt_hours, f"model:{self.model.id}").scale(J_PER_WH * items)
+        hardware = energy.scale(self._hardware_g_per_j) * self._hardware
+        return Served(energy, hardware, f"E_it = {items} x {watt_hours[1]:.2g} Wh (class range)")
+
+    @functools.cached_property
+    def _size(self) -> str:
+        active, whole = self.model.active_b, self.model.total_b
+        assert active is not None
+        assert whole is not None
+        return f"[{self.model.id}: {active[1]:.3g} of {whole[1]:.3g} billion parameters active]"
+
+
+def generates(operation: str) -> bool:
+    """Whether the operation writes tokens: embedding, rerank and moderation only read, images go by the piece."""
+    return operation in {"chat", "completion", "inference"}
+
+
+def load_ecologits() -> None:
+    """Import ecologits now, so that the first price does not pay for it."""
+    _ecologits()
+
+
+def _logs(low: float, central: float, high: float) -> LogPair:
+    return math.log(low / central), math.log(high / central)
+
+
+def _wh(energy: Range) -> str:
+    return f"{energy.central / J_PER_WH:.3g}"

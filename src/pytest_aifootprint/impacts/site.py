@@ -1,0 +1,61 @@
+"""A remote provider's data centre: what its PUE, WUE, grid and standby make of a served call."""
+
+from __future__ import annotations
+
+from pytest_aifootprint.catalogue import Catalogue, Provider
+from pytest_aifootprint.impacts import electricity, water
+from pytest_aifootprint.impacts.amortisation import TrainingShare
+from pytest_aifootprint.impacts.contract import CallImpact
+from pytest_aifootprint.impacts.grids import ewif, provider_grid
+from pytest_aifootprint.impacts.remote import Served
+from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
+
+
+class RemoteSite:
+    """The zone, PUE, WUE and standby of one provider, as ranges; made once per run."""
+
+    def __init__(self, provider: Provider, name: str, catalogue: Catalogue) -> None:
+        """``name`` stands in the factors: a provider without a row has the row ``unknown`` but its own name."""
+        self.provider = provider
+        self.name = name
+        self.grid = provider_grid(provider, name, catalogue)
+        self.pue = Range.of(*provider.pue, f"pue:{name}")
+        self._wue = Range.of(*provider.wue_l_per_kwh, f"wue:{name}")
+        self._ewif = self.grid.water_l_per_kwh or ewif(None, catalogue)
+        intensity = self.grid.carbon_g_per_kwh.central
+        self._equation = f"E = {self.pue.central:g} PUE x E_it; C = E x {intensity:.4g} g/kWh ({self.grid.zone})"
+        low, central, high = catalogue.value("standby")
+        # What would be drawn anyway is not avoidable: a high standby is a low avoidable share.
+        self._avoidable = Range.of(1 - high, 1 - central, 1 - low, f"standby:{name}")
+
+    @property
+    def notice(self) -> Notice | None:
+        """That nothing is known of this provider; None for one with a row."""
+        if self.provider.grid_times_over is None:
+            return None
+        times = f"x/÷ {self.provider.grid_times_over:g}"
+        message = f"no data knows where the provider {self.name!r} runs: the world's average grid {times} stands in"
+        return Notice("unknown-provider", message)
+
+    def price(
+        self, served: Served, share: TrainingShare, basis: Basis, source: str, notices: tuple[Notice, ...]
+    ) -> CallImpact:
+        """The footprint of one live call: ``E = E_it x PUE``, carbon, water, hardware, avoidable part, training."""
+        energy = served.it_energy_j * self.pue
+        use = electricity.carbon_g(energy, self.grid)
+        return CallImpact(
+            energy_j=energy,
+            use_carbon_g=use,
+            hardware_carbon_g=served.hardware_g,
+            training_carbon_g=share.carbon_g,
+            training_energy_j=share.energy_j,
+            water_site_l=water.site_l(served.it_energy_j, self._wue),
+            water_source_l=water.source_l(energy, self._ewif),
+            avoidable_carbon_g=use * self._avoidable,
+            avoided_carbon_g=EXACT_ZERO,
+            training=share.training,
+            basis=basis,
+            source=source,
+            equation=f"{served.equation}; {self._equation}",
+            notices=notices,
+        )

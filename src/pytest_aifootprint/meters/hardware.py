@@ -1,0 +1,107 @@
+"""What the user declares about the machine: the table ``hardware`` of ``[tool.aifootprint]``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MACHINES = ("vm", "laptop", "desktop", "server")
+
+HARDWARE_KEYS: Mapping[str, str] = {
+    "tdp_w": "watts of one socket",
+    "cores": "physical cores of one socket",
+    "threads": "threads of one socket",
+    "watts_per_cpu_second": "watts of one busy CPU above idle: a number or [low, central, high]",
+    "idle_watts_per_cpu": "watts of one idle logical CPU: a number or [low, central, high]",
+    "pue": "power usage effectiveness, 1 or more: a number or [low, central, high]",
+    "machine": "one of " + ", ".join(MACHINES),
+}
+"""Key to what it means; the message for an unknown or invalid key quotes it."""
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """Declared hardware; None where nothing was declared. Triples are low, central, high."""
+
+    tdp_w: float | None = None
+    cores: int | None = None
+    threads: int | None = None
+    watts_per_cpu_second: Triple | None = None
+    idle_watts_per_cpu: Triple | None = None
+    pue: Triple | None = None
+    machine: str | None = None
+
+
+def validate_hardware(table: Mapping[str, object] | None) -> Hardware:
+    """Read the table.
+
+    Raises:
+        ValueError: one line that names the key, what was found and what is valid.
+    """
+    table = table or {}
+    for key in table:
+        if key not in HARDWARE_KEYS:
+            raise ValueError(f"hardware: unknown key {key!r}; valid: {', '.join(HARDWARE_KEYS)}")
+    pue = _triple(table, "pue")
+    if pue is not None and pue[0] < 1:
+        raise _invalid("pue", table["pue"])
+    machine = table.get("machine")
+    if machine is not None and (not isinstance(machine, str) or machine not in MACHINES):
+        raise _invalid("machine", machine)
+    cores, threads = _count(table, "cores"), _count(table, "threads")
+    if cores is not None and threads is not None and threads < cores:
+        raise ValueError(f"hardware: threads = {threads} is less than cores = {cores}; both are of one socket")
+    return Hardware(
+        tdp_w=_watts(table, "tdp_w"),
+        cores=cores,
+        threads=threads,
+        watts_per_cpu_second=_triple(table, "watts_per_cpu_second"),
+        idle_watts_per_cpu=_triple(table, "idle_watts_per_cpu"),
+        pue=pue,
+        machine=machine,
+    )
+
+
+def _invalid(key: str, value: object) -> ValueError:
+    return ValueError(f"hardware: {key} = {value!r} is not valid; {key} is {HARDWARE_KEYS[key]}")
+
+
+def _number(value: object) -> float | None:
+    """A positive finite number; True is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) and value > 0 else None
+
+
+def _watts(table: Mapping[str, object], key: str) -> float | None:
+    if key not in table:
+        return None
+    number = _number(table[key])
+    if number is None:
+        raise _invalid(key, table[key])
+    return number
+
+
+def _count(table: Mapping[str, object], key: str) -> int | None:
+    number = _watts(table, key)
+    if number is None:
+        return None
+    if number != int(number):
+        raise _invalid(key, table[key])
+    return int(number)
+
+
+def _triple(table: Mapping[str, object], key: str) -> Triple | None:
+    if key not in table:
+        return None
+    value = table[key]
+    members = [_number(v) for v in value] if isinstance(value, (list, tuple)) else [_number(value)] * 3
+    if len(members) != 3:
+        raise _invalid(key, value)
+    low, central, high = members
+    if low is None or central is None or high is None or not low <= central <= high:
+        raise _invalid(key, value)
+    return low, central, high

@@ -1,0 +1,196 @@
+"""Joules of the CPU where no counter stands: watts per busy CPU second and per idle CPU (method: section 2).
+
+The watts are above idle, so that a test's number does not contain the machine's standing power. Cloud rows are a share
+of a server measured at the wall, memory included, and are multiplied by the data centre's PUE. A row made of a TDP is
+at the component. A socket's TDP is never used undivided in a virtual machine, which sees a few threads of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_aifootprint.meters.contract import LoadModel
+from pytest_aifootprint.meters.hardware import HARDWARE_KEYS, Hardware, Triple, validate_hardware
+from pytest_aifootprint.meters.host import Facts
+from pytest_aifootprint.meters.tdp import SOURCE as TDP_SOURCE
+from pytest_aifootprint.meters.tdp import tdp_w
+from pytest_aifootprint.quantities import Basis, Range
+
+__all__ = ["CPU_ROWS", "HARDWARE_KEYS", "PUE", "CpuRow", "Hardware", "load_model", "validate_hardware"]
+
+PUE: Triple = (1.09, 1.15, 1.54)
+"""Google 1.09, AWS 1.14-1.15 (their own reports), industry average 1.54 (Uptime Institute survey 2025)."""
+
+CPU_W, IDLE_W, PUE_LOCAL = "cpu_w", "idle_w", "pue:local"
+DECLARE = "declare tdp_w, or watts_per_cpu_second if you have measured it"
+
+_ECO_CI = "eco-ci (green-coding-solutions) @c10acd3, AMD EPYC 7763: 4 of 128 threads, 1.76 W idle, 8.18 W busy"
+_CCF = "Cloud Carbon Footprint coefficients"
+
+
+@dataclass(frozen=True, slots=True)
+class CpuRow:
+    """One row of the table; watts as low, central, high.
+
+    Attributes:
+        active_w: per busy CPU second, above idle. idle_w: per logical CPU.
+        cloud: at the wall of a server, memory included; to be multiplied by PUE.
+    """
+
+    name: str
+    active_w: Triple
+    idle_w: Triple
+    cloud: bool
+    basis: Basis
+    source: str
+
+
+CPU_ROWS: Mapping[str, CpuRow] = {
+    "vm": CpuRow(
+        "VM, unknown CPU",
+        (1.1, 2.0, 3.6),
+        (0.4, 0.6, 1.0),
+        cloud=True,
+        basis=Basis.MODELLED,
+        source=f"{_ECO_CI} (low: its flattest quarter of load) ... {_CCF}, Intel Skylake (high)",
+    ),
+    "vm-epyc": CpuRow(
+        "VM, AMD EPYC",
+        (1.1, 1.6, 2.3),
+        (0.4, 0.45, 0.8),
+        cloud=True,
+        basis=Basis.MODELLED,
+        source=f"{_ECO_CI}; low and high: its flattest and steepest quarter of load",
+    ),
+    "vm-xeon": CpuRow(
+        "VM, Intel Xeon",
+        (2.0, 3.3, 3.7),
+        (0.6, 0.65, 1.0),
+        cloud=True,
+        basis=Basis.MODELLED,
+        source=f"{_CCF}, Intel Broadwell ... Skylake; low assumed",
+    ),
+    "vm-arm": CpuRow(
+        "VM, ARM server",
+        (0.8, 1.2, 2.2),
+        (0.3, 0.47, 0.8),
+        cloud=True,
+        basis=Basis.MODELLED,
+        source=f"{_CCF}, AWS Graviton2; both ends assumed",
+    ),
+    "laptop": CpuRow(
+        "laptop, TDP unknown",
+        (2.0, 5.0, 15.0),
+        (0.2, 0.4, 1.0),
+        cloud=False,
+        basis=Basis.ASSUMED,
+        source="assumed: no published figure",
+    ),
+    "desktop": CpuRow(
+        "desktop, TDP unknown",
+        (4.0, 10.0, 30.0),
+        (0.3, 0.8, 2.0),
+        cloud=False,
+        basis=Basis.ASSUMED,
+        source="assumed: no published figure",
+    ),
+}
+"""Method, section 2. The remaining row, bare metal with a TDP, is a formula: ``tdp_row``."""
+
+
+def tdp_row(tdp: float, cores: int, threads: int, source: str) -> CpuRow:
+    """Bare metal with a TDP: T watts, C cores and N threads of one socket.
+
+    ``.9 T/N / 1.3 T/C / min(T, 3 T/C)`` per busy CPU second and ``T/N x .05 / .1 / .3`` idle. Shape: the load curve of
+    eco-ci; the high end is assumed. On one core, 1.3 T would be more than the socket draws: T bounds it.
+    """
+    high = min(tdp, 3 * tdp / cores)
+    central = min(1.3 * tdp / cores, high)
+    return CpuRow(
+        f"bare metal, TDP {tdp:g} W, {cores} cores, {threads} threads",
+        (min(0.9 * tdp / threads, central), central, high),
+        (0.05 * tdp / threads, 0.1 * tdp / threads, 0.3 * tdp / threads),
+        cloud=False,
+        basis=Basis.MODELLED,
+        source=f"TDP: {source}; shape: eco-ci's load curve, high end assumed",
+    )
+
+
+def load_model(facts: Facts, hardware: Hardware, *, tdp_table: Path | None = None) -> LoadModel:
+    """The load model of this machine.
+
+    Args:
+        facts: what was recognised.
+        hardware: what the user declared, which wins.
+        tdp_table: another table of TDPs than codecarbon's.
+    """
+    row, reason = _row(facts, hardware, tdp_table)
+    declared = hardware.watts_per_cpu_second
+    active = Range.of(*(declared or row.active_w), CPU_W)
+    idle = Range.of(*(hardware.idle_watts_per_cpu or row.idle_w), IDLE_W)
+    pue = hardware.pue or (PUE if row.cloud else None)
+    if pue is not None:
+        # What the user declared in watts is what the user measured: only a PUE that was declared too goes on top.
+        if declared is None or hardware.pue:
+            active *= Range.of(*pue, PUE_LOCAL)
+        if hardware.idle_watts_per_cpu is None or hardware.pue:
+            idle *= Range.of(*pue, PUE_LOCAL)
+        reason += f"; PUE {pue[1]:g}"
+    return LoadModel(
+        name="load model: " + ("declared watts" if declared else row.name),
+        reason=reason,
+        active_w=active,
+        idle_w_per_cpu=idle,
+        n_cpu=facts.host.n_cpu,
+        includes_ram=row.cloud,
+        boundary="wall" if row.cloud else "component",
+        source="declared watts_per_cpu_second" if declared else row.source,
+        machine=hardware.machine or facts.host.kind,
+        basis=Basis.MODELLED if declared else row.basis,
+    )
+
+
+def _row(facts: Facts, hardware: Hardware, tdp_table: Path | None) -> tuple[CpuRow, str]:
+    """The row, and what made us choose it."""
+    host = facts.host
+    seen = f"{host.cpu_model}, {host.n_cpu} logical CPUs"
+    declared_machine = hardware.machine
+    virtual = host.virtual if declared_machine is None else declared_machine == "vm"
+    if hardware.tdp_w is not None:
+        cores, threads = _socket(facts, hardware)
+        if not virtual or (hardware.cores is not None and hardware.threads is not None):
+            return tdp_row(hardware.tdp_w, cores, threads, "declared"), f"{seen}: tdp_w declared"
+        seen += "; tdp_w is left out: a VM sees a part of the socket, declare the socket's cores and threads as well"
+    if virtual:
+        row, why = _vm_row(facts, declared=declared_machine == "vm")
+        return row, f"{seen}: {why}"
+    tdp = tdp_w(host.cpu_model, tdp_table) if facts.linux else None
+    if tdp is not None:
+        cores, threads = _socket(facts, hardware)
+        return tdp_row(tdp, cores, threads, TDP_SOURCE), f"{seen}: {tdp:g} W TDP"
+    kind = declared_machine or host.kind
+    row = CPU_ROWS["laptop" if kind == "laptop" else "desktop"]
+    if kind == "server":
+        return row, f"{seen}: a server whose TDP is unknown, taken for a desktop; {DECLARE}"
+    return row, f"{seen}: {kind} whose TDP is unknown; {DECLARE}"
+
+
+def _vm_row(facts: Facts, *, declared: bool) -> tuple[CpuRow, str]:
+    because = "machine = vm declared" if declared else f"virtual machine ({facts.virtual_because})"
+    if facts.github_hosted and facts.x64:
+        return CPU_ROWS["vm-epyc"], "GitHub-hosted runner, x64"
+    if facts.family == "client" and not declared:
+        # The threads that the guest sees may be a few of the socket's, so its TDP would be a guess.
+        return CPU_ROWS["laptop"], f"{because} on a processor for laptops and desktops; {DECLARE}"
+    row = {"epyc": "vm-epyc", "xeon": "vm-xeon", "arm-server": "vm-arm"}.get(facts.family, "vm")
+    return CPU_ROWS[row], because
+
+
+def _socket(facts: Facts, hardware: Hardware) -> tuple[int, int]:
+    """Cores and threads of one socket."""
+    host = facts.host
+    threads = hardware.threads or max(1, host.n_cpu // facts.n_sockets)
+    cores = hardware.cores or max(1, (host.n_cores or host.n_cpu) // facts.n_sockets)
+    return min(cores, threads), threads

@@ -1,0 +1,80 @@
+"""Which meters work on this machine: tried in order, each rejected one with its reason and remedy."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pytest_aifootprint.meters.contract import CounterMeter, RejectedMeter, Selection
+from pytest_aifootprint.meters.hardware import Hardware, validate_hardware
+from pytest_aifootprint.meters.host import Facts, recognise
+from pytest_aifootprint.meters.load_model import load_model
+from pytest_aifootprint.meters.memory import memory_model
+from pytest_aifootprint.meters.nvml import find_nvml
+from pytest_aifootprint.meters.powercap import find_powercap
+from pytest_aifootprint.meters.recorded import load_recording
+
+
+def select(  # noqa: PLR0913 - everything that a test must be able to replace
+    *,
+    root: Path = Path("/"),
+    environ: Mapping[str, str] = os.environ,
+    hardware: Mapping[str, object] | Hardware | None = None,
+    clock: Callable[[], int] = time.monotonic_ns,
+    recorded: Path | None = None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Selection:
+    """Choose the meters of this machine. Starts no process, asks no network.
+
+    Args:
+        root: of the file system that is looked at.
+        environ: the environment.
+        hardware: what the user declares, as a table (``HARDWARE_KEYS``) or validated.
+        clock: CLOCK_MONOTONIC in ns.
+        recorded: the script of a recorded meter, which then is the only counter.
+        pause: sleep; called only where counters stand, to see them move.
+
+    Raises:
+        ValueError: ``hardware`` or the script is not valid: one line. OSError: the script cannot be read.
+    """
+    declared = hardware if isinstance(hardware, Hardware) else validate_hardware(hardware)
+    recording = load_recording(recorded, clock=clock) if recorded is not None else None
+    facts = recognise(root, environ)
+    cpu = load_model(facts, declared)
+    if recording is not None:
+        counters: list[CounterMeter] = list(recording.meters)
+        rejected: list[RejectedMeter] = []
+    else:
+        counters, rejected = _counters(root, environ, facts, clock, pause)
+    domains = {meter.domain for meter in counters}
+    return Selection(
+        host=facts.host,
+        counters=tuple(counters),
+        cpu_model=cpu,
+        memory_model=memory_model(facts.host, cpu, cpu_counter="cpu" in domains, ram_counter="ram" in domains),
+        rejected=tuple(rejected),
+        recorded_busy=recording.busy_s if recording else None,
+    )
+
+
+def _counters(
+    root: Path,
+    environ: Mapping[str, str],
+    facts: Facts,
+    clock: Callable[[], int],
+    pause: Callable[[float], None],
+) -> tuple[list[CounterMeter], list[RejectedMeter]]:
+    counters: list[CounterMeter] = []
+    rejected: list[RejectedMeter] = []
+    if facts.linux:
+        rapl, why_not = find_powercap(root, virtual=facts.host.virtual, clock=clock, pause=pause)
+        counters += rapl
+        rejected += why_not
+    else:
+        reason = f"no counter is read on {sys.platform} yet: the load model is used"
+        rejected.append(RejectedMeter("rapl", reason, "declare watts_per_cpu_second if you have measured it"))
+    cards, why_not = find_nvml(root, environ, clock=clock)
+    return counters + cards, rejected + why_not

@@ -1,0 +1,354 @@
+"""From a raw run to its footprint: attribution, prices, sums. One pass, in the process that prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from pytest_aifootprint.attribution import fixtures
+from pytest_aifootprint.attribution.balance import Kind, balance
+from pytest_aifootprint.attribution.balance import notices as balance_notices
+from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
+from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
+from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.impacts import Pricer
+from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range, total
+from pytest_aifootprint.records.collector import Collector
+from pytest_aifootprint.records.domains import MachineData, domain_shares
+from pytest_aifootprint.records.model import (
+    Attempt,
+    CallFootprint,
+    Carbon,
+    DomainBalance,
+    Energy,
+    FixtureFootprint,
+    FixtureShare,
+    MeterUse,
+    RunFootprint,
+    TestFootprint,
+    Verdict,
+    Water,
+    WorkerRecord,
+)
+from pytest_aifootprint.records.raw import TestRun
+from pytest_aifootprint.records.totals import model_footprints, run_notices, totals_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What is known about a run beside its numbers. ``rows``: which tests get a row (``ai``, ``marked``, ``all``)."""
+
+    started_at: str
+    duration_s: float
+    python: str
+    pytest: str
+    ci: Mapping[str, str]
+    commit: str | None
+    rows: str = "ai"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one owner, or several together, came to: local energy and calls, priced."""
+
+    energy: Energy = field(default_factory=Energy)
+    carbon: Carbon = field(default_factory=Carbon)
+    water: Water = field(default_factory=Water)
+    avoidable_carbon_g: Range = EXACT_ZERO
+    avoided_carbon_g: Range = EXACT_ZERO
+    cpu_s: float = 0.0
+
+    def scale(self, k: float) -> Cost:
+        """``k`` times this cost."""
+
+        def part(value: Range | None) -> Range | None:
+            return value.scale(k) if value is not None else None
+
+        return Cost(
+            Energy({name: value.scale(k) for name, value in self.energy.by_domain.items()}),
+            Carbon(part(self.carbon.use), part(self.carbon.training), part(self.carbon.hardware)),
+            Water(self.water.site.scale(k), self.water.source.scale(k)),
+            self.avoidable_carbon_g.scale(k),
+            self.avoided_carbon_g.scale(k),
+            self.cpu_s * k,
+        )
+
+
+def sum_costs(costs: Sequence[Cost]) -> Cost:
+    """The sum; a part that is unknown in one of them is left out of the sum, not made zero there."""
+    names = {name: None for cost in costs for name in cost.energy.by_domain}
+
+    def part(name: str) -> Range | None:
+        known = [value for cost in costs if (value := getattr(cost.carbon, name)) is not None]
+        return total(known) if known or not costs else None
+
+    return Cost(
+        Energy({name: total(c.energy.by_domain.get(name, EXACT_ZERO) for c in costs) for name in names}),
+        Carbon(part("use"), part("training"), part("hardware")),
+        Water(total(c.water.site for c in costs), total(c.water.source for c in costs)),
+        total(c.avoidable_carbon_g for c in costs),
+        total(c.avoided_carbon_g for c in costs),
+        sum(c.cpu_s for c in costs),
+    )
+
+
+class Accounts:
+    """Prices owners: their local energy in every domain and their calls."""
+
+    def __init__(
+        self, shares: Sequence[DomainShares], data: MachineData, lanes: Mapping[str, Lane], pricer: Pricer
+    ) -> None:
+        """Take the joules by owner and what prices them."""
+        self._shares = shares
+        self._model = data.selection.cpu_model
+        self._pricer = pricer
+        self._cpu_ns = {worker: lane.cpu_ns_by_owner() for worker, lane in lanes.items()}
+
+    def cost(self, owners: Sequence[OwnerKey], calls: Sequence[CallFootprint]) -> Cost:
+        """What these owners and calls came to together."""
+        pricer, model = self._pricer, self._model
+        by_domain: dict[str, Range] = {}
+        for share in self._shares:
+            name = "gpu" if share.domain.startswith("gpu") else share.domain
+            by_domain[name] = by_domain.get(name, EXACT_ZERO) + share.energy_of_all(owners)
+        local_j = total(by_domain.values())
+        cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
+        impacts = [c.impact for c in calls]
+        by_domain["remote"] = total(i.energy_j for i in impacts if i.energy_j is not None)
+        local_g = pricer.local_carbon_g(local_j)
+        site, source = pricer.local_water(local_j)
+        training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
+        unknown = bool(impacts) and not training
+        return Cost(
+            Energy(by_domain),
+            Carbon(
+                use=total([local_g, *(i.use_carbon_g for i in impacts if i.use_carbon_g is not None)]),
+                training=None if unknown else total(training),
+                hardware=total(
+                    [
+                        pricer.hardware_g(max(cpu_s, 0.0), model.machine, model.n_cpu),
+                        *(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
+                    ]
+                ),
+            ),
+            Water(
+                total([site, *(i.water_site_l for i in impacts if i.water_site_l is not None)]),
+                total([source, *(i.water_source_l for i in impacts if i.water_source_l is not None)]),
+            ),
+            total([local_g, *(i.avoidable_carbon_g for i in impacts if i.avoidable_carbon_g is not None)]),
+            total(i.avoided_carbon_g for i in impacts if i.avoided_carbon_g is not None),
+            cpu_s,
+        )
+
+    def priced(self, calls: Sequence[AICall]) -> tuple[CallFootprint, ...]:
+        """Calls with their prices."""
+        return tuple(CallFootprint(call, self._pricer.call(call)) for call in calls)
+
+
+def build(
+    collector: Collector,
+    data: MachineData,
+    info: RunInfo,
+    pricer: Pricer,
+    verdicts: Mapping[tuple[str, str], tuple[Verdict, ...]],
+) -> RunFootprint:
+    """The footprint of a run.
+
+    Args:
+        collector: what the tests left behind.
+        data: the machine's meters and what they said.
+        info: about the run.
+        pricer: the impact model.
+        verdicts: of single tests, by (worker, node id).
+
+    Returns:
+        The footprint, without verdicts on the run as a whole.
+    """
+    lanes = list(collector.lanes.values())
+    pricer.note_training(c for _, window in collector.windows for c in window.calls)
+    pricer.note_training(c for run in collector.tests for c in run.calls)
+    shares = domain_shares(data, lanes)
+    accounts = Accounts(shares, data, collector.lanes, pricer)
+    fixture_costs = _fixtures(collector, accounts)
+    shared = {bill.key: (fixture, cost.scale(bill.part)) for bill, fixture, cost in fixture_costs}
+    ai_tests = [run for run in collector.tests if is_ai(run, collector)]
+    costs = {(run.worker, run.index): _test_costs(run, accounts, shared) for run in ai_tests}
+    wanted = {"ai": ai_tests, "marked": [r for r in ai_tests if r.marker is not None], "all": collector.tests}[
+        info.rows
+    ]
+    rows = []
+    for run in wanted:
+        direct, whole, calls = costs.get((run.worker, run.index)) or _test_costs(run, accounts, shared)
+        ai = (run.worker, run.index) in costs
+        rows.append(_row(run, direct, whole, calls, shared, verdicts.get((run.worker, run.nodeid), ()), ai=ai))
+    ai_owners = {(run.worker, run.index) for run in ai_tests}
+    fixture_owners = {(worker, window.index) for worker, window in collector.windows}
+
+    def classify(worker: str, owner: int) -> Kind:
+        if (worker, owner) in fixture_owners:
+            return "fixture"
+        return "ai" if (worker, owner) in ai_owners else "other"
+
+    balances = {share.domain: balance(share, classify) for share in shares}
+    selection = data.selection
+    all_calls = [c for _, _, calls in costs.values() for c in calls] + [c for _, f, _ in fixture_costs for c in f.calls]
+    summed = sum_costs([whole for _, whole, _ in costs.values()])
+    passed = sum(run.outcome in {"passed", "xpassed"} for run in ai_tests)
+    notices = [n for share in shares for n in share.notices]
+    notices += [n for b in balances.values() for n in balance_notices(b)]
+    return RunFootprint(
+        version=version("pytest-aifootprint"),
+        factors_version=pricer.factors_version,
+        started_at=info.started_at,
+        duration_s=info.duration_s,
+        python=info.python,
+        pytest=info.pytest,
+        host={
+            "id": selection.host.boot_id,
+            "cpu": selection.host.cpu_model,
+            "n_cpu": selection.host.n_cpu,
+            "gpus": [m.reason for m in selection.counters if m.domain.startswith("gpu")],
+            "virtual": selection.host.virtual,
+            "kind": selection.host.kind,
+        },
+        ci=info.ci,
+        commit=info.commit,
+        workers=tuple(WorkerRecord(name, ok) for name, ok in sorted(collector.workers.items())),
+        local_grid=pricer.grid,
+        remote_grids=pricer.remote_grids(),
+        meters=tuple(MeterUse(s.domain, s.meter, s.basis, data.reason_of(s.domain)) for s in shares),
+        rejected_meters=tuple({"name": r.name, "reason": r.reason, "remedy": r.remedy} for r in selection.rejected),
+        totals=totals_of(summed, all_calls, shares, n_ai=len(ai_tests), n_tests=collector.n_tests, passed=passed),
+        balance={
+            name: DomainBalance(
+                b.metered_j,
+                b.ai_tests_j,
+                b.shared_fixtures_j,
+                b.other_tests_j,
+                b.other_processes_j,
+                b.idle_j,
+                b.plugin_j,
+                b.clamped_j,
+                b.basis,
+                b.meter,
+            )
+            for name, b in balances.items()
+        },
+        tests=tuple(rows),
+        fixtures=tuple(fixture for _, fixture, _ in fixture_costs),
+        models=model_footprints(all_calls),
+        verdicts=(),
+        notices=run_notices(collector, all_calls, pricer, notices),
+        seams=_seams(collector),
+    )
+
+
+def is_ai(run: TestRun, collector: Collector) -> bool:
+    """An AI test: it called a model, is marked, or used a shared fixture that called one (whoever set that up)."""
+    return bool(run.calls) or run.marker is not None or not collector.ai_fixtures.isdisjoint(run.users_of)
+
+
+def _fixtures(collector: Collector, accounts: Accounts) -> list[tuple[FixtureBill, FixtureFootprint, Cost]]:
+    windows = [
+        fixtures.FixtureWindow(worker, w.index, w.key, w.scope, w.kind == "setup", w.nodeid)
+        for worker, w in collector.windows
+    ]
+    calls_of: dict[FixtureKey, list[AICall]] = {}
+    for _, window in collector.windows:
+        calls_of.setdefault(window.key, []).extend(window.calls)
+    found = []
+    for bill in fixtures.fixture_bills(windows, collector.users):
+        calls = accounts.priced(calls_of[bill.key])
+        cost = accounts.cost(bill.owners, calls)
+        footprint = FixtureFootprint(
+            id=f"{bill.key.base_id}::{bill.key.name}" + (f"[{bill.key.param}]" if bill.key.param else ""),
+            name=bill.key.name,
+            scope=bill.scope,
+            users=bill.payers,
+            setups=bill.setups,
+            calls=calls,
+            energy=cost.energy,
+            carbon=cost.carbon,
+            cpu_s=cost.cpu_s,
+        )
+        found.append((bill, footprint, cost))
+    return found
+
+
+def _test_costs(
+    run: TestRun, accounts: Accounts, shared: Mapping[FixtureKey, tuple[FixtureFootprint, Cost]]
+) -> tuple[Cost, Cost, tuple[CallFootprint, ...]]:
+    """(own part, own part and shares of shared fixtures, own calls)."""
+    calls = accounts.priced(run.calls)
+    direct = accounts.cost([(run.worker, run.index)], calls)
+    parts = [shared[key][1] for key in run.users_of if key in shared]
+    return direct, sum_costs([direct, *parts]), calls
+
+
+def _row(  # noqa: PLR0913 - a row is made from all of these
+    run: TestRun,
+    direct: Cost,
+    whole: Cost,
+    calls: tuple[CallFootprint, ...],
+    shared: Mapping[FixtureKey, tuple[FixtureFootprint, Cost]],
+    verdicts: tuple[Verdict, ...],
+    *,
+    ai: bool,
+) -> TestFootprint:
+    attempts = []
+    for number in run.attempts:
+        seconds = run.phase_seconds(number)
+        attempts.append(
+            Attempt(
+                number=number,
+                outcome=run.outcome_of(number),
+                duration_s=sum(wall for wall, _ in seconds.values()),
+                phases={name: {"duration_s": wall, "cpu_s": cpu} for name, (wall, cpu) in seconds.items()},
+            )
+        )
+    shares = []
+    for key in run.users_of:
+        if key in shared:
+            fixture, part = shared[key]
+            shares.append(FixtureShare(fixture.name, fixture.scope, len(fixture.users), part.energy, part.carbon))
+    notices = {n for c in calls for n in c.impact.notices}
+    if run.marker is not None and not run.calls and run.outcome in {"passed", "failed"}:
+        used_ai = any(shared[key][0].calls for key in run.users_of if key in shared)
+        if not used_ai:
+            notices.add(Notice("marked-without-call", f"{run.nodeid} is marked but made no AI call"))
+    return TestFootprint(
+        nodeid=run.nodeid,
+        worker=run.worker,
+        outcome=run.outcome,
+        ai=ai,
+        attempts=tuple(attempts),
+        calls=calls,
+        energy=whole.energy,
+        carbon=whole.carbon,
+        water=whole.water,
+        avoidable_carbon_g=whole.avoidable_carbon_g,
+        avoided_carbon_g=whole.avoided_carbon_g,
+        direct_cpu_s=direct.cpu_s,
+        direct_energy=direct.energy,
+        direct_carbon=direct.carbon,
+        fixtures=tuple(shares),
+        verdicts=verdicts,
+        notices=tuple(sorted(notices)),
+    )
+
+
+def _seams(collector: Collector) -> dict[str, str]:
+    """Over all processes: failed anywhere is failed; armed anywhere is armed."""
+    merged: dict[str, str] = {}
+    for states in collector.seams.values():
+        for name, state in states.items():
+            before = merged.get(name, "waiting")
+            if before.startswith("failed"):
+                continue
+            if state != "waiting":
+                merged[name] = state
+            else:
+                merged.setdefault(name, state)
+    return merged

@@ -1,0 +1,150 @@
+"""What a run leaves behind before it is priced: tests, windows of shared fixtures, calls. Builtin types on the wire."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_aifootprint.attribution.fixtures import FixtureKey
+from pytest_aifootprint.attribution.lanes import PHASES, Lane
+from pytest_aifootprint.detection.calls import AICall
+
+EDGE_FIELDS = 6
+
+
+@dataclass(slots=True)
+class FixtureWindow:
+    """One set-up or teardown of a fixture of wider than function scope. An owner of calls (``detection.recorder``).
+
+    Attributes:
+        index: the owner number in its lane. key: (base id, name, parameter). scope: ``class`` to ``session``.
+        kind: ``setup`` or ``teardown``. nodeid: of the test during which it ran.
+        span: (t0, t1, c0, c1) in ns. inside: (owner, phase) of the window around it.
+    """
+
+    index: int
+    key: FixtureKey
+    scope: str
+    kind: str
+    nodeid: str
+    span: tuple[int, int, int, int] = (0, 0, 0, 0)
+    inside: tuple[int, int] = (-1, 0)
+    calls: list[AICall] = field(default_factory=list)
+    phase: str = "fixture"
+    closed: bool = False
+    tally: dict[tuple[object, ...], AICall] = field(default_factory=dict)
+
+    def to_wire(self) -> list[Any]:
+        """Builtin types only."""
+        return [
+            self.index, list(self.key), self.scope, self.kind, self.nodeid, list(self.span), list(self.inside),
+            [c.to_wire() for c in self.calls],
+        ]  # fmt: skip
+
+    @classmethod
+    def from_wire(cls, data: list[Any]) -> FixtureWindow:
+        """The window that ``to_wire`` gave."""
+        index, (base, name, param), scope, kind, nodeid, (t0, t1, c0, c1), (owner, phase), calls = data
+        window = cls(index, FixtureKey(base, name, param), scope, kind, nodeid, (t0, t1, c0, c1), (owner, phase))
+        window.calls = [AICall.from_wire(c) for c in calls]
+        return window
+
+
+@dataclass(slots=True)
+class TestRun:
+    """One test on one worker, all attempts. An owner of calls (``detection.recorder``).
+
+    Attributes:
+        index: the owner number in its lane.
+        edges: flat, six integers a phase: attempt, phase (index in ``PHASES``), t0, t1, c0, c1.
+        outcomes: attempt, phase, outcome of every report, in order.
+        users_of: shared fixtures that were active at its end. windows: those whose set-up or teardown ran inside.
+        marker: keywords of its ``aifootprint`` marks, the nearest one winning; None without a mark.
+    """
+
+    __test__ = False  # pytest would try to collect the name
+
+    index: int
+    nodeid: str
+    worker: str = "main"
+    calls: list[AICall] = field(default_factory=list)
+    phase: str = "setup"
+    closed: bool = False
+    tally: dict[tuple[object, ...], AICall] = field(default_factory=dict)
+    attempt: int = 0
+    edges: list[int] = field(default_factory=list)
+    outcomes: list[tuple[int, int, str]] = field(default_factory=list)
+    users_of: list[FixtureKey] = field(default_factory=list)
+    windows: list[FixtureWindow] = field(default_factory=list)
+    marker: dict[str, Any] | None = None
+
+    @property
+    def outcome(self) -> str:
+        """Of the last attempt: failed and error before skipped before passed."""
+        return self.outcome_of(max((a for a, _, _ in self.outcomes), default=0))
+
+    def outcome_of(self, attempt: int) -> str:
+        """As pytest counts it: ``error`` for a failed set-up or teardown."""
+        found = {(phase, outcome) for a, phase, outcome in self.outcomes if a == attempt}
+        if (1, "failed") in found:
+            return "failed"
+        if {(0, "failed"), (2, "failed")} & found:
+            return "error"
+        words = {outcome for _, outcome in found}
+        return next((w for w in ("rerun", "xfailed", "xpassed", "skipped", "passed") if w in words), "unknown")
+
+    @property
+    def attempts(self) -> list[int]:
+        """Numbers of the attempts, in order."""
+        return sorted({self.edges[i] for i in range(0, len(self.edges), EDGE_FIELDS)})
+
+    def phase_seconds(self, attempt: int) -> dict[str, tuple[float, float]]:
+        """Phase name to (wall seconds, CPU seconds) of one attempt; a window of a shared fixture is not taken out."""
+        sums: dict[str, tuple[float, float]] = {}
+        edges = self.edges
+        for i in range(0, len(edges), EDGE_FIELDS):
+            a, phase, t0, t1, c0, c1 = edges[i : i + EDGE_FIELDS]
+            if a == attempt:
+                wall, cpu = sums.get(PHASES[phase], (0.0, 0.0))
+                sums[PHASES[phase]] = (wall + (t1 - t0) / 1e9, cpu + (c1 - c0) / 1e9)
+        return sums
+
+    def own_cpu_s(self) -> float:
+        """CPU seconds of all phases so far, without the windows of shared fixtures inside."""
+        edges = self.edges
+        ns = sum(edges[i + 5] - edges[i + 4] for i in range(0, len(edges), EDGE_FIELDS))
+        return (ns - sum(w.span[3] - w.span[2] for w in self.windows if w.inside[0] == self.index)) / 1e9
+
+    def to_wire(self) -> str:
+        """One JSON string: what rides on a report from a worker."""
+        return json.dumps(
+            [
+                self.index, self.edges, self.outcomes, self.users_of,
+                [w.to_wire() for w in self.windows], [c.to_wire() for c in self.calls], self.marker,
+            ],
+            separators=(",", ":"),
+        )  # fmt: skip
+
+    @classmethod
+    def from_wire(cls, text: str, nodeid: str, worker: str) -> TestRun:
+        """The test that ``to_wire`` gave."""
+        index, edges, outcomes, users_of, windows, calls, marker = json.loads(text)
+        return cls(
+            index=index, nodeid=nodeid, worker=worker, edges=edges, closed=True, marker=marker,
+            outcomes=[(a, p, o) for a, p, o in outcomes],
+            users_of=[FixtureKey(b, n, p) for b, n, p in users_of],
+            windows=[FixtureWindow.from_wire(w) for w in windows],
+            calls=[AICall.from_wire(c) for c in calls],
+        )  # fmt: skip
+
+
+def book(lane: Lane, run: TestRun) -> None:
+    """Put a test's windows, and those of shared fixtures inside it, into its lane."""
+    edges = run.edges
+    for i in range(0, len(edges), EDGE_FIELDS):
+        lane.flat_spans.extend((run.index, edges[i + 1], 1, *edges[i + 2 : i + 6]))
+    for window in run.windows:
+        owner, phase = window.inside
+        lane.flat_spans.extend((window.index, 0, 1, *window.span))
+        lane.flat_spans.extend((owner, phase, -1, *window.span))

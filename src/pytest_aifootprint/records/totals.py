@@ -1,0 +1,141 @@
+"""Sums over the run: totals, models, notices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_aifootprint.attribution.shares import DomainShares
+from pytest_aifootprint.impacts.pricer import Pricer
+from pytest_aifootprint.quantities import Basis, Notice, total
+from pytest_aifootprint.records.collector import Collector
+from pytest_aifootprint.records.model import CallFootprint, Carbon, ModelFootprint, Totals, count_tokens
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.records.build import Cost
+
+
+def totals_of(  # noqa: PLR0913 - a total is over all of these
+    cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[DomainShares], *, n_ai: int, n_tests: int, passed: int
+) -> Totals:
+    """The totals over all AI tests."""
+    by_realness = Counter[str]()
+    for priced in calls:
+        by_realness[priced.call.realness] += priced.call.count
+    return Totals(
+        ai_tests=n_ai,
+        tests=n_tests,
+        calls_live=by_realness["live"],
+        calls_replayed=by_realness["replayed"],
+        calls_mocked=by_realness["mocked"],
+        tokens=count_tokens(list(calls)),
+        energy=cost.energy,
+        carbon=cost.carbon,
+        water=cost.water,
+        avoidable_carbon_g=cost.avoidable_carbon_g,
+        avoided_carbon_g=cost.avoided_carbon_g,
+        sci_style=_sci_style(cost.carbon, by_realness["live"], passed),
+        basis_share=_basis_share(cost, calls, shares),
+        unpriced_calls=sum(c.call.count for c in calls if not c.impact.priced),
+    )
+
+
+def _sci_style(carbon: Carbon, live: int, passed: int) -> dict[str, Any] | None:
+    """Consumer (use + hardware) and provider (training) score per live call and per passed test (method: section 7)."""
+    if not live:
+        return None
+    consumer = total(part for part in (carbon.use, carbon.hardware) if part is not None)
+    provider = carbon.training
+    return {
+        "boundary": (
+            "AI tests of this run; consumer: electricity of use with PUE, and embodied hardware, of this machine and "
+            "of the providers; provider: amortised training; location-based average factors; "
+            "without network and terminals"
+        ),
+        "consumer_g_per_live_call": consumer.scale(1 / live),
+        "provider_g_per_live_call": provider.scale(1 / live) if provider is not None else None,
+        "consumer_g_per_passed_test": consumer.scale(1 / passed) if passed else None,
+        "provider_g_per_passed_test": provider.scale(1 / passed) if passed and provider is not None else None,
+    }
+
+
+def _basis_share(cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[DomainShares]) -> dict[str, float]:
+    """How much of the energy has which basis."""
+    joules: Counter[Basis] = Counter()
+    for share in shares:
+        name = "gpu" if share.domain.startswith("gpu") else share.domain
+        value = cost.energy.by_domain.get(name)
+        if value is not None:
+            joules[share.basis] += value.central  # type: ignore[assignment]
+    for priced in calls:
+        if priced.impact.energy_j is not None:
+            joules[priced.impact.basis] += priced.impact.energy_j.central  # type: ignore[assignment]
+    whole = sum(joules.values())
+    return {basis.value: joules[basis] / whole if whole else 0.0 for basis in Basis}
+
+
+def model_footprints(calls: Iterable[CallFootprint]) -> tuple[ModelFootprint, ...]:
+    """One row for each model of each provider, the one with most carbon first."""
+    groups: dict[tuple[str, str | None], list[CallFootprint]] = {}
+    for priced in calls:
+        groups.setdefault((priced.call.model or "unknown", priced.call.provider), []).append(priced)
+    found = []
+    for (model, provider), mine in groups.items():
+        impacts = [c.impact for c in mine]
+        training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
+        remote = [i.energy_j for i in impacts if i.energy_j is not None]
+        best = next((i.training for i in impacts if i.training.method != "unknown"), impacts[0].training)
+        found.append(
+            ModelFootprint(
+                id=model,
+                provider=provider,
+                calls=sum(c.call.count for c in mine),
+                tokens=count_tokens(mine),
+                # The local part is metered by test, not by model: it is not known here.
+                energy_j=total(remote) if any(c.call.locality == "remote" for c in mine) else None,
+                carbon=Carbon(
+                    use=total(i.use_carbon_g for i in impacts if i.use_carbon_g is not None),
+                    training=total(training) if training else None,
+                    hardware=total(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
+                ),
+                training=best,
+            )
+        )
+    return tuple(sorted(found, key=lambda m: (-m.carbon.total.central, m.id)))
+
+
+def run_notices(
+    collector: Collector, calls: Sequence[CallFootprint], pricer: Pricer, more: Iterable[Notice]
+) -> tuple[Notice, ...]:
+    """Everything a reader has to know about the run, each once."""
+    found = dict.fromkeys([*more, *_grid_notices(pricer), *_seen_notices(collector)])
+    found.update(dict.fromkeys(notice for priced in calls for notice in priced.impact.notices))
+    return tuple(found)
+
+
+def _grid_notices(pricer: Pricer) -> Iterator[Notice]:
+    if pricer.grid.guessed:
+        message = (
+            f"nobody said where this machine is: {pricer.grid.zone}, {pricer.grid.carbon_g_per_kwh.central:.0f} g/kWh; "
+            "set --aifootprint-grid"
+        )
+        yield Notice("grid-guessed", message)
+
+
+def _seen_notices(collector: Collector) -> Iterator[Notice]:
+    """What may be missing: lost workers, seams that did not arm, errors of ours, calls outside tests."""
+    for worker, reported in sorted(collector.workers.items()):
+        if not reported:
+            yield Notice("worker-lost", f"worker {worker} did not report its end: what it had not sent is missing")
+    for worker, states in sorted(collector.seams.items()):
+        for name, state in sorted(states.items()):
+            if state not in {"armed", "waiting"}:
+                where = "" if worker == "main" else f" on {worker}"
+                yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
+    for error in dict.fromkeys(collector.errors):
+        yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
+    outside = sum(c.count for c in collector.unowned)
+    if outside:
+        names = ", ".join(sorted({c.model or "unknown" for c in collector.unowned}))
+        yield Notice("calls-outside-tests", f"{outside} AI calls ran outside every test, not counted: {names}")

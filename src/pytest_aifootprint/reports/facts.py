@@ -1,0 +1,171 @@
+"""Where a run's numbers come from, one line each: basis, grids, what nobody is billed for, and what is least sure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from pytest_aifootprint.quantities import Basis, Range
+from pytest_aifootprint.records.model import CallFootprint, RunFootprint
+from pytest_aifootprint.reports import formatting
+
+LOCAL_DOMAINS = ("cpu", "ram", "gpu")
+MOST_GRIDS = 5
+LONGEST_SOURCE = 24
+# "waiting" is armed as soon as the library is imported.
+SEEING = ("armed", "waiting")
+
+# What a factor of method section 3 is, and what a user can do about it; {} is the part of its name after the colon.
+_INPUTS = {
+    "model": ("energy of {}", "declare its size, or gate on tokens"),
+    "method": ("{}'s method of pricing remote calls", "gate on tokens"),
+    "prefill": ("energy of reading prompts", "gate on tokens"),
+    "grid": ("carbon intensity of the grid {}", "a newer figure narrows it"),
+    "pue": ("overhead of {}'s data centres", "the provider would have to publish it"),
+    "wue": ("cooling water of {}'s data centres", "the provider would have to publish it"),
+    "ewif": ("water of the power plants in {}", "a newer figure narrows it"),
+    "cpu_w": ("watts of this CPU by the load model", "a power sensor or [tool.aifootprint.hardware] narrows it"),
+    "idle_w": (
+        "idle watts of this machine by the load model",
+        "a power sensor or [tool.aifootprint.hardware] narrows it",
+    ),
+    "gpu": ("watts of the GPU", "an energy counter narrows it"),
+    "hw": ("manufacturing of {}", "[tool.aifootprint.hardware] narrows it"),
+    "phi": ("share of training in a model's life", 'gate on "use: …" to leave training out'),
+    "train": ("training footprint of {}", "declare it in [tool.aifootprint.models]"),
+    "standby": ("standby share of {}", "the provider would have to publish it"),
+}
+
+
+def facts(run: RunFootprint) -> Iterator[tuple[str, str]]:
+    """Label and text of each line that has something to say."""
+    lines = (
+        ("basis", basis(run)),
+        ("grid", grids(run)),
+        ("unattributed", unattributed(run)),
+        ("widest input", widest_input(run)),
+    )
+    return ((label, formatting.one_line(text)) for label, text in lines if text)
+
+
+def basis(run: RunFootprint) -> str:
+    """How much of the energy is how sure: ``49 % measured (nvml) · 39 % estimated (ecologits)``."""
+    said = []
+    for kind in Basis:
+        share = run.totals.basis_share.get(kind.value, 0.0)
+        if share > 0:
+            sources = _sources(run, kind)
+            said.append(f"{formatting.percent(share)} {kind.value}" + (f" ({', '.join(sources)})" if sources else ""))
+    return " · ".join(said)
+
+
+def _sources(run: RunFootprint, kind: Basis) -> list[str]:
+    """Meters of this basis, and short names of the sources that calls of this basis were priced from."""
+    names = dict.fromkeys(meter.name for meter in run.meters if meter.basis is kind)
+    for call in calls(run):
+        if call.impact.basis is kind and call.impact.energy_j is not None and call.impact.energy_j.central:
+            short = call.impact.source.split(",")[0].split(" (")[0].split(";")[0].strip()
+            if 0 < len(short) <= LONGEST_SOURCE:
+                names.setdefault(short)
+    return list(names)[:3]
+
+
+def calls(run: RunFootprint) -> Iterator[CallFootprint]:
+    """Every call of the run: of the tests, then of shared fixtures."""
+    for test in run.tests:
+        yield from test.calls
+    for fixture in run.fixtures:
+        yield from fixture.calls
+
+
+def grids(run: RunFootprint) -> str:
+    """Whose grid had which carbon intensity: ``local FRA 56 g/kWh (2023) · openai USA 384 g/kWh``."""
+    named = [("local", run.local_grid), *sorted(run.remote_grids.items())]
+    said = []
+    for who, grid in named[:MOST_GRIDS]:
+        remarks = [str(grid.year)] if grid.year is not None else []
+        remarks += ["a guess"] if grid.guessed else []
+        remark = f" ({', '.join(remarks)})" if remarks else ""
+        said.append(f"{who} {grid.zone} {formatting.intensity(grid.carbon_g_per_kwh)}{remark}")
+    if len(named) > MOST_GRIDS:
+        said.append(f"{len(named) - MOST_GRIDS} more in the JSON report")
+    return " · ".join(said)
+
+
+def unattributed(run: RunFootprint) -> str:
+    """The metered joules that no AI test caused, by cause, largest first."""
+    metered = math.fsum(b.metered_j for b in run.balance.values())
+    if not metered:
+        return ""
+    causes = {
+        "idle": math.fsum(b.idle_j for b in run.balance.values()),
+        "other tests": math.fsum(b.other_tests_j for b in run.balance.values()),
+        "other processes": math.fsum(b.other_processes_j for b in run.balance.values()),
+        "this plugin": math.fsum(b.plugin_j for b in run.balance.values()),
+        "fixtures of other tests": _unborne_fixtures(run),
+    }
+    shares = sorted(((joules / metered, name) for name, joules in causes.items() if joules > 0), reverse=True)
+    whole = formatting.percent(math.fsum(share for share, _ in shares))
+    said = ", ".join(f"{name} {formatting.percent(share)}" for share, name in shares)
+    return f"{whole} of {formatting.joules(metered)} metered here" + (f": {said}" if said else "")
+
+
+def _unborne_fixtures(run: RunFootprint) -> float:
+    """Joules of shared fixtures that no AI test bears; differences within rounding are none."""
+    shared = math.fsum(b.shared_fixtures_j for b in run.balance.values())
+    borne = math.fsum(
+        share.energy.by_domain[domain].central
+        for test in run.tests
+        if test.ai
+        for share in test.fixtures
+        for domain in LOCAL_DOMAINS
+        if domain in share.energy.by_domain
+    )
+    return shared - borne if shared - borne > 1e-6 * shared else 0.0
+
+
+def widest_input(run: RunFootprint) -> str:
+    """The input that the carbon range comes from most, how far it may be off, and what narrows it."""
+    name = run.totals.carbon.total.widest_factor
+    if name is None:
+        return ""
+    what, remedy = _explained(name, run)
+    return f"{what} ({formatting.factor(_spread(name, run))}): {remedy}"
+
+
+def _explained(name: str, run: RunFootprint) -> tuple[str, str]:
+    kind, _, which = name.partition(":")
+    local = which == run.local_grid.zone
+    if kind == "grid" and local and run.local_grid.guessed:
+        return "grid of this machine unknown", "set --aifootprint-grid"
+    if kind == "grid" and local:
+        return f"carbon intensity of the grid {which}", 'a figure of its own narrows it: --aifootprint-grid "56 g/kWh"'
+    what, remedy = _INPUTS.get(kind, (name, "see aifootprint explain"))
+    return what.format(which or "the provider"), remedy
+
+
+def _spread(name: str, run: RunFootprint) -> float:
+    """How far the input itself may be off: the widest that it makes any figure of this run.
+
+    In the total it is diluted by what does not depend on it.
+    """
+    totals = run.totals
+    figures: list[Range | None] = [totals.carbon.total, totals.carbon.use, totals.carbon.training]
+    figures += [totals.carbon.hardware, *totals.energy.by_domain.values(), run.local_grid.carbon_g_per_kwh]
+    figures += [grid.carbon_g_per_kwh for grid in run.remote_grids.values()]
+    for model in run.models:
+        figures += [model.energy_j, model.carbon.use, model.carbon.training]
+    return max(_half_width(pairs) for pairs in _pairs(name, figures))
+
+
+def _pairs(name: str, figures: Iterable[Range | None]) -> Iterator[tuple[float, float]]:
+    return (figure.factors[name] for figure in figures if figure is not None and name in figure.factors)
+
+
+def _half_width(pair: tuple[float, float]) -> float:
+    return math.exp(abs(pair[1] - pair[0]) / 2)
+
+
+def failed_seams(run: RunFootprint) -> list[tuple[str, str]]:
+    """Seams that cannot see the calls of a client, and why."""
+    return [(name, status) for name, status in run.seams.items() if status not in SEEING]

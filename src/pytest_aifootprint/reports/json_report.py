@@ -1,0 +1,117 @@
+"""The JSON report: schema_version 1, described in ``records/report.schema.json`` and docs/reference/json-report.md."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint
+from pytest_aifootprint.reports import json_rows as rows
+
+SCHEMA_VERSION = 1
+BUFFER = 1 << 18
+
+
+def probe(path: Path) -> None:
+    """See whether a report can be written to ``path``, and leave nothing behind. Missing folders are made later.
+
+    Raises:
+        ValueError: one line with the path and the reason.
+    """
+    path = Path(path)
+    if not path.name:
+        raise ValueError("a report needs the path of a file")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; a report needs the path of a file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"{path} cannot be written: permission denied")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise ValueError(f"{path} cannot be written: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{path} cannot be written: no permission to write in {folder}")
+
+
+def write(run: RunFootprint, path: Path) -> None:
+    """Write the report: a new file takes the place of an old one when it is complete.
+
+    Raises:
+        OSError: with the reason in ``strerror``; an old file is as it was.
+    """
+    path = Path(path)
+    # A device or a pipe (/dev/stdout) is written to, not replaced; of a link, the file that it names is replaced.
+    special = path.exists() and not path.is_file()
+    target = Path(os.path.realpath(path))
+    draft = target if special else target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("w", buffering=BUFFER, encoding="ascii", newline="\n") as file:
+            file.writelines(chunks(run))
+        if not special:
+            draft.replace(target)
+    except OSError as error:
+        raise OSError(error.errno, f"the JSON report cannot be written: {error.strerror}", str(path)) from error
+    finally:
+        if not special:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def chunks(run: RunFootprint) -> Iterator[str]:
+    """The report as text, a test a line: one on 100,000 tests is never in memory as a whole."""
+    yield "{\n"
+    head = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "pytest-aifootprint", "version": run.version, "factors_version": run.factors_version},
+        "run": rows.run_row(run),
+        "totals": rows.totals_row(run),
+        "balance": {domain: rows.balance_row(balance) for domain, balance in run.balance.items()},
+    }
+    for key, value in head.items():
+        yield f"{_dumps(key)}:{_dumps(value)},\n"
+    yield from _array("tests", (_test(test) for test in run.tests))
+    yield from _array("fixtures", (_dumps(rows.fixture_row(fixture)) for fixture in run.fixtures))
+    yield from _array("models", (_dumps(rows.model_row(model)) for model in run.models))
+    tail = {
+        "verdicts": [rows.verdict_row(verdict) for verdict in run.verdicts],
+        "hints": [],
+        "notices": [rows.notice_row(notice) for notice in run.notices],
+        "seams": dict(run.seams),
+    }
+    yield ",\n".join(f"{_dumps(key)}:{_dumps(value)}" for key, value in tail.items())
+    yield "\n}\n"
+
+
+def as_dict(run: RunFootprint) -> dict[str, Any]:
+    """The whole report as builtin types, as reading the file would give it."""
+    report: dict[str, Any] = json.loads("".join(chunks(run)))
+    return report
+
+
+def _test(test: TestFootprint) -> str:
+    """A test's row. What is its own is often all that it has: the same text is made once and stands twice."""
+    row = rows.test_row(test)
+    direct = row.pop("direct")
+    energy, carbon = row.pop("energy_j"), row.pop("carbon_g")
+    cost = f'"energy_j":{_dumps(energy)},"carbon_g":{_dumps(carbon)}'
+    own = cost
+    if direct["energy_j"] is not energy or direct["carbon_g"] is not carbon:
+        own = f'"energy_j":{_dumps(direct["energy_j"])},"carbon_g":{_dumps(direct["carbon_g"])}'
+    return f'{_dumps(row)[:-1]},{cost},"direct":{{"cpu_s":{_dumps(direct["cpu_s"])},{own}}}}}'
+
+
+def _array(key: str, values: Iterable[str]) -> Iterator[str]:
+    yield f"{_dumps(key)}:["
+    separator = "\n"
+    for value in values:
+        yield separator + value
+        separator = ",\n"
+    yield "],\n"
+
+
+_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
+_dumps = _encoder.encode

@@ -1,0 +1,297 @@
+"""Each part of the JSON report as builtin types, key by key as docs/reference/json-report.md has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_aifootprint.impacts.contract import Grid
+from pytest_aifootprint.quantities import Notice, total
+from pytest_aifootprint.records.model import (
+    Attempt,
+    CallFootprint,
+    Carbon,
+    DomainBalance,
+    Energy,
+    FixtureFootprint,
+    FixtureShare,
+    ModelFootprint,
+    RunFootprint,
+    TestFootprint,
+    Tokens,
+    Verdict,
+    Water,
+)
+from pytest_aifootprint.reports.json_values import ZERO, factors_of, finite, plain, ranged
+
+Row = dict[str, Any]
+
+DOMAINS = ("cpu", "ram", "gpu")
+
+
+def run_row(run: RunFootprint) -> Row:
+    """Where, when and with which meters."""
+    return {
+        "started_at": run.started_at,
+        "duration_s": finite(run.duration_s),
+        "python": run.python,
+        "pytest": run.pytest,
+        "host": {"id": None, "cpu": None, "gpus": [], "virtual": None, **plain(run.host)},
+        "ci": plain(run.ci),
+        "commit": run.commit,
+        "workers": [{"id": worker.id, "reported": worker.reported} for worker in run.workers],
+        "grids": {
+            "local": grid_row(run.local_grid),
+            "remote": {provider: grid_row(grid) for provider, grid in run.remote_grids.items()},
+        },
+        "meters": [
+            {"domain": meter.domain, "name": meter.name, "basis": meter.basis.value, "reason": meter.reason}
+            for meter in run.meters
+        ],
+        "rejected_meters": [{"name": "", "reason": "", "remedy": "", **plain(meter)} for meter in run.rejected_meters],
+    }
+
+
+def grid_row(grid: Grid) -> Row:
+    """A place's electricity."""
+    return {
+        "zone": grid.zone,
+        "carbon_g_per_kwh": ranged(grid.carbon_g_per_kwh),
+        "water_l_per_kwh": ranged(grid.water_l_per_kwh),
+        "source": grid.source,
+        "year": grid.year,
+        "guessed": grid.guessed,
+    }
+
+
+def totals_row(run: RunFootprint) -> Row:
+    """Over all AI tests. A local domain that nothing metered is null, not 0."""
+    totals = run.totals
+    carbon, energy, water = totals.carbon.total, totals.energy.total, totals.water.total
+    domains = totals.energy.by_domain
+    none_remote = None if totals.unpriced_calls else ZERO
+    return {
+        "ai_tests": totals.ai_tests,
+        "tests": totals.tests,
+        "calls": {"live": totals.calls_live, "replayed": totals.calls_replayed, "mocked": totals.calls_mocked},
+        "unpriced_calls": totals.unpriced_calls,
+        "tokens": tokens_row(totals.tokens),
+        "energy_j": {
+            **{domain: ranged(domains.get(domain)) for domain in DOMAINS},
+            "remote": ranged(domains["remote"]) if "remote" in domains else none_remote,
+            "total": ranged(energy),
+        },
+        "carbon_g": carbon_row(totals.carbon),
+        "water_l": water_row(totals.water),
+        "avoidable_carbon_g": ranged(totals.avoidable_carbon_g),
+        "avoided_carbon_g": ranged(totals.avoided_carbon_g),
+        "sci_style": plain(totals.sci_style),
+        "widest_input": carbon.widest_factor,
+        "factors": {
+            "carbon_g": factors_of(carbon),
+            "use_carbon_g": factors_of(totals.carbon.use),
+            "energy_j": factors_of(energy),
+            "water_l": factors_of(water),
+        },
+        "basis_share": {
+            basis: finite(totals.basis_share.get(basis, 0.0))
+            for basis in ("measured", "modelled", "estimated", "assumed")
+        },
+    }
+
+
+def energy_row(energy: Energy) -> Row:
+    """The domains that there are, and their sum."""
+    domains = {domain: ranged(value) for domain, value in energy.by_domain.items()}
+    if len(domains) == 1:
+        return {**domains, "total": next(iter(domains.values()))}
+    return {**domains, "total": ranged(energy.total)}
+
+
+def carbon_row(carbon: Carbon) -> Row:
+    """Use, training, hardware and the sum of what is known; null if nothing is."""
+    return {
+        "use": ranged(carbon.use),
+        "training": ranged(carbon.training),
+        "hardware": ranged(carbon.hardware),
+        "total": None if len(carbon.unknown) == 3 else ranged(carbon.total),
+    }
+
+
+def water_row(water: Water) -> Row:
+    """At the data centre, at the power plants, and both."""
+    return {"site": ranged(water.site), "source": ranged(water.source), "total": ranged(water.total)}
+
+
+def tokens_row(tokens: Tokens) -> Row:
+    """Counts; cached input is a subset of input, reasoning of output."""
+    return {
+        "input": tokens.input,
+        "output": tokens.output,
+        "cached_input": tokens.cached_input,
+        "reasoning": tokens.reasoning,
+        "unknown_calls": tokens.unknown_calls,
+    }
+
+
+def balance_row(balance: DomainBalance) -> Row:
+    """Where one domain's metered joules went."""
+    return {
+        "metered_j": finite(balance.metered_j),
+        "ai_tests_j": finite(balance.ai_tests_j),
+        "shared_fixtures_j": finite(balance.shared_fixtures_j),
+        "other_tests_j": finite(balance.other_tests_j),
+        "other_processes_j": finite(balance.other_processes_j),
+        "idle_j": finite(balance.idle_j),
+        "plugin_j": finite(balance.plugin_j),
+        "clamped_j": finite(balance.clamped_j),
+        "basis": balance.basis.value,
+        "meter": balance.meter,
+    }
+
+
+def test_row(test: TestFootprint) -> Row:
+    """A test: all its attempts, its calls, its cost and what of it is its own."""
+    energy, carbon = energy_row(test.energy), carbon_row(test.carbon)
+    own_energy = energy if test.direct_energy == test.energy else energy_row(test.direct_energy)
+    own_carbon = carbon if test.direct_carbon == test.carbon else carbon_row(test.direct_carbon)
+    return {
+        "nodeid": test.nodeid,
+        "worker": test.worker,
+        "outcome": test.outcome,
+        "ai": test.ai,
+        "attempts": [_attempt_row(attempt) for attempt in test.attempts],
+        "calls": [call_row(call) for call in test.calls],
+        "tokens": tokens_row(test.tokens) if test.calls else dict(_NO_TOKENS),
+        "energy_j": energy,
+        "carbon_g": carbon,
+        "water_l": ranged(test.water.total),
+        "avoidable_carbon_g": ranged(test.avoidable_carbon_g),
+        "avoided_carbon_g": ranged(test.avoided_carbon_g),
+        "direct": {"cpu_s": finite(test.direct_cpu_s), "energy_j": own_energy, "carbon_g": own_carbon},
+        "fixtures": [_share_row(share) for share in test.fixtures],
+        "verdicts": [verdict_row(verdict) for verdict in test.verdicts],
+        "notices": [notice_row(notice) for notice in test.notices],
+    }
+
+
+_NO_TOKENS = tokens_row(Tokens())
+
+
+def _attempt_row(attempt: Attempt) -> Row:
+    return {
+        "attempt": attempt.number,
+        "outcome": attempt.outcome,
+        "duration_s": finite(attempt.duration_s),
+        "phases": plain(attempt.phases),
+    }
+
+
+def _share_row(share: FixtureShare) -> Row:
+    return {
+        "name": share.name,
+        "scope": share.scope,
+        "users": share.users,
+        "energy_j": ranged(share.energy.total),
+        "carbon_g": ranged(share.carbon.total),
+    }
+
+
+def call_row(priced: CallFootprint) -> Row:
+    """C of the contract: a call and its price. Local energy is metered by test, not by call."""
+    call, impact = priced.call, priced.impact
+    carbon = priced.carbon
+    return {
+        "operation": call.operation,
+        "provider": call.provider,
+        "model": call.model,
+        "response_model": call.response_model,
+        "locality": call.locality,
+        "realness": call.realness,
+        "replayer": call.replayer,
+        "host": call.host,
+        "client": call.client,
+        "count": call.count,
+        "streamed": call.streamed,
+        "abandoned": call.abandoned,
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "cached_input_tokens": call.cached_input_tokens,
+        "reasoning_tokens": call.reasoning_tokens,
+        "tokens_estimated": call.tokens_estimated,
+        "parameters": call.parameters,
+        "samples": call.samples,
+        "started_s": call.started_ns / 1e9,
+        "duration_s": call.duration_ns / 1e9,
+        "status": call.status,
+        "phase": call.phase,
+        "inferred": call.inferred,
+        "priced": impact.priced,
+        "energy_j": ranged(impact.energy_j),
+        "carbon_g": carbon_row(carbon),
+        "water_l": _sum(impact.water_site_l, impact.water_source_l),
+        "avoidable_carbon_g": ranged(impact.avoidable_carbon_g),
+        "avoided_carbon_g": ranged(impact.avoided_carbon_g),
+        "basis": impact.basis.value,
+        "source": impact.source,
+        "equation": impact.equation,
+        "factors": factors_of(carbon.total),
+        "notices": [notice_row(notice) for notice in impact.notices],
+    }
+
+
+def _sum(*parts: Any) -> Row | None:
+    return None if None in parts else ranged(total(parts))
+
+
+def fixture_row(fixture: FixtureFootprint) -> Row:
+    """A shared fixture as a whole; what each test bears of it stands with the test."""
+    return {
+        "id": fixture.id,
+        "name": fixture.name,
+        "scope": fixture.scope,
+        "users": list(fixture.users),
+        "setups": fixture.setups,
+        "calls": [call_row(call) for call in fixture.calls],
+        "energy_j": energy_row(fixture.energy),
+        "carbon_g": carbon_row(fixture.carbon),
+        "cpu_s": finite(fixture.cpu_s),
+    }
+
+
+def model_row(model: ModelFootprint) -> Row:
+    """All calls to one model."""
+    training = model.training
+    return {
+        "id": model.id,
+        "provider": model.provider,
+        "calls": model.calls,
+        "tokens": tokens_row(model.tokens),
+        "energy_j": ranged(model.energy_j),
+        "carbon_g": carbon_row(model.carbon),
+        "training": {
+            "method": training.method,
+            "source": training.source,
+            "kwh": None if training.kwh is None else finite(training.kwh),
+            "carbon_kg": ranged(training.carbon_kg),
+            "lifetime_uses": ranged(training.lifetime_uses),
+        },
+    }
+
+
+def verdict_row(verdict: Verdict) -> Row:
+    """V of the contract."""
+    return {
+        "scope": verdict.scope,
+        "limit": verdict.limit,
+        "limit_value": finite(verdict.limit_value),
+        "unit": verdict.unit,
+        "actual": ranged(verdict.actual),
+        "bound": verdict.bound,
+        "verdict": verdict.verdict,
+        "message": verdict.message,
+    }
+
+
+def notice_row(notice: Notice) -> Row:
+    """N of the contract."""
+    return {"code": notice.code, "message": notice.message, "url": notice.url}

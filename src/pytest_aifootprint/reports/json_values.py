@@ -1,0 +1,80 @@
+"""Values as JSON has them: ranges as low, central and high, unknown as null, never NaN or Infinity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from pytest_aifootprint.quantities import EXACT_ZERO, Range
+
+RangeDict = dict[str, float]
+
+
+def finite(value: float | None) -> float | None:
+    """The number; None for what JSON cannot say."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def ranged(value: Range | None) -> RangeDict | None:
+    """R of the contract; None for an unknown value, or for one whose ends no number can hold."""
+    if value is None:
+        return None
+    central = value.central
+    if not value.factors or not central:
+        return {"low": central, "central": central, "high": central}
+    low, high = _ends(frozenset(value.factors.items()))
+    high *= central
+    return {"low": low * central, "central": central, "high": high} if math.isfinite(high) else None
+
+
+@lru_cache(maxsize=4096)
+def _ends(factors: frozenset[tuple[str, tuple[float, float]]]) -> tuple[float, float]:
+    """What to multiply a central value by; many values of a run have the same factors."""
+    one = Range(1.0, dict(factors))
+    try:
+        ends = one.low, one.high
+    except OverflowError:
+        ends = 0.0, math.inf
+    return ends
+
+
+def factors_of(value: Range | None) -> list[dict[str, Any]]:
+    """The inputs that a range comes from, widest first: what each multiplies the value by at its low and high end."""
+    if value is None:
+        return []
+    widest = sorted(value.factors.items(), key=lambda item: (-abs(item[1][1] - item[1][0]), item[0]))
+    return [{"name": name, "low": _exp(down), "high": _exp(up)} for name, (down, up) in widest]
+
+
+def _exp(log: float) -> float | None:
+    try:
+        return finite(math.exp(log))
+    except OverflowError:
+        return None
+
+
+def plain(value: Any) -> Any:
+    """Anything that a mapping of the run may hold, as builtin types."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if isinstance(value, (float, Enum, Range)):
+        return _number(value)
+    if kind is dict or isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(inner) for inner in value]
+    return str(value)
+
+
+def _number(value: float | Enum | Range) -> Any:
+    if isinstance(value, Enum):
+        return plain(value.value)
+    return ranged(value) if isinstance(value, Range) else finite(value)
+
+
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+ZERO = ranged(EXACT_ZERO)

@@ -1,0 +1,110 @@
+"""The lines under the tables: what the limits say, and what a reader of the numbers has to know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.records.model import RunFootprint, Verdict
+from pytest_aifootprint.reports import facts, formatting
+
+MOST_NOTICES = 8
+MOST_VERDICTS = 10
+MOST_NAMES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: its label, its text, and for a verdict ``pass``, ``fail`` or ``undecided``."""
+
+    label: str
+    text: str
+    verdict: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.label:<8}{self.text}"
+
+
+def budgets(run: RunFootprint) -> list[Line]:
+    """Every verdict on the run, and those on tests that are not a pass."""
+    of_tests = broken(run, of_run=False)
+    lines = [Line("budget", said(v), v.verdict) for v in (*run.verdicts, *of_tests[:MOST_VERDICTS])]
+    if len(of_tests) > MOST_VERDICTS:
+        lines.append(Line("budget", f"… and {len(of_tests) - MOST_VERDICTS} more (see the JSON report)", "fail"))
+    return lines
+
+
+def broken(run: RunFootprint, *, of_run: bool = True) -> list[Verdict]:
+    """The verdicts that are no pass, on the run and on its tests or on its tests alone."""
+    verdicts = [v for test in run.tests for v in test.verdicts]
+    return [v for v in (*(run.verdicts if of_run else ()), *verdicts) if v.verdict != "pass"]
+
+
+def said(verdict: Verdict) -> str:
+    """A verdict in one line: ``3.3 g of 5 g (66 %): pass (the range crosses the limit)``."""
+    subject = "" if verdict.scope == "run" else f"{verdict.scope}: "
+    reason = verdict.reason or verdict.message
+    why = f" ({reason})" if reason else ""
+    return formatting.one_line(f"{subject}{_held(verdict)}: {verdict.verdict}{why}")
+
+
+def _held(verdict: Verdict) -> str:
+    kind = formatting.KIND_OF_LIMIT.get(verdict.unit)
+    if verdict.actual is None or kind is None:
+        return verdict.limit
+    actual = {"low": verdict.actual.low, "high": verdict.actual.high}.get(verdict.bound, verdict.actual.central)
+    # A prefix of the limit ("use: 5 gCO2e") says what was left out, a count what is counted.
+    subject, colon, _ = verdict.limit.rpartition(":")
+    remarks = [formatting.percent(actual / verdict.limit_value)] if verdict.limit_value else []
+    remarks += [f"{verdict.bound} end"] if verdict.bound != "central" else []
+    held = formatting.held_against(actual, verdict.limit_value, kind)
+    counted = f" {verdict.unit}" if kind is formatting.COUNT else ""
+    remark = f" ({', '.join(remarks)})" if remarks else ""
+    return f"{subject.strip()}{colon} {held}{counted}{remark}".strip()
+
+
+def notices(run: RunFootprint) -> list[Line]:
+    """Each notice once, with the number of tests that it concerns; those about the whole run first."""
+    of_run = dict.fromkeys(run.notices)
+    counts: Counter[Notice] = Counter()
+    for test in run.tests:
+        if test.notices or test.calls:
+            counts.update({*test.notices, *(n for c in test.calls for n in c.impact.notices)})
+    counts.update({n for fixture in run.fixtures for c in fixture.calls for n in c.impact.notices} - counts.keys())
+    codes = {notice.code for notice in (*of_run, *counts)}
+    ours = [notice for notice in _missing(run) if notice.code not in codes]
+    common = sorted(counts.keys() - of_run.keys(), key=lambda n: (-counts[n], n))
+    every = [*ours, *of_run, *common]
+    lines = [Line("notice", _noticed(notice, counts[notice])) for notice in every[:MOST_NOTICES]]
+    if len(every) > MOST_NOTICES:
+        lines.append(Line("notice", f"… and {len(every) - MOST_NOTICES} more (see the JSON report)"))
+    return lines
+
+
+def _noticed(notice: Notice, tests: int) -> str:
+    concerned = f", {formatting.counted(tests, 'test')}" if tests > 1 else ""
+    return formatting.one_line(f"{notice.message} ({notice.code}{concerned})")
+
+
+def _missing(run: RunFootprint) -> list[Notice]:
+    """What the totals leave out, in case nobody said so yet."""
+    found = []
+    lost = [worker.id for worker in run.workers if not worker.reported]
+    if lost:
+        found.append(Notice("worker-lost", f"no totals from {_names(lost)}: the tests run there are not in the sums"))
+    for name, why in facts.failed_seams(run):
+        found.append(Notice("seam-not-armed", f"{name}: {why}; its calls are not seen"))
+    if run.totals.unpriced_calls:
+        calls = formatting.counted(run.totals.unpriced_calls, "call")
+        found.append(Notice("unpriced-calls", f"{calls} could not be priced: not in the totals"))
+    unknown = [m.id for m in run.models if m.carbon.training is None]
+    if unknown or run.totals.carbon.training is None:
+        whose = f" of {_names(unknown)}" if unknown else ""
+        found.append(Notice("unknown-training", f"training share{whose} unknown: not in the totals"))
+    return found
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,196 @@
+"""What the terminal says about a run, as text without a layout: knows no pytest and draws no table."""
+
+# ruff: noqa: RUF002 - the sign that is printed
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.records.model import Energy, RunFootprint, TestFootprint
+from pytest_aifootprint.reports import facts, formatting, remarks
+from pytest_aifootprint.reports.remarks import Line
+
+ENERGY_ORDER = ("gpu", "cpu", "ram", "remote")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A quantity of the run: its central value, its range, and what else the line says."""
+
+    label: str
+    central: str
+    range: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A test in the ranking; ``share`` of the heaviest test's carbon, for the bar."""
+
+    nodeid: str
+    calls: str
+    tokens: str
+    energy: str
+    carbon: str
+    range: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything that the terminal says.
+
+    Attributes:
+        header: what was seen. figures: carbon (whose parts are ``parts``), energy, water; none without AI calls.
+        asides: label, figure and remark. facts: label and text. ranking: the heaviest tests. lines: hints, budgets
+            and notices.
+    """
+
+    header: str
+    parts: tuple[tuple[str, str], ...]
+    figures: tuple[Figure, ...]
+    asides: tuple[tuple[str, str, str], ...]
+    facts: tuple[tuple[str, str], ...]
+    ranking: tuple[Row, ...]
+    lines: tuple[Line, ...]
+
+
+def summarise(run: RunFootprint, top: int = 10) -> Summary:
+    """What there is to say about a run, with at most ``top`` tests."""
+    lines = (*remarks.budgets(run), *remarks.notices(run))
+    if not _calls(run) and not run.totals.ai_tests:
+        return Summary(header(run), (), (), (), (), (), lines)
+    totals = run.totals
+    carbon = totals.carbon
+    headline = carbon.total
+    parts = (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
+    unit = formatting.carbon_unit([headline])
+    return Summary(
+        header(run),
+        tuple((name, formatting.carbon(value, unit)) for name, value in parts),
+        (
+            Figure("carbon", *_carbon(run, unit)),
+            _energy(totals.energy),
+            Figure("water", formatting.water(totals.water.total), _span("water", totals.water.total)),
+        ),
+        tuple(_asides(run, unit)),
+        tuple(facts.facts(run)),
+        ranking(run.tests, top),
+        lines,
+    )
+
+
+def header(run: RunFootprint) -> str:
+    """One line: how many tests called how many models how often."""
+    totals = run.totals
+    if not _calls(run):
+        if totals.ai_tests:
+            marked = formatting.counted(totals.ai_tests, "marked AI test")
+            return f"0 AI calls in {formatting.counted(totals.tests, 'test')}, {marked}; {_seams(run)}"
+        return f"0 AI calls in {formatting.counted(totals.tests, 'test')}; {_seams(run)}"
+    said = [formatting.counted(totals.calls_live, "live call")]
+    said += [
+        f"{formatting.count(number)} {word}"
+        for number, word in ((totals.calls_replayed, "replayed"), (totals.calls_mocked, "mocked"))
+        if number
+    ]
+    if run.models:
+        said.append(formatting.counted(len(run.models), "model"))
+    if totals.tokens.all:
+        said.append(formatting.tokens(totals.tokens.all))
+    if totals.tokens.unknown_calls:
+        said.append(f"tokens of {formatting.counted(totals.tokens.unknown_calls, 'call')} unknown")
+    tests = formatting.counted(totals.tests, "test")
+    return f"{formatting.count(totals.ai_tests)} of {tests} called an AI model: {', '.join(said)}"
+
+
+def headline(run: RunFootprint) -> str:
+    """The run in half a line: ``3.3 gCO2e (1.2 – 13 g), 14 of 52 tests, 37 live calls``."""
+    totals = run.totals
+    if not _calls(run):
+        return header(run)
+    carbon = totals.carbon.total
+    span = f" ({formatting.carbon_range(carbon)})" if carbon.factors else ""
+    tests = f"{formatting.count(totals.ai_tests)} of {formatting.counted(totals.tests, 'test')}"
+    return f"{formatting.suffix(carbon)}{span}, {tests}, {formatting.counted(totals.calls_live, 'live call')}"
+
+
+def ranking(tests: tuple[TestFootprint, ...], top: int) -> tuple[Row, ...]:
+    """The tests with the most carbon, heaviest first; numbers of a column in one unit."""
+    heaviest = heapq.nsmallest(
+        top, (t for t in tests if t.ai or carbon_central(t)), key=lambda t: (-carbon_central(t), t.nodeid)
+    )
+    if not heaviest:
+        return ()
+    carbons = [t.carbon.total for t in heaviest]
+    energies = [t.energy.total for t in heaviest]
+    tokens = [None if t.tokens.unknown_calls and not t.tokens.all else t.tokens.all for t in heaviest]
+    carbon_unit, energy_unit = formatting.carbon_unit(carbons), formatting.energy_unit(energies)
+    token_unit, most = formatting.count_unit(tokens), carbons[0].central
+    return tuple(
+        Row(
+            formatting.one_line(test.nodeid),
+            formatting.count(sum(c.call.count for c in test.calls)),
+            formatting.count(number, token_unit),
+            formatting.energy(energy, energy_unit),
+            formatting.carbon(carbon, carbon_unit),
+            formatting.carbon_range(carbon, carbon_unit) if carbon.factors else "",
+            carbon.central / most if most else 0.0,
+        )
+        for test, number, energy, carbon in zip(heaviest, tokens, energies, carbons, strict=True)
+    )
+
+
+def carbon_central(test: TestFootprint) -> float:
+    """Grams CO2e of a test as far as known: ``carbon.total.central`` without the cost of its range."""
+    carbon = test.carbon
+    return sum(part.central for part in (carbon.use, carbon.training, carbon.hardware) if part is not None)
+
+
+def _calls(run: RunFootprint) -> int:
+    totals = run.totals
+    return totals.calls_live + totals.calls_replayed + totals.calls_mocked
+
+
+def _seams(run: RunFootprint) -> str:
+    failed = facts.failed_seams(run)
+    if not failed:
+        return "every seam armed"
+    return "not every seam armed: " + formatting.one_line("; ".join(f"{name} ({why})" for name, why in failed))
+
+
+def _carbon(run: RunFootprint, unit: formatting.Unit) -> tuple[str, str]:
+    carbon = run.totals.carbon
+    if len(carbon.unknown) == 3:
+        return formatting.UNKNOWN, ""
+    headline = carbon.total
+    return formatting.carbon(headline, unit), formatting.carbon_range(headline, unit) if headline.factors else ""
+
+
+def _span(kind: str, value: Range) -> str:
+    if not value.factors:
+        return ""
+    return formatting.water_range(value) if kind == "water" else formatting.energy_range(value)
+
+
+def _energy(energy: Energy) -> Figure:
+    whole = energy.total
+    unit = formatting.energy_unit([whole])
+    known = [*ENERGY_ORDER, *sorted(energy.by_domain.keys() - set(ENERGY_ORDER))]
+    parts = [(name, energy.by_domain[name]) for name in known if name in energy.by_domain]
+    detail = " · ".join(f"{name} {formatting.energy_number(part, unit)}" for name, part in parts if part.central)
+    return Figure("energy", formatting.energy(whole, unit), _span("energy", whole), detail)
+
+
+def _asides(run: RunFootprint, unit: formatting.Unit) -> list[tuple[str, str, str]]:
+    totals = run.totals
+    found = []
+    if totals.avoidable_carbon_g.central:
+        text = "had these tests not run, at the average grid factor"
+        found.append(("avoidable", formatting.carbon(totals.avoidable_carbon_g, unit), text))
+    if totals.calls_replayed:
+        avoided = totals.avoided_carbon_g if totals.avoided_carbon_g.central else None
+        text = f"{formatting.counted(totals.calls_replayed, 'call')} replayed from cassettes"
+        found.append(("avoided", formatting.carbon(avoided, unit), text))
+    return found

@@ -1,0 +1,61 @@
+"""The section "AI footprint" at the end of a pytest run."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Protocol
+
+from pytest_aifootprint.records.model import RunFootprint
+from pytest_aifootprint.reports import remarks
+from pytest_aifootprint.reports.formatting import printable
+from pytest_aifootprint.reports.remarks import Line
+from pytest_aifootprint.reports.summary import headline, summarise
+
+TITLE = "AI footprint"
+_COLOUR = {"pass": {"green": True}, "fail": {"red": True}, "undecided": {"yellow": True}}
+
+
+class TerminalReporter(Protocol):
+    """What we use of pytest's."""
+
+    @property
+    def config(self) -> Any:
+        """The ``pytest.Config``."""
+
+    def section(self, title: str, sep: str = "=", **kw: bool) -> None:
+        """Write a title across the width."""
+
+    def write_line(self, line: str | bytes, **markup: bool) -> None:
+        """Write one line."""
+
+
+def write_summary(terminalreporter: TerminalReporter, run: RunFootprint, top: int = 10) -> None:
+    """Write the section; under ``-q`` the headline and the verdicts alone.
+
+    Args:
+        terminalreporter: pytest's.
+        run: what to print.
+        top: rows of the ranking; 0 hides it.
+    """
+    config = terminalreporter.config
+    if config.get_verbosity() < 0:
+        lines = [Line("", f"{TITLE}: {headline(run)}"), *remarks.budgets(run)]
+    else:
+        # rich takes 30 ms to import: at the end of the run, where no test waits for it.
+        from pytest_aifootprint.reports.text import render
+
+        terminalreporter.section(TITLE)
+        lines = render(summarise(run, top), config.get_terminal_writer().fullwidth)
+    encoding = getattr(sys.stdout, "encoding", None)
+    for line in lines:
+        text = str(line) if line.label else line.text
+        terminalreporter.write_line(printable(text, encoding), **_COLOUR.get(line.verdict, {}))
+
+
+def one_line_verdict(run: RunFootprint) -> str:
+    """What stands on stderr under ``-p no:terminal``: the first verdict that is no pass, the headline if all are."""
+    broken = remarks.broken(run)
+    if not broken:
+        return printable(headline(run), getattr(sys.stderr, "encoding", None))
+    more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    return printable(f"budget {remarks.said(broken[0])}{more}", getattr(sys.stderr, "encoding", None))

@@ -1,0 +1,164 @@
+"""A summary as lines of text, for the terminal and the ``aifootprint`` command. rich draws the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from pytest_aifootprint.reports.remarks import Line
+from pytest_aifootprint.reports.summary import Row, Summary
+
+GAP = 3
+LABELS = len("unattributed")
+BAR = 10
+SHORTEST_NAME = 20
+UNBOUNDED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class NodeId:
+    """A test's name that gives way to the other columns: shortened on the left, where names are alike."""
+
+    name: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        width = cell_len(self.name)
+        return Measurement(min(SHORTEST_NAME, width), width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _cell(shortened(self.name, options.max_width))
+
+
+def shortened(name: str, width: int) -> str:
+    """A node id in at most ``width`` cells: without its first folders, and if need be the middle of its parameters."""
+    if cell_len(name) <= width:
+        return name
+    path, bracket, parameters = name.partition("[")
+    leaf = path.rpartition("::")[2] + bracket + parameters
+    room = max(width - 1, 0)
+    if cell_len(leaf) <= room:
+        return f"…{_end(name, room)}"
+    return f"{set_cell_size(leaf, room - room // 2).rstrip()}…{_end(leaf, room // 2)}"
+
+
+def _end(text: str, width: int) -> str:
+    return set_cell_size(text[::-1], width).rstrip()[::-1]
+
+
+def render(summary: Summary, width: int) -> list[Line]:
+    """The lines of a summary; each verdict still knows that it is one."""
+    lines = [Line("", summary.header)]
+    if summary.figures:
+        lines += _drawn(_figures(summary), width)
+    if summary.facts:
+        lines += _drawn(_labelled([(label, _cell(text, wrap=True)) for label, text in summary.facts]), width)
+    if summary.ranking:
+        lines += [Line("", ""), *_drawn(_ranking(summary.ranking, width), width)]
+    if summary.ranking and summary.lines:
+        lines.append(Line("", ""))
+    return [*lines, *summary.lines]
+
+
+def _cell(text: str, *, wrap: bool = False) -> Text:
+    return Text(text, no_wrap=not wrap, overflow="fold" if wrap else "ellipsis")
+
+
+def _console(width: int) -> Console:
+    return Console(
+        file=StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False,
+        markup=False, emoji=False, highlight=False,
+    )  # fmt: skip
+
+
+def _drawn(table: RenderableType, width: int) -> list[Line]:
+    # A terminal that is too narrow wraps the lines; no figure is cut off.
+    console = _console(max(width, _size(table).minimum))
+    with console.capture() as capture:
+        console.print(table)
+    return [Line("", line.rstrip()) for line in capture.get().splitlines()]
+
+
+def _size(table: RenderableType) -> Measurement:
+    console = _console(UNBOUNDED)
+    return Measurement.get(console, console.options, table)
+
+
+def _grid() -> Table:
+    return Table.grid(padding=(0, GAP, 0, 0))
+
+
+def _labelled(rows: Sequence[tuple[str, RenderableType]]) -> Table:
+    table = _grid()
+    table.add_column(min_width=LABELS, no_wrap=True)
+    table.add_column()
+    for label, content in rows:
+        table.add_row(_cell(label), content)
+    return table
+
+
+def _figures(summary: Summary) -> Table:
+    """Label, central value, and the rest, which is a table of its own for the figures and a remark for the asides."""
+    parts = _grid()
+    for name, _ in summary.parts:
+        parts.add_column(name)
+    parts.add_row(*(_cell(name) for name, _ in summary.parts))
+    parts.add_row(*(_cell(value) for _, value in summary.parts))
+    carbon, *others = summary.figures
+    details = Table.grid()
+    details.add_row(parts)
+    for figure in others:
+        details.add_row(_cell(figure.detail))
+    rest = _grid()
+    rest.add_row(_cell("\n".join(["range", carbon.range, *(f.range for f in others)])), details)
+    table = _grid()
+    table.add_column(min_width=LABELS, no_wrap=True)
+    table.add_row(
+        _cell("\n".join(["", *(f.label for f in summary.figures)])),
+        _cell("\n".join(["central", *(f.central for f in summary.figures)])),
+        rest,
+    )
+    for label, central, remark in summary.asides:
+        table.add_row(_cell(label), _cell(central), _cell(remark, wrap=True))
+    return table
+
+
+def _ranking(rows: Sequence[Row], width: int) -> Table:
+    """With the bar if the names fit beside it in full; a narrow terminal loses the range and the tokens too."""
+    table = _ranked(rows, ())
+    if _size(table).maximum <= width:
+        return table
+    for dropped in (("bar",), ("bar", "range"), ("bar", "range", "tokens")):
+        table = _ranked(rows, dropped)
+        if _size(table).minimum <= width:
+            break
+    return table
+
+
+def _ranked(rows: Sequence[Row], dropped: Sequence[str]) -> Table:
+    columns: dict[str, list[RenderableType]] = {
+        "most carbon": [NodeId(row.nodeid) for row in rows],
+        "calls": [_cell(row.calls) for row in rows],
+        "tokens": [_cell(row.tokens) for row in rows],
+        "energy": [_cell(row.energy) for row in rows],
+        "carbon": [_cell(row.carbon) for row in rows],
+        "range": [_cell(row.range) for row in rows],
+        "bar": [_cell("█" * round(BAR * row.share)) for row in rows],
+    }
+    kept = {name: cells for name, cells in columns.items() if name not in dropped}
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for name in kept:
+        table.add_column(
+            "" if name == "bar" else name,
+            justify="right" if name in {"calls", "tokens"} else "left",
+            no_wrap=name != "most carbon",
+        )
+    for cells in zip(*kept.values(), strict=True):
+        table.add_row(*cells)
+    return table

@@ -1,0 +1,34 @@
+"""The edge clock of a process that runs tests: wall and CPU time at an edge, without our own part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class EdgeClock:
+    """Reads (CLOCK_MONOTONIC ns, lane CPU ns); keeps account of what this plugin itself used.
+
+    The lane's CPU clock is the process tree's CPU minus ours, so our own work is in no window (method: section 1).
+    """
+
+    __slots__ = ("_own_threads_ns", "_tree_ns", "plugin_ns")
+
+    def __init__(self, tree_ns: Callable[[], int], own_threads_ns: Callable[[], int] | None = None) -> None:
+        """Take the tree's clock, and that of our own threads if there are any."""
+        self._tree_ns = tree_ns
+        self._own_threads_ns = own_threads_ns
+        self.plugin_ns = 0
+
+    def edge(self) -> tuple[int, int]:
+        """(t_ns, c_ns) now."""
+        return time.monotonic_ns(), self._tree_ns() - self.own_ns()
+
+    def own_ns(self) -> int:
+        """CPU ns that this plugin used so far, its threads included."""
+        threads = self._own_threads_ns
+        return self.plugin_ns if threads is None else self.plugin_ns + threads()
+
+    def watch_threads(self, own_threads_ns: Callable[[], int]) -> None:
+        """From now on take the CPU of our own threads out, too."""
+        self._own_threads_ns = own_threads_ns

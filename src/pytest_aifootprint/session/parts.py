@@ -1,0 +1,110 @@
+"""What every process that runs tests has: lane, clock, recorder, runner; and what is done to its markers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_aifootprint.attribution.cputree import CpuTree
+from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.detection.patching import Seams
+from pytest_aifootprint.detection.recorder import Recorder
+from pytest_aifootprint.meters.boot import boot_id
+from pytest_aifootprint.options import MARKER, option_error
+from pytest_aifootprint.options.marks import marker_limits
+from pytest_aifootprint.records.raw import TestRun
+from pytest_aifootprint.session.clock import EdgeClock
+from pytest_aifootprint.session.runner import TestRunner
+
+RUNNER = "aifootprint-runner"
+# An error of ours becomes a notice; our own test suite sets this to see it raised.
+RAISE = "PYTEST_AIFOOTPRINT_RAISE"
+
+
+def must_raise() -> bool:
+    """Whether errors of ours are raised: in our own test suite only."""
+    return os.environ.get(RAISE) == "1"
+
+
+class RunningPart:
+    """The half of a role that runs tests.
+
+    Attributes:
+        lane: the spans of this process. recorder, seams: detection. clock: wall and CPU time at an edge.
+    """
+
+    def __init__(self, recorder: Recorder, seams: Seams, worker: str = "main") -> None:
+        """Start this process's clock: metering begins here."""
+        self.recorder = recorder
+        self.seams = seams
+        self.lane = Lane(worker, boot_id(), start_ns=time.monotonic_ns())
+        self.clock = EdgeClock(CpuTree().now_ns)
+        self.runner: TestRunner | None = None
+        self._config: pytest.Config | None = None
+        self._seams_at_end: dict[str, str] | None = None
+
+    def begin(
+        self,
+        config: pytest.Config,
+        on_test: Callable[[TestRun], None],
+        on_report: Callable[[pytest.TestReport, TestRun], None] | None = None,
+    ) -> None:
+        """Register the hooks."""
+        self._config = config
+        self.runner = TestRunner(self.lane, self.clock, self.recorder, on_test, on_report)
+        config.pluginmanager.register(self.runner, RUNNER)
+        config.pluginmanager.register(Markers(self.runner), "aifootprint-markers")
+
+    def end(self) -> None:
+        """No more tests: close the lane, undo the patches. May be called twice."""
+        if self._seams_at_end is not None:
+            return
+        self.recorder.flush(None)
+        self.lane.end_ns = time.monotonic_ns()
+        self.lane.plugin_ns = self.clock.own_ns()
+        self._seams_at_end = self.seams.status()
+        self.seams.disarm()
+
+    def seams_status(self) -> dict[str, str]:
+        """Seam name to what became of it."""
+        return self._seams_at_end if self._seams_at_end is not None else self.seams.status()
+
+    def tick(self, t_ns: int) -> None:
+        """Note this process's CPU clock: called by the sampler, only where there is a counter."""
+        own = self.clock.own_ns()
+        self.lane.flat_ticks.extend((t_ns, self.clock.edge()[1], own))
+
+
+class Markers:
+    """Reads the ``aifootprint`` marks once the tests are known, so that no test pays for it while it runs."""
+
+    def __init__(self, runner: TestRunner) -> None:
+        """Take the runner that wants them."""
+        self._runner = runner
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Merge each test's marks, the nearest winning.
+
+        Raises:
+            pytest.UsageError: for a mark that cannot be read, before any test runs.
+        """
+        known: dict[int, None] = {}
+        for item in items:
+            marks = list(item.iter_markers(MARKER))
+            if not marks:
+                continue
+            merged: dict[str, Any] = {}
+            for mark in reversed(marks):
+                if id(mark) not in known:
+                    try:
+                        marker_limits(mark.kwargs, mark.args)
+                    except ValueError as error:
+                        raise option_error(f"@pytest.mark.{MARKER}", f"mark of {item.nodeid}", str(error)) from None
+                    known[id(mark)] = None
+                merged.update(mark.kwargs)
+            self._runner.markers[item] = merged

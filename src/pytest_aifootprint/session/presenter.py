@@ -1,0 +1,145 @@
+"""The half of a role that gathers, prices, judges and prints: in the only process, or in xdist's controller."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from pytest_aifootprint.budgets import Limit
+from pytest_aifootprint.meters.contract import Selection
+from pytest_aifootprint.options import Settings
+from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.records.collector import Collector
+from pytest_aifootprint.records.model import RunFootprint, Verdict
+from pytest_aifootprint.session.environment import ci_environment, commit
+from pytest_aifootprint.session.machine import Machine
+from pytest_aifootprint.session.parts import must_raise
+from pytest_aifootprint.session.pricing import Pricing
+
+
+class Presenter:
+    """From raw records to the report and the verdict.
+
+    Attributes:
+        collector: what arrived so far. machine: the meters. pricing: what prices a test before the run is over.
+        footprint: the finished run; None until the session ends.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings, selection: Selection, pricing: Pricing) -> None:
+        """Take the meters; the role starts them."""
+        self.config = config
+        self.settings = settings
+        self.pricing = pricing
+        self.collector = Collector(keep_all=settings.tests == "all")
+        self.machine = Machine(selection)
+        self.footprint: RunFootprint | None = None
+        self.test_verdicts: dict[tuple[str, str], tuple[Verdict, ...]] = {}
+        self.failed_limits = False
+        self.before_build: list[Callable[[], None]] = []
+        self._broken: str | None = None
+        self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._started_ns = time.monotonic_ns()
+
+    def limits_of(self, marker: Mapping[str, Any] | None) -> tuple[Limit, ...]:
+        """The limits of a test: of its mark; else the default for every AI test."""
+        from pytest_aifootprint.options.marks import marker_limits
+
+        limits = marker_limits(marker, ())[0] if marker else ()
+        default = self.settings.test_budget
+        if default is not None and not any(limit.kind == default.kind for limit in limits):
+            return (*limits, default)
+        return limits
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Price, judge, write the reports; set the exit status where pytest would have said 0."""
+        self.machine.stop()
+        try:
+            for prepare in self.before_build:
+                prepare()
+            self.footprint = self._build()
+            self._write_reports(self.footprint)
+        except Exception as error:  # an error of ours must not change a run; the gate fails closed below
+            if must_raise():
+                raise
+            self._broken = f"{type(error).__name__}: {error}"
+        gated = bool(self.settings.budgets) or self.failed_limits
+        failed = self._broken is not None and gated
+        if self.footprint is not None:
+            failed = any(self.fails(v) for v in self._all_verdicts(self.footprint))
+        if failed and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if failed and self.config.pluginmanager.get_plugin("terminalreporter") is None:
+            from pytest_aifootprint.reports.terminal import one_line_verdict
+
+            line = one_line_verdict(self.footprint) if self.footprint else f"not priced: {self._broken}"
+            sys.stderr.write(f"aifootprint: {line}\n")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the summary; nothing here may raise, it would eat pytest's own last line."""
+        try:
+            if self.footprint is None:
+                terminalreporter.section("AI footprint")
+                terminalreporter.write_line(f"not available, an error of this plugin: {self._broken}", red=True)
+                return
+            from pytest_aifootprint.reports.terminal import write_summary
+
+            write_summary(terminalreporter, self.footprint, self.settings.top)
+        except Exception as error:  # see above
+            if must_raise():
+                raise
+            terminalreporter.write_line(f"aifootprint: summary not printed: {type(error).__name__}: {error}", red=True)
+
+    def fails(self, verdict: Verdict) -> bool:
+        """Whether a verdict fails the build, or its test."""
+        return verdict.verdict == "fail" or (verdict.verdict == "undecided" and self.settings.undecided == "fail")
+
+    def _all_verdicts(self, run: RunFootprint) -> list[Verdict]:
+        return [*run.verdicts, *(v for test in run.tests for v in test.verdicts)]
+
+    def _build(self) -> RunFootprint:
+        from pytest_aifootprint.budgets.verdicts import judge_run
+        from pytest_aifootprint.records.build import RunInfo, build
+        from pytest_aifootprint.session.gate import doubts_of, with_message
+
+        info = RunInfo(
+            started_at=self._started_at,
+            duration_s=(time.monotonic_ns() - self._started_ns) / 1e9,
+            python=sys.version.split()[0],
+            pytest=pytest.__version__,
+            ci=ci_environment(),
+            commit=commit(self.config.rootpath),
+            rows=self.settings.tests,
+        )
+        run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
+        doubts = doubts_of(run)
+        verdicts = judge_run(self.settings.budgets, run, self.settings.bound, doubts)
+        run = replace(run, verdicts=tuple(with_message(v, run) for v in verdicts))
+        return self._amend(run)
+
+    def _amend(self, run: RunFootprint) -> RunFootprint:
+        try:
+            self.config.hook.pytest_aifootprint_footprint(config=self.config, footprint=run)
+        except Exception as error:  # a user's hook changes no result
+            if must_raise():
+                raise
+            notice = Notice("hook-failed", f"pytest_aifootprint_footprint raised {type(error).__name__}: {error}")
+            run = replace(run, notices=(*run.notices, notice))
+        return run
+
+    def _write_reports(self, run: RunFootprint) -> None:
+        if not self.settings.reports:
+            return
+        from pytest_aifootprint.reports import REPORTS
+
+        for kind, path, _ in self.settings.reports:
+            try:
+                REPORTS[kind].write(run, path)
+            except OSError as error:
+                notice = Notice("report-not-written", f"{kind}:{path}: {error.strerror or error}")
+                self.footprint = replace(self.footprint or run, notices=(*run.notices, notice))

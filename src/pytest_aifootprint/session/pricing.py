@@ -1,0 +1,81 @@
+"""Prices a test before the run is over: for the status suffix and for limits on a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pytest_aifootprint.impacts import ModelOverride, Pricer
+from pytest_aifootprint.impacts.contract import Grid
+from pytest_aifootprint.meters.contract import Selection
+from pytest_aifootprint.quantities import total
+from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Tokens, Water, count_tokens
+from pytest_aifootprint.records.raw import TestRun
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A test's own cost: its own set-up and call windows so far, and its own calls.
+
+    Attributes:
+        provisional: a counter stands here, so the joules are the load model's until the run is over.
+    """
+
+    energy: Energy
+    carbon: Carbon
+    water: Water
+    tokens: Tokens
+    calls: tuple[CallFootprint, ...]
+    provisional: bool
+
+
+class Pricing:
+    """Made once by the process that prints; loads what it needs when first asked."""
+
+    def __init__(self, grid: Grid, models: Mapping[str, ModelOverride], selection: Selection) -> None:
+        """Take the grid of this machine, the user's own models and the meters."""
+        self._grid = grid
+        self._models = models
+        self._selection = selection
+
+    @cached_property
+    def pricer(self) -> Pricer:
+        """The impact model."""
+        return Pricer(self._grid, self._models)
+
+    def direct(self, run: TestRun) -> Direct:
+        """The direct cost of a test so far (method: section 2, "when it is known")."""
+        selection = self._selection
+        model = selection.cpu_model
+        cpu_s = max(run.own_cpu_s(), 0.0)
+        calls = tuple(CallFootprint(c, self.pricer.call(c)) for c in run.calls)
+        cpu_j = model.active_w.scale(cpu_s)
+        site, source = self.pricer.local_water(cpu_j)
+        impacts = [c.impact for c in calls]
+        remote_j = total(i.energy_j for i in impacts if i.energy_j is not None)
+        return Direct(
+            energy=Energy({"cpu": cpu_j, "remote": remote_j}),
+            carbon=Carbon(
+                use=total([self.pricer.local_carbon_g(cpu_j), *_known(i.use_carbon_g for i in impacts)]),
+                training=total(_known(i.training_carbon_g for i in impacts)),
+                hardware=total(
+                    [
+                        self.pricer.hardware_g(cpu_s, model.machine, model.n_cpu),
+                        *_known(i.hardware_carbon_g for i in impacts),
+                    ]
+                ),
+            ),
+            water=Water(
+                total([site, *_known(i.water_site_l for i in impacts)]),
+                total([source, *_known(i.water_source_l for i in impacts)]),
+            ),
+            tokens=count_tokens(calls),
+            calls=calls,
+            provisional=bool(selection.counters),
+        )
+
+
+def _known(values: Any) -> list[Any]:
+    return [v for v in values if v is not None]

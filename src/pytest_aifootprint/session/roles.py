@@ -1,0 +1,125 @@
+"""The roles of a process: the only one, or xdist's controller; a worker has a module of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.records.raw import TestRun, book
+from pytest_aifootprint.session.direct import DirectCost
+from pytest_aifootprint.session.parts import RunningPart
+from pytest_aifootprint.session.presenter import Presenter
+from pytest_aifootprint.session.worker import ATTRIBUTE, OUTPUT
+
+DIRECT = "aifootprint-direct"
+
+
+def wants_direct(presenter: Presenter) -> bool:
+    """Whether tests must be priced at once for everybody: with -v, or with a default limit."""
+    verbosity = presenter.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
+    return verbosity > 0 or presenter.settings.test_budget is not None
+
+
+class Single:
+    """The only process: runs tests, gathers, prices, prints."""
+
+    def __init__(self, config: pytest.Config, part: RunningPart, presenter: Presenter) -> None:
+        """Register both halves."""
+        self.part = part
+        self.presenter = presenter
+        part.begin(config, on_test=presenter.collector.add)
+        collector = presenter.collector
+        collector.lanes[part.lane.worker] = part.lane
+        collector.workers[part.lane.worker] = True
+        presenter.machine.start(part)
+        presenter.before_build.append(self._end)
+        config.pluginmanager.register(presenter, "aifootprint-presenter")
+        if wants_direct(presenter):
+            self._judge_directly(config)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config) -> None:
+        """A mark may carry a limit: then tests are judged at once."""
+        if self._runner.markers and not config.pluginmanager.has_plugin(DIRECT):
+            self._judge_directly(config)
+
+    @property
+    def _runner(self) -> Any:
+        return self.part.runner
+
+    def _judge_directly(self, config: pytest.Config) -> None:
+        direct = DirectCost(self.presenter, lambda _: self._runner.run, self._runner.pause)
+        config.pluginmanager.register(direct, DIRECT)
+
+    def _end(self) -> None:
+        part = self.part
+        part.end()
+        collector = self.presenter.collector
+        collector.seams[part.lane.worker] = part.seams_status()
+        collector.errors += part.recorder.errors
+        collector.unowned += part.recorder.unowned
+
+
+class Controller:
+    """xdist's controller: gathers from its workers, prices, prints. Runs no test and arms no seam."""
+
+    def __init__(self, config: pytest.Config, presenter: Presenter) -> None:
+        """Register the half that prints."""
+        self.presenter = presenter
+        self._last: dict[str, TestRun] = {}
+        self._at_call: TestRun | None = None
+        presenter.before_build.append(self._finish_all)
+        presenter.machine.start()
+        config.pluginmanager.register(presenter, "aifootprint-presenter")
+        # Marks are known to the workers only, so every call report that carries a record is looked at.
+        config.pluginmanager.register(DirectCost(presenter, self._record_of, lambda work: work()), DIRECT)
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker whether to note its CPU clock at ticks."""
+        node.workerinput[OUTPUT] = {"ticks": bool(self.presenter.machine.selection.counters)}
+        self.presenter.collector.workers.setdefault(node.gateway.id, False)
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker's end: its totals; a lost one has none and stays unreported."""
+        output = getattr(node, "workeroutput", None) or {}
+        if OUTPUT not in output:
+            return
+        data = output[OUTPUT]
+        worker = node.gateway.id
+        for nodeid, text in data.pop("unsent"):
+            self._take(TestRun.from_wire(text, nodeid, worker))
+        self.presenter.collector.end_of_worker(worker, data)
+
+    def _record_of(self, report: pytest.TestReport) -> TestRun | None:
+        text = report.__dict__.get(ATTRIBUTE)
+        return None if text is None else TestRun.from_wire(text, report.nodeid, _worker_of(report))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Pop the record off the report: kept reports would keep it, too."""
+        text = report.__dict__.pop(ATTRIBUTE, None)
+        if text is not None and report.when == "teardown":
+            self._take(TestRun.from_wire(text, report.nodeid, _worker_of(report)))
+
+    def _take(self, run: TestRun) -> None:
+        # A later attempt's record replaces the earlier one, so a test is booked when the next one arrives.
+        before = self._last.get(run.worker)
+        if before is not None and before.index != run.index:
+            self._finish(before)
+        self._last[run.worker] = run
+
+    def _finish(self, run: TestRun) -> None:
+        lane: Lane = self.presenter.collector.lane(run.worker, self.presenter.machine.selection.host.boot_id)
+        book(lane, run)
+        self.presenter.collector.add(run)
+
+    def _finish_all(self) -> None:
+        for run in self._last.values():
+            self._finish(run)
+        self._last.clear()
+
+
+def _worker_of(report: pytest.TestReport) -> str:
+    return str(getattr(report, "worker_id", None) or report.node.gateway.id)

@@ -1,0 +1,58 @@
+"""An xdist worker: runs tests and sends their records on the reports. Prices nothing, imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_aifootprint.records.raw import TestRun
+from pytest_aifootprint.session.parts import RunningPart
+
+ATTRIBUTE = "aifootprint_record"
+OUTPUT = "aifootprint"
+
+
+class Worker:
+    """The role of an xdist worker."""
+
+    def __init__(self, config: pytest.Config, part: RunningPart) -> None:
+        """Register the hooks of a process that runs tests."""
+        self.config = config
+        self.part = part
+        self._sent: TestRun | None = None
+        self._unsent: list[tuple[str, str]] = []
+        part.begin(config, on_test=self._on_test, on_report=self._on_report)
+
+    def _on_report(self, report: pytest.TestReport, run: TestRun) -> None:
+        # A call report carries what is known so far: the controller judges limits on it. The teardown report carries
+        # everything; after a rerun a later one replaces it.
+        if report.when == "teardown" or (report.when == "call" and run.calls):
+            setattr(report, ATTRIBUTE, run.to_wire())
+            if report.when == "teardown":
+                self._sent = run
+
+    def _on_test(self, run: TestRun) -> None:
+        if self._sent is not run:
+            self._unsent.append((run.nodeid, run.to_wire()))
+        self._sent = None
+        # The controller books the spans from the record; here they would only grow.
+        del self.part.lane.flat_spans[:]
+
+    def pytest_sessionfinish(self) -> None:
+        """Send this process's totals; a plain hook, since xdist sends the output in a wrapper around it."""
+        part = self.part
+        part.end()
+        lane = part.lane
+        output: dict[str, Any] = {
+            "boot_id": lane.boot_id,
+            "start_ns": lane.start_ns,
+            "end_ns": lane.end_ns,
+            "plugin_ns": lane.plugin_ns,
+            "ticks": lane.flat_ticks.tolist(),
+            "seams": part.seams_status(),
+            "errors": list(part.recorder.errors),
+            "unowned": [c.to_wire() for c in part.recorder.unowned],
+            "unsent": self._unsent,
+        }
+        self.config.workeroutput[OUTPUT] = output  # type: ignore[attr-defined]

@@ -1,0 +1,325 @@
+"""Limits: on the run, on a test; exit status; what is never a pass."""
+
+import json
+from typing import Any
+
+import pytest
+
+CALLS = """
+    import pytest
+
+    def test_big(aifootprint):
+        aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=100_000, output_tokens=1000)
+
+    def test_small(aifootprint):
+        aifootprint.record_call(model="gpt-4o-mini", provider="openai", input_tokens=10, output_tokens=1)
+
+    def test_none():
+        pass
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makepyfile(test_calls=CALLS)
+    return pytester
+
+
+def test_a_tiny_budget_fails_with_one_line_naming_limit_value_and_worst_test(
+    suite: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    result = suite.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e", *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=3)
+    lines = [line for line in result.outlines if line.startswith("budget")]
+    assert len(lines) == 1
+    assert "1 ugCO2e" in lines[0]
+    assert "fail" in lines[0]
+    assert "test_calls.py::test_big" in lines[0]
+    assert " gCO2e" in lines[0] or " g" in lines[0]
+
+
+def test_a_large_budget_passes(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    result = suite.runpytest("--aifootprint", "--aifootprint-budget=1 kgCO2e", *workers)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["budget*of 1 kg*pass*"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [("2 calls", 0), ("1 call", 1), ("101011 tokens", 0), ("101010 tokens", 1), ("1 J", 1), ("1 kWh", 0), ("1 uL", 1)],
+)
+def test_every_kind_of_limit(suite: pytest.Pytester, limit: str, status: int) -> None:
+    assert suite.runpytest("--aifootprint", f"--aifootprint-budget={limit}").ret == status
+
+
+def test_a_limit_on_use_leaves_training_and_hardware_out(suite: pytest.Pytester) -> None:
+    path = suite.path / "r.json"
+    suite.runpytest("--aifootprint", f"--aifootprint-report=json:{path}")
+    carbon = json.loads(path.read_text())["totals"]["carbon_g"]
+    between = (carbon["use"]["central"] + carbon["total"]["central"]) / 2
+    assert carbon["use"]["central"] < between < carbon["total"]["central"]
+    assert suite.runpytest("--aifootprint", f"--aifootprint-budget={between} gCO2e").ret == 1
+    assert suite.runpytest("--aifootprint", f"--aifootprint-budget=use: {between} gCO2e").ret == 0
+
+
+def test_the_bound_decides_and_undecided_fails_unless_told_otherwise(suite: pytest.Pytester) -> None:
+    path = suite.path / "r.json"
+    suite.runpytest("--aifootprint", f"--aifootprint-report=json:{path}")
+    total = json.loads(path.read_text())["totals"]["carbon_g"]["total"]
+    limit = f"--aifootprint-budget={(total['central'] + total['high']) / 2} gCO2e"
+    assert suite.runpytest("--aifootprint", limit).ret == 0
+    assert suite.runpytest("--aifootprint", limit, "--aifootprint-bound=low").ret == 0
+    result = suite.runpytest("--aifootprint", limit, "--aifootprint-bound=high")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["budget*undecided*"])
+    assert suite.runpytest("--aifootprint", limit, "--aifootprint-bound=high", "--aifootprint-undecided=warn").ret == 0
+
+
+LIMITED = """
+    import pytest
+
+    @pytest.mark.aifootprint(budget="1 ugCO2e")
+    def test_over(aifootprint):
+        aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1000, output_tokens=1000)
+
+    @pytest.mark.aifootprint(budget="1 kgCO2e", energy="1 kWh", tokens=2000, calls=1)
+    def test_within(aifootprint):
+        aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1000, output_tokens=1000)
+
+    def test_free(aifootprint):
+        aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1000, output_tokens=1000)
+"""
+
+
+def test_a_test_over_its_own_limit_fails_alone(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    pytester.makepyfile(test_limited=LIMITED)
+    result = pytester.runpytest("--aifootprint", "-rA", *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*aifootprint: carbon * over the limit 1 ugCO2e*",
+            "*AI footprint*",
+            "live  remote  chat  gpt-4o  1000 + 1000 tokens*",
+            "FAILED test_limited.py::test_over*",
+        ]
+    )
+
+
+def test_a_default_limit_is_overridden_by_the_mark(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    pytester.makepyfile(test_limited=LIMITED)
+    result = pytester.runpytest("--aifootprint", "--aifootprint-test-budget=1 ugCO2e", *workers)
+    result.assert_outcomes(passed=1, failed=2)
+
+
+@pytest.mark.parametrize("keyword", ["tokens=1999", "calls=0", 'energy="1 J"', 'budget="1 mL"', "live=False"])
+def test_every_keyword_of_the_mark_is_a_limit(pytester: pytest.Pytester, keyword: str) -> None:
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.aifootprint({keyword})
+        def test_over(aifootprint):
+            aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1000, output_tokens=1000)
+        """
+    )
+    pytester.runpytest("--aifootprint").assert_outcomes(failed=1)
+
+
+def test_a_replayed_call_is_allowed_where_a_live_one_is_not(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.aifootprint(live=False)
+        def test_replays(aifootprint):
+            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1, realness="replayed")
+        """
+    )
+    assert pytester.runpytest("--aifootprint").ret == 0
+
+
+def test_marks_of_class_and_module_are_merged_the_nearest_winning(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        pytestmark = pytest.mark.aifootprint(calls=0)
+
+        def call(aifootprint):
+            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
+
+        @pytest.mark.aifootprint(calls=1)
+        class TestIt:
+            def test_of_the_class(self, aifootprint):
+                call(aifootprint)
+
+            @pytest.mark.aifootprint(tokens=1)
+            def test_over_its_own(self, aifootprint):
+                call(aifootprint)
+
+        def test_of_the_module(aifootprint):
+            call(aifootprint)
+        """
+    )
+    result = pytester.runpytest("--aifootprint")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["FAILED*test_over_its_own*", "FAILED*test_of_the_module*"])
+
+
+def test_being_over_a_limit_never_causes_a_rerun(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    pytester.makepyfile(test_limited=LIMITED)
+    result = pytester.runpytest("--aifootprint", "--reruns=2", *workers)
+    assert result.parseoutcomes() == {"passed": 2, "failed": 1}
+
+
+def test_a_flaky_test_is_judged_once_with_all_its_attempts(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        tries = []
+
+        @pytest.mark.aifootprint(calls=2)
+        def test_flaky(aifootprint):
+            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
+            tries.append(1)
+            assert len(tries) == 3
+        """
+    )
+    path = pytester.path / "r.json"
+    result = pytester.runpytest("--aifootprint", "--reruns=3", f"--aifootprint-report=json:{path}")
+    result.assert_outcomes(failed=1)
+    (test,) = json.loads(path.read_text())["tests"]
+    assert [a["outcome"] for a in test["attempts"]] == ["rerun", "rerun", "passed"]
+    assert len(test["calls"]) == 3
+    assert len(test["verdicts"]) == 1
+
+
+def test_a_limit_does_not_fail_a_subtest(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("_pytest.subtests", reason="subtests are built into pytest 9")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.aifootprint(calls=1)
+        def test_with_parts(subtests, aifootprint):
+            for n in range(3):
+                with subtests.test(n=n):
+                    aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
+        """
+    )
+    result = pytester.runpytest("--aifootprint", "-v")
+    assert result.ret == 1
+    result.stdout.no_fnmatch_line("*SUBFAILED*")
+    result.stdout.fnmatch_lines(["*test_with_parts FAILED (*"])
+
+
+def test_a_failing_test_keeps_its_own_failure(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.aifootprint(calls=0)
+        def test_it(aifootprint):
+            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
+            assert False, "its own reason"
+
+        @pytest.mark.xfail
+        @pytest.mark.aifootprint(calls=0)
+        def test_expected(aifootprint):
+            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
+            assert False
+        """
+    )
+    result = pytester.runpytest("--aifootprint")
+    result.assert_outcomes(failed=1, xfailed=1)
+    result.stdout.fnmatch_lines(["E *its own reason"])
+
+
+def test_other_statuses_are_kept(pytester: pytest.Pytester) -> None:
+    assert (
+        pytester.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    )
+    pytester.makepyfile(
+        """
+        def test_stop(aifootprint):
+            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
+            raise KeyboardInterrupt
+        """
+    )
+    result = pytester.runpytest_subprocess("--aifootprint", "--aifootprint-budget=1 ugCO2e")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*AI footprint*", "budget*"])
+
+
+def test_no_gate_under_collect_only(suite: pytest.Pytester) -> None:
+    result = suite.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e", "--collect-only")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*AI footprint*")
+
+
+def test_no_call_with_every_seam_armed_is_a_pass_that_says_so(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*0 AI calls*"])
+
+
+def test_a_marked_test_without_a_call_is_never_a_pass(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.aifootprint(live=False)
+        def test_silent():
+            pass
+        """
+    )
+    result = pytester.runpytest("--aifootprint", "--aifootprint-budget=1 kgCO2e", *workers)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["budget*undecided*test_silent is marked but made no AI call*"])
+
+
+def test_the_summary_of_pytest_stays_whole_with_x_and_q(suite: pytest.Pytester) -> None:
+    for args in (["-x"], ["-q"], ["--maxfail=1"]):
+        result = suite.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e", *args)
+        assert result.ret == 1
+        result.assert_outcomes(passed=3)
+        result.stdout.fnmatch_lines(["*budget*1 ugCO2e*"])
+
+
+def test_x_stops_after_a_test_over_its_limit(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_limited=LIMITED)
+    result = pytester.runpytest("--aifootprint", "-x")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*stopping after 1 failures*"])
+
+
+def test_without_a_terminal_the_verdict_is_one_line_on_stderr(suite: pytest.Pytester) -> None:
+    result = suite.runpytest_subprocess("--aifootprint", "--aifootprint-budget=1 ugCO2e", "-p", "no:terminal")
+    assert result.ret == 1
+    lines = [line for line in result.errlines if line.strip()]
+    assert len(lines) == 1
+    assert "1 ugCO2e" in lines[0]
+
+
+def test_a_lost_worker_is_never_a_pass(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os
+
+        def test_dies(aifootprint):
+            os._exit(3)
+
+        def test_lives(aifootprint):
+            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
+        """
+    )
+    path = pytester.path / "r.json"
+    args = ("--aifootprint", "-n2", "--aifootprint-budget=1 kgCO2e", f"--aifootprint-report=json:{path}")
+    result = pytester.runpytest_subprocess(*args)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["budget*undecided*was lost*"])
+    data: dict[str, Any] = json.loads(path.read_text())
+    assert any(not worker["reported"] for worker in data["run"]["workers"])
+    assert [v["verdict"] for v in data["verdicts"]] == ["undecided"]

@@ -1,0 +1,201 @@
+"""Each option through each origin, precedence, and one clear line for what is wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ONE_CALL = """
+    def test_one(aifootprint):
+        aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1000, output_tokens=100)
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makepyfile(test_one=ONE_CALL)
+    return pytester
+
+
+def report(pytester: pytest.Pytester, *args: str) -> dict[str, Any]:
+    path = pytester.path / "out.json"
+    pytester.runpytest("--aifootprint", f"--aifootprint-report=json:{path}", *args)
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def zone(data: dict[str, Any]) -> str:
+    return str(data["run"]["grids"]["local"]["zone"])
+
+
+@pytest.mark.parametrize("text", ["1", "true", "yes", "on", "TRUE"])
+def test_the_environment_switches_it_on(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("PYTEST_AIFOOTPRINT", text)
+    suite.runpytest().stdout.fnmatch_lines(["*AI footprint*"])
+
+
+def test_the_ini_switches_it_on_and_the_environment_off(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.makeini("[pytest]\naifootprint = true\n")
+    suite.runpytest().stdout.fnmatch_lines(["*AI footprint*"])
+    monkeypatch.setenv("PYTEST_AIFOOTPRINT", "0")
+    suite.runpytest().stdout.no_fnmatch_line("*AI footprint*")
+
+
+def test_the_command_line_goes_before_environment_before_ini(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert zone(report(suite)) == "WOR"
+    suite.makeini("[pytest]\naifootprint_grid = DEU\n")
+    assert zone(report(suite)) == "DEU"
+    monkeypatch.setenv("PYTEST_AIFOOTPRINT_GRID", "POL")
+    assert zone(report(suite)) == "POL"
+    assert zone(report(suite, "--aifootprint-grid=FRA")) == "FRA"
+
+
+def test_a_list_replaces_the_farther_list(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite.makeini("[pytest]\naifootprint_budget =\n    1 ugCO2e\n    1 calls\n")
+    assert [v["limit"] for v in report(suite)["verdicts"]] == ["1 ugCO2e", "1 calls"]
+    monkeypatch.setenv("PYTEST_AIFOOTPRINT_BUDGET", "2 kgCO2e; 3 calls")
+    assert [v["limit"] for v in report(suite)["verdicts"]] == ["2 kgCO2e", "3 calls"]
+    args = ("--aifootprint-budget=4 kgCO2e", "--aifootprint-budget=use: 5 kgCO2e")
+    assert [v["limit"] for v in report(suite, *args)["verdicts"]] == ["4 kgCO2e", "use: 5 kgCO2e"]
+
+
+def test_top_hides_or_limits_the_table(suite: pytest.Pytester) -> None:
+    suite.runpytest("--aifootprint").stdout.fnmatch_lines(["most carbon*"])
+    suite.runpytest("--aifootprint", "--aifootprint-top=0").stdout.no_fnmatch_line("most carbon*")
+
+
+def test_all_tests_get_a_row_if_wanted(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_two="def test_two(): pass")
+    assert [t["nodeid"] for t in report(suite)["tests"]] == ["test_one.py::test_one"]
+    assert len(report(suite, "--aifootprint-tests=all")["tests"]) == 2
+    assert report(suite, "--aifootprint-tests=marked")["tests"] == []
+
+
+BAD = [
+    (["--aifootprint-budget=5 bananas"], {}, "", ["--aifootprint-budget (command line)", "'5 bananas'", 'valid: "5 g']),
+    (["--aifootprint-budget=-5 gCO2e"], {}, "", ["--aifootprint-budget (command line)", "-5 gCO2e", "0 or more"]),
+    (["--aifootprint-grid=Atlantis"], {}, "", ["--aifootprint-grid (command line)", "Atlantis", "valid"]),
+    (["--aifootprint-bound=middle"], {}, "", ["--aifootprint-bound (command line)", "middle", "low, central, high"]),
+    (["--aifootprint-top=many"], {}, "", ["--aifootprint-top (command line)", "many"]),
+    (["--aifootprint-tests=some"], {}, "", ["--aifootprint-tests (command line)", "ai, marked, all"]),
+    (["--aifootprint-undecided=maybe"], {}, "", ["--aifootprint-undecided (command line)", "fail, warn"]),
+    (["--aifootprint-test-budget=x"], {}, "", ["--aifootprint-test-budget (command line)", "'x'"]),
+    (["--aifootprint-report=pdf:x"], {}, "", ["--aifootprint-report (command line)", "pdf", "json"]),
+    (["--aifootprint-report=json:/proc/none/x.json"], {}, "", ["--aifootprint-report (command line)", "/proc/none"]),
+    ([], {"PYTEST_AIFOOTPRINT_BUDGET": "5 bananas"}, "", ["environment PYTEST_AIFOOTPRINT_BUDGET", "'5 bananas'"]),
+    ([], {"PYTEST_AIFOOTPRINT_GRID": "Atlantis"}, "", ["environment PYTEST_AIFOOTPRINT_GRID", "Atlantis"]),
+    ([], {}, "aifootprint_budget = 5 bananas", ["tox.ini: aifootprint_budget", "'5 bananas'"]),
+    ([], {}, "aifootprint_bound = middle", ["tox.ini: aifootprint_bound", "middle"]),
+    ([], {}, "aifootprint_grid = Atlantis", ["tox.ini: aifootprint_grid", "Atlantis"]),
+]
+
+
+@pytest.mark.parametrize(("args", "environ", "ini", "words"), BAD)
+def test_bad_input_is_one_line_and_no_test_runs(
+    suite: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    args: list[str],
+    environ: dict[str, str],
+    ini: str,
+    words: list[str],
+) -> None:
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
+    if ini:
+        suite.makeini(f"[pytest]\n{ini}\n")
+    result = suite.runpytest("--aifootprint", *args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    errors = [line for line in result.errlines if line.startswith("ERROR")]
+    assert len(errors) == 1
+    assert len([line for line in result.errlines if line.strip()]) == 1
+    for word in words:
+        assert word in errors[0]
+    result.stdout.no_fnmatch_line("*passed*")
+
+
+@pytest.mark.parametrize("origin", ["environment", "ini"])
+def test_a_switch_that_is_neither_true_nor_false(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    if origin == "ini":
+        suite.makeini("[pytest]\naifootprint = perhaps\n")
+    else:
+        monkeypatch.setenv("PYTEST_AIFOOTPRINT", "perhaps")
+    result = suite.runpytest()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: aifootprint (*{origin if origin == 'environment' else 'tox.ini'}*'perhaps'*"])
+
+
+TABLES = [
+    ("[tool.aifootprint\n", "is not valid TOML"),
+    ("[tool]\naifootprint = 3\n", "is not a table"),
+    ("[tool.aifootprint]\nhardwear = {}\n", "unknown key 'hardwear'; valid: hardware, models"),
+    ("[tool.aifootprint.hardware]\ntdp = 15\n", "tdp"),
+    ("[tool.aifootprint.hardware]\ntdp_w = 'much'\n", "tdp_w"),
+    ("[tool.aifootprint.hardware]\ntdp_w = -15\n", "tdp_w"),
+    ("[tool.aifootprint.models]\nx = 1\n", "is not a table"),
+    ("[tool.aifootprint.models.x]\ntraining = 1\n", "training"),
+    ("[tool.aifootprint.models.x]\ntraining_kwh = -1\n", "training_kwh"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), TABLES)
+def test_a_broken_table_is_one_line_and_no_test_runs(suite: pytest.Pytester, text: str, problem: str) -> None:
+    suite.makeini("[pytest]\n")
+    (suite.path / "pyproject.toml").write_text(text)
+    result = suite.runpytest("--aifootprint")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    errors = [line for line in result.errlines if line.startswith("ERROR")]
+    assert len(errors) == 1
+    assert problem in errors[0]
+    assert "pyproject.toml" in errors[0]
+
+
+def test_a_project_without_our_table_is_not_parsed(suite: pytest.Pytester) -> None:
+    suite.makeini("[pytest]\n")
+    (suite.path / "pyproject.toml").write_text("[tool.other]\n= broken for others, not for us\n")
+    suite.runpytest("--aifootprint").assert_outcomes(passed=1)
+
+
+BAD_MARKS = [
+    ('budget="5 bananas"', "'5 bananas'"),
+    ("badget=1", "unknown keyword 'badget'"),
+    ("live='no'", "live='no'"),
+    ("tokens='3 Wh'", "tokens='3 Wh'"),
+    ("tokens=True", "True"),
+    ('"5 gCO2e"', "takes keywords only"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "problem"), BAD_MARKS)
+def test_a_mark_that_cannot_be_read_ends_the_run_before_any_test(
+    pytester: pytest.Pytester, arguments: str, problem: str
+) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.aifootprint({arguments})\ndef test_it(): pass\n")
+    result = pytester.runpytest("--aifootprint")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert any(problem in line and "::test_it" in line for line in result.errlines if line.startswith("ERROR"))
+    result.stdout.no_fnmatch_line("*passed*")
+
+
+def test_every_option_is_in_the_help(pytester: pytest.Pytester) -> None:
+    from pytest_aifootprint.options import OPTIONS
+
+    out = pytester.runpytest("--help").stdout.str()
+    for option in OPTIONS:
+        assert option.flag in out
+        assert option.ini in out
+
+
+def test_the_settings_of_a_run_do_not_depend_on_the_working_directory(
+    suite: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = suite.runpytest_inprocess("--aifootprint", "--aifootprint-report=json:here.json", str(suite.path))
+    result.assert_outcomes(passed=1)
+    assert (tmp_path / "here.json").is_file()

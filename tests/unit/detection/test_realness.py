@@ -1,0 +1,231 @@
+"""Live, replayed or mocked, with the libraries that replay and mock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import httpx
+import httpx2
+import openai
+import pytest
+import respx
+import vcr
+
+LIBRARIES = pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+REMOTE = "https://api.openai.com/v1/chat/completions"
+BODY = {"model": "gpt-5-mini", "messages": []}
+
+
+@pytest.fixture
+def answer(fake: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = fake["chat"](BODY)
+    return whole
+
+
+def is_mocked(call: Any, by: str | None) -> None:
+    assert (call.realness, call.replayer) == ("mocked", by)
+    assert (call.locality, call.provider, call.host) == ("remote", "openai", "api.openai.com")
+    assert (call.input_tokens, call.output_tokens) == (11, 7)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_mock_transport(library: Any, stream: bool, watched: Any, answer: Any) -> None:  # noqa: FBT001
+    transport = library.MockTransport(lambda _: library.Response(200, json=answer))
+    with library.Client(transport=transport) as client:
+        request = client.build_request("POST", REMOTE, json=BODY)
+        response = client.send(request, stream=stream)
+        assert response.read() == response.content
+        response.close()
+    is_mocked(watched.only(), "MockTransport")
+
+
+@LIBRARIES
+def test_a_mock_that_raises_as_the_network_would_is_not_live(library: Any, watched: Any) -> None:
+    def refuse(request: Any) -> Any:
+        raise library.ConnectError("mocked", request=request)
+
+    with library.Client(transport=library.MockTransport(refuse)) as client, pytest.raises(library.ConnectError):
+        client.post(REMOTE, json=BODY)
+    assert (watched.only().realness, watched.only().status) == ("mocked", "error")
+
+
+@LIBRARIES
+@pytest.mark.asyncio
+async def test_an_application_in_this_process(library: Any, watched: Any, answer: Any, local: str) -> None:
+    async def application(_scope: Any, _receive: Any, send: Any) -> None:
+        async with library.AsyncClient() as other:  # goes over the wire: must not make the outer call live
+            await other.post(f"{local}/v1/embeddings", json={"model": "e", "input": "x"})
+            await other.post(f"{local}/elsewhere?redirect=1", json={})
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": httpx.Response(200, json=answer).content})
+
+    async with library.AsyncClient(transport=library.ASGITransport(application)) as client:
+        await client.post(REMOTE, json=BODY)
+    inner, outer = watched.calls
+    assert (inner.operation, inner.realness) == ("embedding", "live")
+    is_mocked(outer, "ASGITransport")
+
+
+def test_respx(watched: Any, answer: Any) -> None:
+    with respx.mock:
+        respx.post(REMOTE).respond(json=answer)
+        httpx.post(REMOTE, json=BODY)
+    is_mocked(watched.only(), "respx")
+
+
+def test_respx_below_the_client(watched: Any, answer: Any) -> None:
+    with respx.mock(using="httpcore"):
+        respx.post(REMOTE).respond(json=answer)
+        httpx.post(REMOTE, json=BODY)
+    assert watched.only().realness == "mocked"
+
+
+def test_respx_letting_a_request_pass_is_live(watched: Any, local: str) -> None:
+    with respx.mock:
+        respx.post(f"{local}/v1/chat/completions").pass_through()
+        httpx.post(f"{local}/v1/chat/completions", json=BODY)
+    assert watched.only().realness == "live"
+
+
+@LIBRARIES
+def test_somebody_patches_the_transport_as_pytest_httpx_does(
+    library: Any, watched: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handle_request(_transport: Any, _request: Any) -> Any:
+        return library.Response(200, json=answer)
+
+    handle_request.__module__ = "pytest_httpx._httpx_internals"
+    monkeypatch.setattr(library.HTTPTransport, "handle_request", handle_request)
+    library.post(REMOTE, json=BODY)
+    is_mocked(watched.only(), "pytest_httpx")
+
+
+@LIBRARIES
+def test_an_unknown_transport_is_mocked_with_a_notice(library: Any, watched: Any, answer: Any) -> None:
+    class Homemade(library.BaseTransport):  # type: ignore[misc]
+        def handle_request(self, _request: Any) -> Any:
+            return library.Response(200, json=answer)
+
+    Homemade.__module__ = "somewhere.transports"
+    with library.Client(transport=Homemade()) as client:
+        client.post(REMOTE, json=BODY)
+    is_mocked(watched.only(), "somewhere")
+    assert watched.only().notices == ("unknown-transport",)
+
+
+@LIBRARIES
+def test_a_transport_that_has_a_network_of_its_own_is_live(library: Any, watched: Any, answer: Any) -> None:
+    class AiohttpTransport(library.BaseTransport):  # type: ignore[misc]
+        def handle_request(self, _request: Any) -> Any:
+            return library.Response(200, json=answer)
+
+    AiohttpTransport.__module__ = "httpx_aiohttp.transport"
+    with library.Client(transport=AiohttpTransport()) as client:
+        client.post(REMOTE, json=BODY)
+    assert watched.only().realness == "live"
+
+
+@LIBRARIES
+def test_recording_is_live_and_replaying_is_not(library: Any, watched: Any, local: str, tmp_path: Path) -> None:
+    cassette = str(tmp_path / "chat.yaml")
+    for _ in range(2):
+        with vcr.use_cassette(cassette):
+            library.post(f"{local}/v1/chat/completions", json=BODY)
+    recorded, replayed = watched.calls
+    assert (recorded.realness, recorded.replayer) == ("live", None)
+    assert (replayed.realness, replayed.replayer) == ("replayed", "vcrpy")
+    assert (replayed.input_tokens, replayed.output_tokens) == (11, 7)
+
+
+@pytest.mark.asyncio
+async def test_streams_are_replayed_too(watched: Any, local: str, tmp_path: Path) -> None:
+    messages: Any = [{"role": "user", "content": "x"}]
+    for _ in range(2):
+        with vcr.use_cassette(str(tmp_path / "stream.yaml")):
+            async with openai.AsyncOpenAI(base_url=f"{local}/v1", api_key="x") as client:
+                async for _chunk in await client.chat.completions.create(
+                    model="gpt-5-mini", messages=messages, stream=True, stream_options={"include_usage": True}
+                ):
+                    pass
+    recorded, replayed = watched.calls
+    assert (recorded.realness, replayed.realness) == ("live", "replayed")
+    assert replayed.streamed
+    assert (replayed.input_tokens, replayed.abandoned) == (11, False)
+
+
+@LIBRARIES
+def test_a_replay_of_a_remote_host_is_remote(library: Any, watched: Any, local: str, tmp_path: Path) -> None:
+    cassette = tmp_path / "remote.yaml"
+    with vcr.use_cassette(str(cassette)):
+        library.post(f"{local}/v1/chat/completions", json=BODY)
+    cassette.write_text(cassette.read_text().replace(f"{local}/v1", "https://api.openai.com/v1"))
+    with vcr.use_cassette(str(cassette), record_mode="none"):
+        library.post(REMOTE, json=BODY)
+    call = watched.calls[1]
+    assert (call.realness, call.locality, call.provider) == ("replayed", "remote", "openai")
+
+
+@LIBRARIES
+def test_a_request_that_the_cassette_lacks_is_not_live(library: Any, watched: Any, tmp_path: Path) -> None:
+    with (
+        vcr.use_cassette(str(tmp_path / "none.yaml"), record_mode="none"),
+        pytest.raises(vcr.errors.CannotOverwriteExistingCassetteException),
+    ):
+        library.post(REMOTE, json=BODY)
+    assert (watched.only().realness, watched.only().status) == ("replayed", "error")
+
+
+@LIBRARIES
+def test_a_server_in_this_process_is_a_mock(library: Any, watched: Any, own_server: str, local: str) -> None:
+    for address in (own_server, local, own_server):
+        library.post(f"{address}/v1/chat/completions", json=BODY)
+    assert [(call.realness, call.replayer) for call in watched.calls] == [
+        ("mocked", "own server"),
+        ("live", None),
+        ("mocked", "own server"),
+    ]
+
+
+def test_a_port_that_was_ours_may_be_anothers_later(watched: Any, fake: Any, make_owner: Any) -> None:
+    server = fake["start"]()
+    port = server.server_address[1]
+    with httpx.Client() as client:
+        client.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=BODY)
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(httpx.ConnectError):
+        httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=BODY)
+    assert [call.realness for call in watched.calls] == ["mocked", "live"]
+
+
+@LIBRARIES
+def test_what_was_never_sent_is_not_live(library: Any, watched: Any) -> None:
+    client = library.Client()
+    client.close()
+    with pytest.raises(RuntimeError):
+        client.post(REMOTE, json=BODY)
+    call = watched.only()
+    assert (call.realness, call.status, call.notices) == ("mocked", "error", ("never-sent",))
+
+
+def test_a_request_lost_on_the_wire_is_live(watched: Any, unused_port: Callable[[], int]) -> None:
+    with pytest.raises(httpx.ConnectError) as raised:
+        httpx.post(f"http://127.0.0.1:{unused_port()}/v1/chat/completions", json=BODY)
+    assert isinstance(raised.value.__cause__, httpcore.ConnectError)
+    assert (watched.only().realness, watched.only().status) == ("live", "error")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/v1/chat", "https://example.org/messages", "https://example.org/v1/completion"]
+)
+@LIBRARIES
+def test_other_requests_are_none_of_our_business(library: Any, watched: Any, url: str) -> None:
+    transport = library.MockTransport(lambda _: library.Response(200, json={"usage": {"prompt_tokens": 1}}))
+    with library.Client(transport=transport) as client:
+        client.post(url, json=BODY)
+        client.get(REMOTE)
+    assert watched.calls == []

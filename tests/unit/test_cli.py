@@ -1,0 +1,96 @@
+"""The ``aifootprint`` command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pytest_aifootprint.cli import AI_LIBRARIES, app, diagnose
+
+VM = {
+    "proc/cpuinfo": "processor\t: 0\nmodel name\t: AMD EPYC\nsiblings\t: 1\ncpu cores\t: 1\nflags\t: fpu hypervisor\n",
+    "proc/meminfo": "MemTotal: 4194304 kB\n",
+}
+
+
+def vm(tmp_path: Path) -> Path:
+    for path, text in VM.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def test_the_doctor_says_what_works_what_does_not_and_what_is_assumed() -> None:
+    result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "100"})
+    assert result.exit_code == 0, result.output
+    for heading in (
+        "This machine",
+        "Meters that work here",
+        "Meters that do not",
+        "Model of the CPU",
+        "Model of memory",
+        "Grid of this machine",
+        "AI libraries that would be watched",
+    ):
+        assert heading in result.output
+    assert "W (" in result.output
+
+
+def test_the_doctors_json_is_json_of_the_same_findings() -> None:
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 0, result.output
+    findings = json.loads(result.output)
+    assert set(findings) == {
+        "host", "meters", "rejected_meters", "cpu_model", "memory_model", "grid", "libraries"
+    }  # fmt: skip
+    active = findings["cpu_model"]["active_w"]
+    assert active["low"] <= active["central"] <= active["high"]
+    assert all(r["reason"] and r["remedy"] for r in findings["rejected_meters"])
+
+
+def test_every_rejected_meter_comes_with_its_reason_and_remedy(tmp_path: Path) -> None:
+    findings = diagnose(vm(tmp_path), {})
+    assert findings["meters"] == []
+    assert {r["name"] for r in findings["rejected_meters"]} == {"rapl", "nvml"}
+    assert findings["cpu_model"]["active_w"]["central"] == pytest.approx(1.6 * 1.15)
+    assert findings["memory_model"]["power_w"] is None
+
+
+def test_declared_hardware_is_what_the_doctor_shows(tmp_path: Path) -> None:
+    findings = diagnose(vm(tmp_path), {}, {"watts_per_cpu_second": 4})
+    assert findings["cpu_model"]["active_w"]["central"] == 4
+
+
+def test_the_grid_is_the_world_where_nobody_says_more(tmp_path: Path) -> None:
+    grid = diagnose(vm(tmp_path), {})["grid"]
+    assert grid["zone"].upper() == "WOR"
+    assert grid["guessed"] is True
+    assert grid["carbon_g_per_kwh"]["low"] < grid["carbon_g_per_kwh"]["central"]
+
+
+def test_installed_libraries_are_listed_and_none_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pytest_aifootprint.cli import diagnose\n"
+        "names = [x['name'] for x in diagnose(Path(sys.argv[1]), {})['libraries']]\n"
+        "heavy = {'openai', 'anthropic', 'httpx', 'sklearn', 'onnxruntime', 'requests', 'codecarbon', 'ecologits'}\n"
+        "print(sorted(heavy & set(sys.modules)), len(names) > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(vm(tmp_path))], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[] True", "")
+    assert list(AI_LIBRARIES) == sorted(AI_LIBRARIES)
+
+
+def test_help_imports_neither_pytest_nor_a_room() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from pytest_aifootprint.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "rooms = [m for m in sys.modules if m.startswith('pytest_aifootprint.') and m != 'pytest_aifootprint.cli']\n"
+        "print(rooms, 'pytest' in sys.modules, 'codecarbon' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[] False False", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,7 +58,7 @@ def main() -> None:
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show which meters work here, which do not and why, and what is assumed instead."""
-    findings = diagnose(Path("/"), os.environ)
+    findings = diagnose(Path("/"), os.environ, _declared_hardware(Path("pyproject.toml")))
     if as_json:
         typer.echo(json.dumps(findings, indent=2))
         return
@@ -72,13 +73,20 @@ def diagnose(root: Path, environ: Mapping[str, str], hardware: Mapping[str, obje
     Args:
         root: the file system's root.
         environ: the environment.
-        hardware: the table that the user declares, if any.
+        hardware: the table that the user declares, if any; one that is not valid is named and left out.
     """
+    from pytest_aifootprint.meters.load_model import Hardware, validate_hardware
     from pytest_aifootprint.meters.selection import select
 
-    selection = select(root=root, environ=environ, hardware=hardware)
+    declared, error = Hardware(), None
+    try:
+        declared = validate_hardware(hardware)
+    except ValueError as e:
+        error = str(e)
+    selection = select(root=root, environ=environ, hardware=declared)
     try:
         return {
+            "declared": {"hardware": dict(hardware or {}), "error": error},
             "host": _host(selection),
             "meters": [
                 {"domain": m.domain, "name": m.name, "basis": m.basis.value, "reason": m.reason}
@@ -117,7 +125,8 @@ def show(findings: Mapping[str, Any], console: Console) -> None:
         [
             ("cpu", f"{host['cpu_model']}: {host['n_cpu']} logical CPUs{cores}"),
             ("memory", f"{host['memory_gib']:.1f} GiB"),
-            ("kind", host["kind"] + (", virtual" if host["virtual"] else "")),
+            ("kind", host["kind"] + (", virtual" if host["virtual"] and host["kind"] != "vm" else "")),
+            *_declared_lines(findings["declared"]),
         ],
     )
     working = [(f"{m['domain']}", f"{m['name']} ({m['basis']}): {m['reason']}") for m in findings["meters"]]
@@ -144,6 +153,28 @@ def show(findings: Mapping[str, Any], console: Console) -> None:
     lines("Grid of this machine", _grid_lines(grid))
     libraries = [(f"{x['name']} {x['version']}", x["watched_as"]) for x in findings["libraries"]]
     lines("AI libraries that would be watched", libraries or [("none", "no library that we know is installed")])
+
+
+def _declared_hardware(project: Path) -> Mapping[str, object]:
+    """The table ``[tool.aifootprint.hardware]`` of the project that we stand in; empty if there is none to be read."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        document: Any = tomllib.loads(project.read_text(encoding="utf-8"))
+        table = document["tool"]["aifootprint"]["hardware"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def _declared_lines(declared: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if declared["error"]:
+        return [("declared", f"left out, a run would stop here: {declared['error']}")]
+    if not declared["hardware"]:
+        return []
+    return [("declared", ", ".join(f"{key} = {value}" for key, value in declared["hardware"].items()))]
 
 
 _BOUNDARIES = {

@@ -1,10 +1,27 @@
 """Real pytest runs through pytester, in a clean environment, with errors of the plugin raised."""
 
+import importlib
 import os
 
 import pytest
 
 from pytest_aifootprint.session.parts import RAISE
+
+# pytester forgets what an inner run imported. What is imported here stays, so that 100 runs do not import it 100 times;
+# what a run imports by itself is tested in subprocesses (test_off.py, test_imports.py).
+for _name in (
+    "ecologits.tracers.utils",
+    "pytest_aifootprint.cli",
+    "pytest_aifootprint.records.build",
+    "pytest_aifootprint.reports.text",
+    "pytest_aifootprint.session.direct",
+    "pytest_aifootprint.session.metering",
+    "pytest_aifootprint.session.roles",
+    "pytest_aifootprint.session.worker",
+    "rich.table",
+    "sklearn.dummy",
+):
+    importlib.import_module(_name)
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +30,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("PYTEST_") or name in {"CI", "GITHUB_ACTIONS", "GITHUB_SHA"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv(RAISE, "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function")
 
 
 @pytest.fixture(params=[(), ("-n1",), ("-n2",)], ids=["alone", "n1", "n2"])

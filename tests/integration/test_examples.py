@@ -224,6 +224,15 @@ def test_carbon_is_split_into_use_training_and_hardware(run: Run) -> None:
     assert re.search(r"central +range +use +training +hardware", run.output), run.output
 
 
+@pytest.mark.parametrize("nodeid", sorted(FILE_TYPES))
+def test_training_that_nobody_published_is_unknown_and_not_zero(run: Run, nodeid: str) -> None:
+    (call,) = run.calls(nodeid)
+    assert call["carbon_g"]["training"] is None
+    assert run.rows[nodeid]["direct"]["carbon_g"]["training"] is None
+    assert run.rows[nodeid]["carbon_g"]["training"] is None
+    assert {notice["code"] for notice in call["notices"]} == {"training-unknown"}
+
+
 def test_each_local_domain_is_balanced(run: Run) -> None:
     assert run.report["balance"]
     for domain, balance in run.report["balance"].items():

@@ -46,7 +46,7 @@ def test_the_doctors_json_is_json_of_the_same_findings() -> None:
     assert result.exit_code == 0, result.output
     findings = json.loads(result.output)
     assert set(findings) == {
-        "host", "meters", "rejected_meters", "cpu_model", "memory_model", "grid", "libraries"
+        "declared", "host", "meters", "rejected_meters", "cpu_model", "memory_model", "grid", "libraries"
     }  # fmt: skip
     active = findings["cpu_model"]["active_w"]
     assert active["low"] <= active["central"] <= active["high"]
@@ -64,6 +64,19 @@ def test_every_rejected_meter_comes_with_its_reason_and_remedy(tmp_path: Path) -
 def test_declared_hardware_is_what_the_doctor_shows(tmp_path: Path) -> None:
     findings = diagnose(vm(tmp_path), {}, {"watts_per_cpu_second": 4})
     assert findings["cpu_model"]["active_w"]["central"] == 4
+
+
+def test_hardware_declared_in_pyproject_is_used_and_a_wrong_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for table, says in (("pue = 1.25", "declared  pue = 1.25"), ("pue = 0.5", "pue = 0.5 is not valid")):
+        (tmp_path / "pyproject.toml").write_text(f"[tool.aifootprint.hardware]\n{table}\n")
+        result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "160"})
+        assert result.exit_code == 0, result.output
+        assert says in result.output
+    (tmp_path / "pyproject.toml").write_text("not toml")
+    assert CliRunner().invoke(app, ["doctor"]).exit_code == 0
 
 
 def test_the_grid_is_the_world_where_nobody_says_more(tmp_path: Path) -> None:

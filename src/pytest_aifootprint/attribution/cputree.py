@@ -21,7 +21,7 @@ from pytest_aifootprint.attribution import portable, proc
 from pytest_aifootprint.attribution.proc import Descendant, Key
 from pytest_aifootprint.quantities import Basis
 
-_LINUX = sys.platform.startswith("linux")
+_LINUX = sys.platform == "linux"
 _ATTEMPTS = 5
 _ROUNDING_NS = 10_000  # rusage cuts user and system time to microseconds each
 _BIRTH_NS = 10_000_000  # a new pid is given out microseconds before its process can be listed
@@ -53,7 +53,9 @@ class CpuTree:
         self._last_pid: str | None = None
         self._last_pid_since_ns = 0
         self._complete = False  # the last listing held everyone who was born before _last_pid
-        self._has_children = _has_children_call() if include_children else None
+        self._has_children = _has_children if include_children else None
+        if include_children and not _LINUX:
+            portable.watch_spawns()
         _keep_over_fork(self)
 
     def now_ns(self) -> int:
@@ -161,37 +163,33 @@ def _still_ours(old: Descendant, parent: int, found: dict[Key, Descendant]) -> D
     return None if above is None else proc.look(old.pid, above)
 
 
-def _reaped_call() -> Callable[[], int]:
-    if sys.platform == "win32":
-        return lambda: 0
+if sys.platform == "win32":
+
+    def _reaped_ns() -> int:
+        return 0  # Windows does not tell: what an ended child was last seen with is retired
+
+else:
     from resource import RUSAGE_CHILDREN, getrusage
 
-    def reaped_ns() -> int:
+    def _reaped_ns() -> int:
         usage = getrusage(RUSAGE_CHILDREN)
         return int((usage[0] + usage[1]) * 1e9 + 0.5)
 
-    return reaped_ns
 
-
-_reaped_ns = _reaped_call()
-
-
-def _has_children_call() -> Callable[[], bool]:
-    if sys.platform == "win32" or not hasattr(os, "waitid"):
-        portable.watch_spawns()
-        return portable.may_have_children
+if sys.platform == "linux":
     from os import P_ALL, WEXITED, WNOHANG, WNOWAIT, waitid
 
-    options = WEXITED | WNOHANG | WNOWAIT  # only asks: whoever ended stays to be waited for
+    _ONLY_ASK = WEXITED | WNOHANG | WNOWAIT  # whoever ended stays to be waited for
 
-    def has_children() -> bool:
+    def _has_children() -> bool:
         try:
-            waitid(P_ALL, 0, options)
+            waitid(P_ALL, 0, _ONLY_ASK)
         except ChildProcessError:
             return False
         return True
 
-    return has_children
+else:
+    _has_children = portable.may_have_children
 
 
 def _keep_over_fork(tree: CpuTree) -> None:

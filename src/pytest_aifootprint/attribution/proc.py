@@ -84,10 +84,12 @@ def stat(pid: int) -> Stat | None:
 
 def cpu_clock_ns(pid: int) -> int | None:
     """The CPU clock of another process, in ns; None if it is gone or the kernel does not tell."""
-    assert sys.platform != "win32"
-    try:
-        return time.clock_gettime_ns((~pid << 3) | _SCHED_CLOCK)
-    except OSError:
+    if sys.platform == "linux":
+        try:
+            return time.clock_gettime_ns((~pid << 3) | _SCHED_CLOCK)
+        except OSError:
+            return None
+    else:
         return None
 
 
@@ -156,7 +158,6 @@ def _by_parent() -> dict[int, list[int]]:
 
 def _ns_per_tick() -> int:
     global _NS_PER_TICK  # noqa: PLW0603 # a constant of the kernel, asked for once
-    if not _NS_PER_TICK:
-        assert sys.platform != "win32"
+    if sys.platform == "linux" and not _NS_PER_TICK:
         _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
     return _NS_PER_TICK

@@ -21,7 +21,7 @@ def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Se
             They do not save a value that is over its limit anyway.
 
     Returns:
-        The verdict; ``message`` says what decided it, without figures (the reports print those).
+        The verdict with its reason; the message, which has figures, is written by those who print.
     """
     low, central, high = (actual.low, actual.central, actual.high) if actual else (0.0, 0.0, 0.0)
     over = {"low": low, "central": central, "high": low}[bound] > limit.value
@@ -39,7 +39,7 @@ def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Se
         word, why = "pass", "the range crosses the limit"
     else:
         word, why = "undecided", "the range crosses the limit"
-    return Verdict(scope, limit.text, limit.kind, limit.value, actual, bound, word, why)
+    return Verdict(scope, limit.text, limit.kind, limit.value, actual, bound, word, message="", reason=why)
 
 
 def measure(  # noqa: PLR0913 - one argument for each kind of quantity that can be limited

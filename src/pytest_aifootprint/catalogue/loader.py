@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,11 +12,6 @@ from pytest_aifootprint.catalogue import rows
 from pytest_aifootprint.catalogue.fields import CatalogueError, Triple
 from pytest_aifootprint.catalogue.packages import data_file
 from pytest_aifootprint.catalogue.rows import Factor, Machine, ModelClass, Provider, TrainingRow
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 DATA = Path(__file__).parent / "data"
 RELEASED = "2026.11"
@@ -101,6 +95,8 @@ class Catalogue:
 
         The hash covers our data files and those of codecarbon and ecologits that are read beside them.
         """
+        import hashlib  # loads OpenSSL: 4 ms that only a report needs
+
         digest = hashlib.sha256()
         ours = [self._folder / name for name in OWN_FILES]
         foreign = [file for package, path in FOREIGN_FILES if (file := data_file(package, path)) is not None]
@@ -112,6 +108,11 @@ class Catalogue:
 
     @functools.cache  # noqa: B019 - a catalogue lives as long as the process, and two tables share defaults.toml
     def _parse(self, file: str) -> dict[str, Any]:
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+
         try:
             return tomllib.loads((self._folder / file).read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as error:

@@ -6,8 +6,8 @@ figures and the Canadian mixes are life-cycle, US states (eGRID) and Chinese pro
 
 from __future__ import annotations
 
-import csv
 import functools
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -157,7 +157,19 @@ def _country(key: str) -> Intensity | None:
     if code is None:
         return None
     row = mixes[code]
-    return Intensity(code, code, float(row["carbon_intensity"]), "Our World in Data/Ember, codecarbon", row.get("year"))
+    grams, source = float(row["carbon_intensity"]), "Our World in Data/Ember, codecarbon"
+    if grams <= 0:
+        # A small grid of water power is rounded to 0 there (CAF): no electricity is free of carbon.
+        grams, source = _of_mix(row), "national mix x carbon intensity per source, codecarbon"
+    return Intensity(code, code, grams, source, row.get("year"))
+
+
+def _of_mix(row: dict[str, Any]) -> float:
+    per_source = read_json("codecarbon", _SOURCES)
+    # "fossil" is the sum of coal, gas and oil.
+    names = {key: key.removesuffix("_TWh") for key in row if key.endswith("_TWh") and key != "fossil_TWh"}
+    parts = [(float(row[key]), float(per_source[name])) for key, name in names.items() if name in per_source]
+    return math.fsum(share * g for share, g in parts) / math.fsum(share for share, _ in parts)
 
 
 def _region(country: str, name: str) -> Intensity | None:
@@ -213,6 +225,8 @@ def _gcp_regions() -> dict[str, tuple[str, float]]:
     file = data_file("codecarbon", _CLOUD)
     if file is None:
         return {}
+    import csv
+
     with file.open(encoding="utf-8-sig", newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["provider"] == "gcp"]
     return {row["region"]: (row["countryIsoCode"], float(row["impact"])) for row in rows}

@@ -41,11 +41,13 @@ class ImportWatch:
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """What the other finders say; the loader will tell us when it is done."""
-        if fullname not in self._names:
+        finders = list(sys.meta_path)
+        if fullname not in self._names or self not in finders:
             return None
-        for finder in list(sys.meta_path):
+        # Those before us have been asked. (Two of us that ask all others would ask each other for ever.)
+        for finder in finders[finders.index(self) + 1 :]:
             find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
+            if find is None:
                 continue
             spec: ModuleSpec | None = find(fullname, path, target)
             if spec is not None:

@@ -37,9 +37,13 @@ class Nesting(threading.local):
 
 
 class Patch:
-    """One replaced class attribute. Holds its class weakly: test code may define, use and drop classes."""
+    """One replaced class attribute.
 
-    __slots__ = ("_owner", "_owns", "arming", "name", "original", "wrapper")
+    Held by its wrapper only, and thereby by the patched class: test code may define, use and drop classes. (A method
+    that calls ``super()`` holds its class, so we must not hold the method.)
+    """
+
+    __slots__ = ("__weakref__", "_owner", "_owns", "arming", "name", "original", "wrapper")
 
     def __init__(self, owner: type, name: str, original: Any, wrapper: Any, arming: Arming) -> None:
         self._owner = weakref.ref(owner)
@@ -84,7 +88,7 @@ class Arming:
         self.nesting = Nesting()
         self.exchange: ContextVar[Exchange | None] = ContextVar("aifootprint_exchange", default=None)
         self.wired: set[str] = set()
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
 
     def replace(self, owner: type, name: str, make: Callable[[Any], Any], *, exact: bool = False) -> None:
         """Replace a class attribute by ``make(original)``, to be taken back at the end.
@@ -107,7 +111,8 @@ class Arming:
         patch = Patch(owner, name, original, wrapper, self)
         wrapper.__aifootprint__ = patch
         setattr(owner, name, wrapper)
-        self._undo.append(patch.undo)
+        undo = weakref.WeakMethod(patch.undo)
+        self._undo.append(lambda: (alive := undo()) and alive())
 
     def on_undo(self, undo: Callable[[], None]) -> None:
         """Call this when the seams are disarmed, in reverse order with the patches."""

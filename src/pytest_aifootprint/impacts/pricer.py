@@ -63,7 +63,7 @@ class Pricer:
         key = (
             call.operation, call.locality, call.realness, call.provider, call.model, call.response_model,
             call.input_tokens, call.output_tokens, call.cached_input_tokens, call.parameters, call.samples,
-            failed(call), call.count,
+            call.status if failed(call) else None, call.count,
         )  # fmt: skip
         price = self._prices.get(key)
         if price is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 
 
@@ -13,6 +12,8 @@ def boot_id(root: Path = Path("/")) -> str:
     except OSError:
         if root != Path("/"):
             return "unknown"
+    import platform
+
     import psutil
 
     return f"{platform.node()}@{psutil.boot_time():.0f}"

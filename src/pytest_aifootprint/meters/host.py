@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -204,6 +203,8 @@ def _memory_bytes(root: Path) -> int:
 
 def _elsewhere(*, github: bool) -> Facts:
     """macOS, Windows and the rest: psutil and platform know the counts, not the watts."""
+    import platform
+
     import psutil
 
     name = platform.processor() or platform.machine() or UNKNOWN

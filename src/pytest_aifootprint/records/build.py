@@ -78,6 +78,8 @@ class Cost:
 
 def sum_costs(costs: Sequence[Cost]) -> Cost:
     """The sum; a part that is unknown in one of them is left out of the sum, not made zero there."""
+    if len(costs) == 1:
+        return costs[0]
     names = {name: None for cost in costs for name in cost.energy.by_domain}
 
     def part(name: str) -> Range | None:

@@ -18,7 +18,7 @@ SEEING = ("armed", "waiting")
 # What a factor of method section 3 is, and what a user can do about it; {} is the part of its name after the colon.
 _INPUTS = {
     "model": ("energy of {}", "declare its size, or gate on tokens"),
-    "method": ("{}'s method of pricing remote calls", "gate on tokens"),
+    "method": ("pricing of remote calls by {}", "gate on tokens"),
     "prefill": ("energy of reading prompts", "gate on tokens"),
     "grid": ("carbon intensity of the grid {}", "a newer figure narrows it"),
     "pue": ("overhead of {}'s data centres", "the provider would have to publish it"),

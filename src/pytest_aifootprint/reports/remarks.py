@@ -44,15 +44,17 @@ def broken(run: RunFootprint, *, of_run: bool = True) -> list[Verdict]:
 def said(verdict: Verdict) -> str:
     """A verdict in one line: ``3.3 g of 5 g (66 %): pass (the range crosses the limit)``."""
     subject = "" if verdict.scope == "run" else f"{verdict.scope}: "
-    reason = verdict.reason or verdict.message
+    held = _held(verdict)
+    # The message has the figures, too: it stands where there are none before it.
+    reason = verdict.reason or ("" if held else verdict.message)
     why = f" ({reason})" if reason else ""
-    return formatting.one_line(f"{subject}{_held(verdict)}: {verdict.verdict}{why}")
+    return formatting.one_line(f"{subject}{held or verdict.limit}: {verdict.verdict}{why}")
 
 
 def _held(verdict: Verdict) -> str:
     kind = formatting.KIND_OF_LIMIT.get(verdict.unit)
     if verdict.actual is None or kind is None:
-        return verdict.limit
+        return ""
     actual = {"low": verdict.actual.low, "high": verdict.actual.high}.get(verdict.bound, verdict.actual.central)
     # A prefix of the limit ("use: 5 gCO2e") says what was left out, a count what is counted.
     subject, colon, _ = verdict.limit.rpartition(":")
@@ -101,7 +103,7 @@ def _missing(run: RunFootprint) -> list[Notice]:
     unknown = [m.id for m in run.models if m.carbon.training is None]
     if unknown or run.totals.carbon.training is None:
         whose = f" of {_names(unknown)}" if unknown else ""
-        found.append(Notice("unknown-training", f"training share{whose} unknown: not in the totals"))
+        found.append(Notice("training-unknown", f"training share{whose} unknown: not in the totals"))
     return found
 
 

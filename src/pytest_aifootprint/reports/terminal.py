@@ -22,7 +22,7 @@ class TerminalReporter(Protocol):
     def config(self) -> Any:
         """The ``pytest.Config``."""
 
-    def section(self, title: str, sep: str = "=", **kw: bool) -> None:
+    def write_sep(self, sep: str, title: str | None = None, fullwidth: int | None = None, **markup: bool) -> None:
         """Write a title across the width."""
 
     def write_line(self, line: str | bytes, **markup: bool) -> None:
@@ -44,7 +44,7 @@ def write_summary(terminalreporter: TerminalReporter, run: RunFootprint, top: in
         # rich takes 30 ms to import: at the end of the run, where no test waits for it.
         from pytest_aifootprint.reports.text import render
 
-        terminalreporter.section(TITLE)
+        terminalreporter.write_sep("=", TITLE)
         lines = render(summarise(run, top), config.get_terminal_writer().fullwidth)
     encoding = getattr(sys.stdout, "encoding", None)
     for line in lines:

@@ -23,17 +23,19 @@ UNBOUNDED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class NodeId:
-    """A test's name that gives way to the other columns: shortened on the left, where names are alike."""
+class Cell:
+    """Text that is neither wrapped nor cut; a node id may be shortened, down to ``shortest``, for the other columns."""
 
-    name: str
+    text: str
+    shortest: int | None = None
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        width = cell_len(self.name)
-        return Measurement(min(SHORTEST_NAME, width), width)
+        width = max(cell_len(line) for line in self.text.split("\n"))
+        return Measurement(width if self.shortest is None else min(self.shortest, width), width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield _cell(shortened(self.name, options.max_width))
+        text = self.text if self.shortest is None else shortened(self.text, options.max_width)
+        yield Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def shortened(name: str, width: int) -> str:
@@ -58,7 +60,7 @@ def render(summary: Summary, width: int) -> list[Line]:
     if summary.figures:
         lines += _drawn(_figures(summary), width)
     if summary.facts:
-        lines += _drawn(_labelled([(label, _cell(text, wrap=True)) for label, text in summary.facts]), width)
+        lines += _drawn(_labelled([(label, _wrapping(text)) for label, text in summary.facts]), width)
     if summary.ranking:
         lines += [Line("", ""), *_drawn(_ranking(summary.ranking, width), width)]
     if summary.ranking and summary.lines:
@@ -66,8 +68,8 @@ def render(summary: Summary, width: int) -> list[Line]:
     return [*lines, *summary.lines]
 
 
-def _cell(text: str, *, wrap: bool = False) -> Text:
-    return Text(text, no_wrap=not wrap, overflow="fold" if wrap else "ellipsis")
+def _wrapping(text: str) -> Text:
+    return Text(text, overflow="fold")
 
 
 def _console(width: int) -> Console:
@@ -96,10 +98,10 @@ def _grid() -> Table:
 
 def _labelled(rows: Sequence[tuple[str, RenderableType]]) -> Table:
     table = _grid()
-    table.add_column(min_width=LABELS, no_wrap=True)
+    table.add_column(min_width=LABELS)
     table.add_column()
     for label, content in rows:
-        table.add_row(_cell(label), content)
+        table.add_row(Cell(label), content)
     return table
 
 
@@ -108,24 +110,24 @@ def _figures(summary: Summary) -> Table:
     parts = _grid()
     for name, _ in summary.parts:
         parts.add_column(name)
-    parts.add_row(*(_cell(name) for name, _ in summary.parts))
-    parts.add_row(*(_cell(value) for _, value in summary.parts))
+    parts.add_row(*(Cell(name) for name, _ in summary.parts))
+    parts.add_row(*(Cell(value) for _, value in summary.parts))
     carbon, *others = summary.figures
     details = Table.grid()
     details.add_row(parts)
     for figure in others:
-        details.add_row(_cell(figure.detail))
+        details.add_row(Cell(figure.detail))
     rest = _grid()
-    rest.add_row(_cell("\n".join(["range", carbon.range, *(f.range for f in others)])), details)
+    rest.add_row(Cell("\n".join(["range", carbon.range, *(f.range for f in others)])), details)
     table = _grid()
-    table.add_column(min_width=LABELS, no_wrap=True)
+    table.add_column(min_width=LABELS)
     table.add_row(
-        _cell("\n".join(["", *(f.label for f in summary.figures)])),
-        _cell("\n".join(["central", *(f.central for f in summary.figures)])),
+        Cell("\n".join(["", *(f.label for f in summary.figures)])),
+        Cell("\n".join(["central", *(f.central for f in summary.figures)])),
         rest,
     )
     for label, central, remark in summary.asides:
-        table.add_row(_cell(label), _cell(central), _cell(remark, wrap=True))
+        table.add_row(Cell(label), Cell(central), _wrapping(remark))
     return table
 
 
@@ -143,13 +145,13 @@ def _ranking(rows: Sequence[Row], width: int) -> Table:
 
 def _ranked(rows: Sequence[Row], dropped: Sequence[str]) -> Table:
     columns: dict[str, list[RenderableType]] = {
-        "most carbon": [NodeId(row.nodeid) for row in rows],
-        "calls": [_cell(row.calls) for row in rows],
-        "tokens": [_cell(row.tokens) for row in rows],
-        "energy": [_cell(row.energy) for row in rows],
-        "carbon": [_cell(row.carbon) for row in rows],
-        "range": [_cell(row.range) for row in rows],
-        "bar": [_cell("█" * round(BAR * row.share)) for row in rows],
+        "most carbon": [Cell(row.nodeid, SHORTEST_NAME) for row in rows],
+        "calls": [Cell(row.calls) for row in rows],
+        "tokens": [Cell(row.tokens) for row in rows],
+        "energy": [Cell(row.energy) for row in rows],
+        "carbon": [Cell(row.carbon) for row in rows],
+        "range": [Cell(row.range) for row in rows],
+        "bar": [Cell("█" * round(BAR * row.share)) for row in rows],
     }
     kept = {name: cells for name, cells in columns.items() if name not in dropped}
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)

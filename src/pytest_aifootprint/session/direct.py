@@ -106,7 +106,7 @@ class DirectCost:
             first = next(c.call for c in direct.calls if c.call.realness == "live")
             message = f"live=False, but {calls} live AI call(s) were made: {first.model or 'unknown model'}"
             message += f" at {first.host}" if first.host else f" through {first.client}"
-            found.append(Verdict(run.nodeid, "live=False", "calls", 0.0, None, "central", "fail", message))
+            found.append(Verdict(run.nodeid, "live=False", "calls", 0.0, None, "central", "fail", message, message))
         return tuple(found)
 
 

@@ -50,9 +50,11 @@ def with_message(verdict: Verdict, run: RunFootprint | None = None) -> Verdict:
     message = f"{_NAMES[kind]} {amount(kind, verdict.actual)} {_RELATIONS[verdict.verdict]} the limit {verdict.limit}"
     if verdict.bound != "central":
         message += f" (held against the {verdict.bound} end)"
-    if verdict.message:
-        message += f": {verdict.message}"
+    reason = verdict.reason
     if run is not None and verdict.verdict == "fail" and run.tests:
         worst = max(run.tests, key=lambda t: _OF_TEST[kind](t).central)
-        message += f"; worst test: {worst.nodeid} with {amount(kind, _OF_TEST[kind](worst))}"
-    return replace(verdict, message=message)
+        found = f"worst test: {worst.nodeid} with {amount(kind, _OF_TEST[kind](worst))}"
+        reason = f"{reason}; {found}" if reason else found
+    if reason:
+        message += f": {reason}"
+    return replace(verdict, message=message, reason=reason)

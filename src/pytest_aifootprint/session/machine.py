@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from pytest_aifootprint.meters.contract import Selection
-from pytest_aifootprint.records.domains import MachineData
 from pytest_aifootprint.session.parts import RunningPart
 from pytest_aifootprint.timeline.busy import busy_reader
 from pytest_aifootprint.timeline.sampler import Sampler
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.records.domains import MachineData
 
 
 class Machine:
@@ -46,6 +49,8 @@ class Machine:
 
     def data(self) -> MachineData:
         """What the meters said."""
+        from pytest_aifootprint.records.domains import MachineData
+
         return MachineData(
             selection=self.selection,
             busy=self.sampler.busy,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,12 +71,15 @@ class Metering:
         from pytest_aifootprint.session.pricing import Pricing
         from pytest_aifootprint.session.roles import Controller, Single
 
-        checked = check(config, self.settings)
+        settings = self.settings
+        probe_reports(settings)
+        grid = declared_grid(config, settings)
+        models = declared_models(settings)
+        selection = declared_selection(settings)
         if config.option.collectonly:
             self.disarm()
             return None
-        pricing = Pricing(checked.grid, checked.models, checked.selection)
-        presenter = Presenter(config, self.settings, checked.selection, pricing)
+        presenter = Presenter(config, settings, selection, Pricing(grid, models, selection))
         option = config.option
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
             self.disarm()
@@ -84,28 +87,10 @@ class Metering:
         return Single(config, RunningPart(self.recorder, self.seams), presenter)
 
 
-class Checked:
-    """What only the process that prints needs to know, checked before any test runs."""
-
-    def __init__(self, grid: Grid, models: Mapping[str, ModelOverride], selection: Selection) -> None:
-        """Take what was found good."""
-        self.grid = grid
-        self.models = models
-        self.selection = selection
-
-
-def check(config: pytest.Config, settings: Settings) -> Checked:
-    """Resolve grid, reports and tables.
-
-    Raises:
-        pytest.UsageError: one line naming the option, its origin, the value and what is valid.
-    """
-    import os
-
-    from pytest_aifootprint.impacts import ModelOverride
-    from pytest_aifootprint.impacts.grids import resolve_grid
-    from pytest_aifootprint.meters.load_model import validate_hardware
-    from pytest_aifootprint.meters.selection import select
+def probe_reports(settings: Settings) -> None:
+    """Raise UsageError, one line, for a report that cannot be written."""
+    if not settings.reports:
+        return
     from pytest_aifootprint.reports import report_writer
 
     for kind, path, value in settings.reports:
@@ -113,22 +98,48 @@ def check(config: pytest.Config, settings: Settings) -> Checked:
             report_writer(kind).probe(path)
         except ValueError as error:
             raise value.error(str(error)) from None
+
+
+def declared_grid(config: pytest.Config, settings: Settings) -> Grid | None:
+    """The grid that somebody named; None to look it up when it is needed. Raises UsageError for an unknown zone."""
     text = settings.grid.text
     if text is None:
         text = config.hook.pytest_aifootprint_grid(config=config)
+    if text is None:
+        return None
+    from pytest_aifootprint.impacts import resolve_grid
+
     try:
-        grid = resolve_grid(text, os.environ)
+        return resolve_grid(text, os.environ)
     except ValueError as error:
         raise settings.grid.error(str(error)) from None
-    try:
-        hardware = validate_hardware(settings.hardware)
-    except ValueError as error:
-        raise option_error("[tool.aifootprint.hardware]", settings.tables_origin, str(error)) from None
-    models = {}
+
+
+def declared_models(settings: Settings) -> dict[str, ModelOverride]:
+    """The user's own models. Raises UsageError for a table that cannot be used."""
+    models: dict[str, ModelOverride] = {}
+    if not settings.models:
+        return models
+    from pytest_aifootprint.impacts import ModelOverride
+
     for name, table in settings.models.items():
         try:
             models[name] = ModelOverride.from_table(name, table)
         except ValueError as error:
-            raise option_error(f'[tool.aifootprint.models."{name}"]', settings.tables_origin, str(error)) from None
-    selection = select(environ=os.environ, hardware=hardware, recorded=settings.recorded_meter)
-    return Checked(grid, models, selection)
+            raise option_error("[tool.aifootprint.models]", settings.tables_origin, str(error)) from None
+    return models
+
+
+def declared_selection(settings: Settings) -> Selection:
+    """The meters of this machine, as declared. Raises UsageError for a hardware table that cannot be used."""
+    from pytest_aifootprint.meters.hardware import validate_hardware
+    from pytest_aifootprint.meters.selection import select
+
+    try:
+        hardware = validate_hardware(settings.hardware)
+    except ValueError as error:
+        raise option_error("[tool.aifootprint.hardware]", settings.tables_origin, str(error)) from None
+    try:
+        return select(environ=os.environ, hardware=hardware, recorded=settings.recorded_meter)
+    except (ValueError, OSError) as error:
+        raise option_error("recorded meter", "environment PYTEST_AIFOOTPRINT_RECORDED_METER", str(error)) from None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,11 +16,13 @@ from pytest_aifootprint.meters.contract import Selection
 from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.collector import Collector
-from pytest_aifootprint.records.model import RunFootprint, Verdict
-from pytest_aifootprint.session.environment import ci_environment, commit
 from pytest_aifootprint.session.machine import Machine
 from pytest_aifootprint.session.parts import must_raise
-from pytest_aifootprint.session.pricing import Pricing
+
+if TYPE_CHECKING:
+    # What prices, judges and prints is imported when the run is over, or when a test is to be priced at once.
+    from pytest_aifootprint.records.model import RunFootprint, Verdict
+    from pytest_aifootprint.session.pricing import Pricing
 
 
 class Presenter:
@@ -105,6 +107,7 @@ class Presenter:
     def _build(self) -> RunFootprint:
         from pytest_aifootprint.budgets.verdicts import judge_run
         from pytest_aifootprint.records.build import RunInfo, build
+        from pytest_aifootprint.session.environment import ci_environment, commit
         from pytest_aifootprint.session.gate import doubts_of, with_message
 
         info = RunInfo(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_aifootprint.impacts import ModelOverride, Pricer
-from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.meters.contract import Selection
 from pytest_aifootprint.quantities import total
-from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Tokens, Water, count_tokens
 from pytest_aifootprint.records.raw import TestRun
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.impacts import Grid, ModelOverride, Pricer
+    from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Tokens, Water
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Direct:
 class Pricing:
     """Made once by the process that prints; loads what it needs when first asked."""
 
-    def __init__(self, grid: Grid, models: Mapping[str, ModelOverride], selection: Selection) -> None:
-        """Take the grid of this machine, the user's own models and the meters."""
+    def __init__(self, grid: Grid | None, models: Mapping[str, ModelOverride], selection: Selection) -> None:
+        """Take the declared grid of this machine, the user's own models and the meters."""
         self._grid = grid
         self._models = models
         self._selection = selection
@@ -43,10 +45,14 @@ class Pricing:
     @cached_property
     def pricer(self) -> Pricer:
         """The impact model."""
-        return Pricer(self._grid, self._models)
+        from pytest_aifootprint.impacts import Pricer, resolve_grid
+
+        return Pricer(self._grid or resolve_grid(None, os.environ), self._models)
 
     def direct(self, run: TestRun) -> Direct:
         """The direct cost of a test so far (method: section 2, "when it is known")."""
+        from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Water, count_tokens
+
         selection = self._selection
         model = selection.cpu_model
         cpu_s = max(run.own_cpu_s(), 0.0)

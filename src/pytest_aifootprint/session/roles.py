@@ -8,7 +8,6 @@ import pytest
 
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.records.raw import TestRun, book
-from pytest_aifootprint.session.direct import DirectCost
 from pytest_aifootprint.session.parts import RunningPart
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.worker import ATTRIBUTE, OUTPUT
@@ -50,6 +49,8 @@ class Single:
         return self.part.runner
 
     def _judge_directly(self, config: pytest.Config) -> None:
+        from pytest_aifootprint.session.direct import DirectCost
+
         direct = DirectCost(self.presenter, lambda _: self._runner.run, self._runner.pause)
         config.pluginmanager.register(direct, DIRECT)
 
@@ -67,6 +68,8 @@ class Controller:
 
     def __init__(self, config: pytest.Config, presenter: Presenter) -> None:
         """Register the half that prints."""
+        from pytest_aifootprint.session.direct import DirectCost
+
         self.presenter = presenter
         self._last: dict[str, TestRun] = {}
         self._at_call: TestRun | None = None

@@ -28,10 +28,14 @@ def busy_times(root: Path = Path("/")) -> BusyTimes | None:
     Returns:
         None where the platform does not tell.
     """
+    return _busy_times(f"{root}/proc/stat", elsewhere=root == Path("/"))
+
+
+def _busy_times(path: str, *, elsewhere: bool) -> BusyTimes | None:
     try:
-        fd = os.open(root / "proc/stat", os.O_RDONLY)
+        fd = os.open(path, os.O_RDONLY)
     except OSError:
-        return _by_psutil() if root == Path("/") else None
+        return _by_psutil() if elsewhere else None
     try:
         fields = os.read(fd, _HEAD_BYTES).split(b"\n", 1)[0].split()
     except OSError:
@@ -61,8 +65,10 @@ def busy_reader(
     if recorded is not None:
         return recorded
 
+    path, elsewhere = f"{root}/proc/stat", root == Path("/")
+
     def read() -> float | None:
-        times = busy_times(root)
+        times = _busy_times(path, elsewhere=elsewhere)
         return None if times is None else times.busy_s
 
     return read

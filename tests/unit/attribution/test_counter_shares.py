@@ -231,6 +231,17 @@ def test_a_counter_that_breaks_leaves_no_zero(n_readings: int, vm: LoadModel) ->
     assert check(balance(shares, ai)) <= TOLERANCE
 
 
+def test_time_before_and_after_the_readings_is_idle_by_the_model(vm: LoadModel) -> None:
+    machine = Machine()
+    machine.lane("main", 2 * S, (S, 1.0))
+    machine.lanes[0].start_ns, machine.lanes[0].end_ns = S, 5 * S
+    readings, busy = machine.readings(2 * S, 3 * S)
+    shares = counter_shares(readings, busy, machine.lanes, IDLE, fallback=vm)
+    assert shares.owners["main", 0] == pytest.approx(BUSY_W)
+    assert shares.idle_j == pytest.approx(IDLE_W + 3 * 2.4)
+    assert "3 s of the run" in shares.notices[0].message
+
+
 def test_a_counter_that_falls_is_not_believed(vm: LoadModel) -> None:
     machine = Machine()
     machine.lane("main", 0, (S, 1.0))

@@ -180,8 +180,8 @@ def test_multiprocessing_by_spawn_is_counted(tmp_path: Any) -> None:
         result = {{"said": said, "alive": alive, "joined": others() - before, "living": len(tree.living())}}
     """)
     # Its resource tracker, a child too, lives on and starts an interpreter.
-    assert r["said"] * 0.99 < r["alive"] < r["said"] + 60 * MS
-    assert r["alive"] <= r["joined"] < r["said"] + 80 * MS
+    assert r["said"] * 0.99 < r["alive"] < r["said"] + 200 * MS
+    assert r["alive"] <= r["joined"] < r["said"] + 250 * MS
 
 
 def test_a_grandchild_is_counted_alive_reaped_by_its_parent_and_with_it() -> None:
@@ -216,6 +216,26 @@ def test_a_grandchild_is_counted_alive_reaped_by_its_parent_and_with_it() -> Non
     assert r["living"] == 1
     assert ended == near(r["said"][1], 25 * MS)
     assert alive <= reaped <= ended
+
+
+def test_a_grandchild_that_came_and_went_unseen_is_counted_while_its_parent_lives() -> None:
+    r = script("""
+        parent = '''
+        import subprocess, sys, time
+        for line in sys.stdin:
+            done = subprocess.run([sys.executable, "-S", "-c", sys.argv[1]], input=line, stdout=-1, text=True)
+            print(int(done.stdout) + time.process_time_ns(), flush=True)
+        '''
+        import textwrap
+        before = others()
+        b = Burner(sys.executable, "-c", textwrap.dedent(parent), BURNER)
+        said = b.burn(0.3)
+        alive = others() - before
+        b.end()
+        result = {"said": said, "alive": alive, "ended": others() - before}
+    """)
+    assert r["alive"] == near(r["said"], TICKS)
+    assert r["ended"] == near(r["said"], 25 * MS)
 
 
 def test_a_child_that_nobody_waits_for_keeps_what_it_was_last_seen_with() -> None:
@@ -265,7 +285,7 @@ def test_a_daemon_is_ours_until_it_is_handed_to_init() -> None:
         b.p.stdout.read()
         result = {"said": said, "ours": ours, "orphaned": orphaned, "later": later, "ended": others() - before}
     """)
-    assert r["said"] <= r["ours"] < r["said"] + 60 * MS  # its parent's interpreter is in it
+    assert r["said"] <= r["ours"] < r["said"] + 150 * MS  # its parent's interpreter is in it
     assert abs(r["orphaned"] - r["ours"]) < 5 * MS
     assert abs(r["later"] - r["orphaned"]) < MS
     assert abs(r["ended"] - r["orphaned"]) < MS
@@ -316,7 +336,8 @@ def test_the_controller_of_xdist_does_not_count_its_workers() -> None:
     r = script("""
         alone = CpuTree(include_children=False)
         b = Burner(); b.burn(0.1); b.end()
-        result = alone.now_ns() - time.process_time_ns()
+        own = time.process_time_ns()
+        result = alone.now_ns() - own
     """)
     assert abs(r) < MS
 
@@ -381,12 +402,15 @@ def test_an_old_kernel_is_read_by_ticks_or_by_parents(
 
 def test_elsewhere_psutil_reads_the_tree(child: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cputree, "_LINUX", False)
+    monkeypatch.setattr(portable, "watch_spawns", lambda: None)  # an audit hook could not be taken out again
     tree = CpuTree()
-    before = tree.now_ns() - time.process_time_ns()
+    own = time.process_time_ns()  # first: importing psutil takes 50 ms
+    before = tree.now_ns() - own
     assert tree.living() == (child.pid,)
     assert tree.basis is Basis.MODELLED
     child.communicate()
-    assert tree.now_ns() - time.process_time_ns() - before == pytest.approx(0, abs=30 * MS)
+    own = time.process_time_ns()
+    assert tree.now_ns() - own - before == pytest.approx(0, abs=30 * MS)
     assert tree.living() == ()
 
 
@@ -497,6 +521,46 @@ def test_a_grandchild_that_nobody_waited_for_stays_when_its_parent_is_reaped(wor
     assert world.tree.now_ns() == 150 * MS
 
 
+def test_a_branch_that_ends_below_a_living_child_is_that_childs(world: Scripted) -> None:
+    a, b = (7, 1.0), (8, 1.0)
+    world.living = {a: (ME, None, 10 * MS, 0), b: (7, a, 20 * MS, 0), (9, 1.0): (8, b, 30 * MS, 0)}
+    assert world.tree.now_ns() == 60 * MS
+    world.living = {a: (ME, None, 10 * MS, 0)}
+    assert world.tree.now_ns() == 60 * MS
+    world.living = {a: (ME, None, 10 * MS, 50 * MS)}
+    assert world.tree.now_ns() == 60 * MS
+    world.living, world.reaped_ns = {}, 60 * MS
+    assert world.tree.now_ns() == 60 * MS
+
+
+def test_an_unlisted_parent_keeps_what_its_children_left(world: Scripted) -> None:
+    a = (7, 1.0)
+    world.living = {a: (ME, None, 10 * MS, 0), (8, 1.0): (7, a, 20 * MS, 0)}
+    world.tree.now_ns()
+    world.living = {a: (ME, None, 10 * MS, 0)}
+    assert world.tree.now_ns() == 30 * MS
+    world.hidden = {a}
+    assert world.tree.now_ns() == 30 * MS
+    world.hidden = set()
+    assert world.tree.now_ns() == 30 * MS
+
+
+def test_while_nobody_is_born_a_parent_is_still_asked_what_it_reaped(
+    world: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = (7, 1.0), (8, 1.0)
+    monkeypatch.setattr(proc, "last_pid", lambda: "8")
+    clocks = {7: 10 * MS, 8: 20 * MS}
+    monkeypatch.setattr(proc, "cpu_clock_ns", clocks.get)
+    monkeypatch.setattr(cputree, "_BIRTH_NS", -1)
+    world.living = {a: (ME, None, 10 * MS, 0), b: (7, a, 20 * MS, 0)}
+    assert [world.tree.now_ns() for _ in range(3)] == [30 * MS] * 3
+    clocks[7] = 15 * MS
+    del clocks[8]
+    world.living = {a: (ME, None, 15 * MS, 40 * MS)}
+    assert world.tree.now_ns() == 55 * MS
+
+
 def test_a_whole_branch_that_ends_between_two_looks_is_counted_once(world: Scripted) -> None:
     a, b = (7, 1.0), (8, 1.0)
     world.living = {a: (ME, None, 10 * MS, 0), b: (7, a, 20 * MS, 0), (9, 1.0): (8, b, 30 * MS, 0)}
@@ -530,4 +594,3 @@ def test_two_threads_may_look(child: subprocess.Popen[str]) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    assert portable.may_have_children() is False

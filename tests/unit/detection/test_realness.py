@@ -71,17 +71,25 @@ async def test_an_application_in_this_process(library: Any, watched: Any, answer
 
 
 def test_respx(watched: Any, answer: Any) -> None:
-    with respx.mock:
+    with respx.mock:  # answers in place of httpcore's connections, over our wire seam
         respx.post(REMOTE).respond(json=answer)
         httpx.post(REMOTE, json=BODY)
     is_mocked(watched.only(), "respx")
 
 
-def test_respx_below_the_client(watched: Any, answer: Any) -> None:
-    with respx.mock(using="httpcore"):
-        respx.post(REMOTE).respond(json=answer)
+def test_respx_as_a_transport(watched: Any, answer: Any) -> None:
+    with respx.mock(using="httpx") as router:
+        router.post(REMOTE).respond(json=answer)
         httpx.post(REMOTE, json=BODY)
-    assert watched.only().realness == "mocked"
+    is_mocked(watched.only(), "respx")
+
+
+def test_respx_as_a_handler(watched: Any, answer: Any) -> None:
+    router = respx.Router()
+    router.post(REMOTE).respond(json=answer)
+    with httpx.Client(transport=httpx.MockTransport(router.handler)) as client:
+        client.post(REMOTE, json=BODY)
+    is_mocked(watched.only(), "respx")
 
 
 def test_respx_letting_a_request_pass_is_live(watched: Any, local: str) -> None:

@@ -172,9 +172,11 @@ async def test_asynchronous_clients(local: str, watched: Any) -> None:
         async for _ in given_up:
             break
         await given_up.close()
-    async with anthropic.AsyncAnthropic(base_url=local, api_key="x") as claude:
-        async with claude.messages.stream(model="claude", max_tokens=9, messages=MESSAGES) as stream:
-            await stream.get_final_text()
+    async with (
+        anthropic.AsyncAnthropic(base_url=local, api_key="x") as claude,
+        claude.messages.stream(model="claude", max_tokens=9, messages=MESSAGES) as stream,
+    ):
+        await stream.get_final_text()
     plain, streamed, abandoned, message = watched.calls
     check_chat(plain)
     check_chat(streamed)

@@ -60,9 +60,7 @@ def test_the_user_sees_the_same(
 
 @LIBRARIES
 @pytest.mark.asyncio
-async def test_the_user_sees_the_same_asynchronously(
-    library: Any, local: str, request: pytest.FixtureRequest
-) -> None:
+async def test_the_user_sees_the_same_asynchronously(library: Any, local: str, request: pytest.FixtureRequest) -> None:
     async def see() -> list[Any]:
         body = {"model": "gpt-5-mini", "messages": [], "stream": True}
         url = f"{local}/v1/chat/completions?gzip=1"
@@ -84,12 +82,11 @@ def test_a_connection_that_breaks_off_breaks_off_for_us_too(
     def see() -> tuple[list[bytes], type, str]:
         pieces: list[bytes] = []
         body = {"model": "gpt-5-mini", "messages": [], "stream": True}
-        with (
-            library.Client() as client,
-            pytest.raises(library.RemoteProtocolError) as raised,
-            client.stream("POST", f"{local}/v1/chat/completions?cut=1", json=body) as response,
-        ):
-            pieces.extend(response.iter_bytes())
+        with library.Client() as client:
+            request = client.build_request("POST", f"{local}/v1/chat/completions?cut=1", json=body)
+            response = client.send(request, stream=True)
+            with pytest.raises(library.RemoteProtocolError) as raised:
+                pieces.extend(response.iter_bytes())
         return [b"".join(pieces)], type(raised.value), str(raised.value)
 
     without = see()
@@ -170,14 +167,18 @@ def squash_raw(data: bytes) -> bytes:
 ENCODINGS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("gzip", gzip.compress),
     ("deflate", zlib.compress),
-    ("deflate", squash_raw),
     ("gzip, deflate", lambda data: zlib.compress(gzip.compress(data))),
     ("identity", lambda data: data),
 ]
 
 
-@pytest.mark.parametrize(("encoding", "encode"), ENCODINGS)
-@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize(
+    ("encoding", "encode", "size"),
+    [
+        *((encoding, encode, size) for encoding, encode in ENCODINGS for size in (1, 7, 100_000)),
+        ("deflate", squash_raw, 7),  # httpx itself cannot read it byte by byte
+    ],
+)
 def test_encodings(encoding: str, encode: Callable[[bytes], bytes], size: int, watched: Any, fake: Any) -> None:
     whole = encode(httpx.Response(200, json=fake["chat"]({"model": "m"})).content)
 

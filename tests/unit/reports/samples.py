@@ -80,7 +80,7 @@ def local_call(count: int = 3, model: str = "iris.onnx", *, training_known: bool
         operation="inference", client="onnxruntime", locality="local", realness="live", model=model, count=count,
         started_ns=2_000_000_000, duration_ns=40_000_000, samples=count,
     )  # fmt: skip
-    notice = Notice("unknown-training", f"nobody published what training {model} took: its share is not in the total")
+    notice = Notice("training-unknown", f"nobody published what training {model} took: its share is not in the total")
     impact = CallImpact(
         energy_j=EXACT_ZERO, use_carbon_g=EXACT_ZERO, hardware_carbon_g=EXACT_ZERO,
         training_carbon_g=EXACT_ZERO if training_known else None, training_energy_j=None, water_site_l=EXACT_ZERO,
@@ -240,7 +240,9 @@ def mixed(**changed: Any) -> RunFootprint:
     )
     run = run_of(*tests, others=49)
     actual = run.totals.carbon.total
-    verdict = Verdict("run", "5 gCO2e", "carbon_g", 5.0, actual, "central", "pass", "the range crosses the limit")
+    verdict = Verdict(
+        "run", "5 gCO2e", "carbon_g", 5.0, actual, "central", "pass", "one sentence", "the range crosses the limit"
+    )
     return replace(run, **{"verdicts": (verdict,), **changed})
 
 
@@ -258,11 +260,11 @@ def failed_budget() -> RunFootprint:
     run = mixed()
     test = run.tests[0]
     actual = test.direct_carbon.total
-    own = Verdict(test.nodeid, "50 mgCO2e", "carbon_g", 0.05, actual, "central", "fail", "")
-    calls = Verdict(test.nodeid, "2 calls", "calls", 2.0, Range(3.0), "central", "fail", "")
+    own = Verdict(test.nodeid, "50 mgCO2e", "carbon_g", 0.05, actual, "central", "fail", "one sentence")
+    calls = Verdict(test.nodeid, "2 calls", "calls", 2.0, Range(3.0), "central", "fail", "one sentence")
     of_run = Verdict(
         "run", "use: 2 gCO2e", "carbon_g", 2.0, run.totals.carbon.use, "high", "undecided",
-        "the range crosses the limit",
+        "one sentence", "the range crosses the limit",
     )  # fmt: skip
     return replace(run, tests=(replace(test, verdicts=(own, calls)), *run.tests[1:]), verdicts=(of_run,))
 
@@ -270,7 +272,9 @@ def failed_budget() -> RunFootprint:
 def lost_worker() -> RunFootprint:
     """One of two workers did not come back, one seam failed, one call could not be priced."""
     run = mixed()
-    verdict = Verdict("run", "5 gCO2e", "carbon_g", 5.0, None, "central", "undecided", "worker gw1 was lost")
+    verdict = Verdict(
+        "run", "5 gCO2e", "carbon_g", 5.0, None, "central", "undecided", "one sentence", "worker gw1 was lost"
+    )
     return replace(
         run,
         workers=(WorkerRecord("gw0", reported=True), WorkerRecord("gw1", reported=False)),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
@@ -157,6 +157,7 @@ PRINTERS = [(f.carbon, f.carbon_unit), (f.energy, f.energy_unit), (f.water, f.wa
 
 
 @pytest.mark.parametrize(("printer", "unit_of"), PRINTERS)
+@settings(deadline=None)  # a loaded machine is slow
 @given(values=st.lists(SIZES, min_size=1, max_size=6))
 def test_printed_number_is_within_five_percent_and_has_no_exponent(
     printer: Callable[..., str], unit_of: Callable[..., f.Unit], values: list[float]
@@ -169,6 +170,7 @@ def test_printed_number_is_within_five_percent_and_has_no_exponent(
 
 
 @pytest.mark.parametrize(("printer", "unit_of"), PRINTERS)
+@settings(deadline=None)  # a loaded machine is slow
 @given(base=SIZES, ratios=st.lists(st.floats(min_value=0.0011, max_value=1), max_size=5))
 def test_column_has_one_unit(
     printer: Callable[..., str], unit_of: Callable[..., f.Unit], base: float, ratios: list[float]
@@ -179,6 +181,7 @@ def test_column_has_one_unit(
 
 
 @pytest.mark.parametrize(("printer", "unit_of"), PRINTERS)
+@settings(deadline=None)  # a loaded machine is slow
 @given(one=SIZES, other=SIZES)
 def test_printing_is_monotone(
     printer: Callable[..., str], unit_of: Callable[..., f.Unit], one: float, other: float
@@ -188,6 +191,7 @@ def test_printing_is_monotone(
         assert read(printer(small, unit)) <= read(printer(large, unit)) * (1 + 1e-12)
 
 
+@settings(deadline=None)  # a loaded machine is slow
 @given(st.floats(min_value=1e-300, max_value=1e300))
 def test_nothing_that_is_not_zero_prints_as_zero_or_with_an_exponent(value: float) -> None:
     for text in (f.carbon(value), f.energy(value), f.water(value), f.joules(value), f.percent(value)):
@@ -195,6 +199,7 @@ def test_nothing_that_is_not_zero_prints_as_zero_or_with_an_exponent(value: floa
         assert not re.search("[0-9][eE]", text)
 
 
+@settings(deadline=None)  # a loaded machine is slow
 @given(st.text())
 def test_a_name_stays_on_one_line_and_prints_anywhere(text: str) -> None:
     line = f.one_line(text)

@@ -107,9 +107,11 @@ def test_a_tick_that_took_too_long_skips_to_the_next_on_the_grid() -> None:
 
 def test_the_thread_knows_its_own_cpu() -> None:
     world = World(waits=5)
-    s = sampler(world, Meter(world, ten_watts))
-    assert s.cpu_ns == 0
+    seen: list[int] = []
+    s = sampler(world, Meter(world, ten_watts), tick=lambda _: seen.append(s.cpu_ns))
     s.run()
+    # Known at every tick, not only at the end: windows that close in between have it taken out.
+    assert seen == [0, 40_000, 80_000, 120_000, 160_000]
     assert s.cpu_ns == 6 * 40_000
 
 

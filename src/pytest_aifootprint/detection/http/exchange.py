@@ -107,32 +107,20 @@ class Exchange:
         """Record the call with what is known. May be called twice, from two threads; the second does nothing."""
         if not self._finish_once.acquire(blocking=False):
             return
-        try:
-            self._recorder.done(self)
-            call = self._call(abandoned=abandoned)
-        except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
-            self._recorder.error("finish", error)
-            return
-        self._recorder.record(call, self._owner, inferred=self._inferred)
-
-    def _call(self, *, abandoned: bool) -> AICall:
         ended_ns = monotonic_ns()
-        body, self._body = self._body, None
+        self._recorder.done(self)
+        usage, streamed = Usage(), False
+        try:
+            if self._body is not None:
+                streamed = self._body.streamed
+                usage, abandoned = self._read(self._body, abandoned=abandoned)
+        except Exception as error:  # noqa: BLE001 - an answer that we fail to read is still a call
+            self._recorder.error("answer", error)
+            self.notice("unknown-format")
+        self._body = None
         self._chain = []
-        usage = Usage()
-        if body is not None:
-            body.end()
-            usage = body.interpreter.usage()
-            if body.interpreter.complete:
-                abandoned = False
-            if not body.understood:
-                usage = Usage(model=usage.model)
-                if not abandoned:
-                    self.notice("unknown-format")
-            elif usage.output_tokens is None and usage.input_tokens is None and not abandoned:
-                self.notice("no-usage")
         asked = self.asked
-        return AICall(
+        call = AICall(
             operation=asked.operation,
             client=self.client,
             locality="local" if asked.local else "remote",
@@ -142,7 +130,7 @@ class Exchange:
             provider=asked.provider,
             model=asked.model or usage.model,
             response_model=usage.model,
-            streamed=body is not None and body.streamed,
+            streamed=streamed,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_input_tokens=usage.cached_input_tokens,
@@ -154,6 +142,20 @@ class Exchange:
             host=self.host,
             notices=self._call_notices,
         )
+        self._recorder.record(call, self._owner, inferred=self._inferred)
+
+    def _read(self, body: Body, *, abandoned: bool) -> tuple[Usage, bool]:
+        """What the answer says, and whether it was given up before its end."""
+        body.end()
+        usage = body.interpreter.usage()
+        abandoned = abandoned and not body.interpreter.complete
+        if not body.understood:
+            if not abandoned:
+                self.notice("unknown-format")
+            return Usage(model=usage.model), abandoned
+        if usage.output_tokens is None and usage.input_tokens is None and not abandoned:
+            self.notice("no-usage")
+        return usage, abandoned
 
     def _give_up(self, code: str) -> None:
         self.notice(code)

@@ -18,7 +18,7 @@ _CONNECTIONS = ("HTTPConnection", "HTTP11Connection", "HTTP2Connection")
 def _sync(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     inside = arming.exchange
 
-    def handle_request(connection: Any, *args: Any, **kwargs: Any) -> Any:
+    def handle_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         if arming.active and (exchange := inside.get()) is not None:
             exchange.wired = True
         return original(connection, *args, **kwargs)
@@ -29,7 +29,7 @@ def _sync(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
 def _async(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     inside = arming.exchange
 
-    async def handle_async_request(connection: Any, *args: Any, **kwargs: Any) -> Any:
+    async def handle_async_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         if arming.active and (exchange := inside.get()) is not None:
             exchange.wired = True
         return await original(connection, *args, **kwargs)

@@ -82,7 +82,7 @@ def _sync(outer: _Outer, original: Callable[..., Any]) -> Callable[..., Any]:
     arming = outer.arming
     inside = arming.exchange
 
-    def send(client: Any, *args: Any, **kwargs: Any) -> Any:
+    def send(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not arming.active:
             return original(client, *args, **kwargs)
         exchange = outer.begin(args, kwargs)
@@ -108,7 +108,7 @@ def _async(outer: _Outer, original: Callable[..., Any]) -> Callable[..., Any]:
     arming = outer.arming
     inside = arming.exchange
 
-    async def send(client: Any, *args: Any, **kwargs: Any) -> Any:
+    async def send(client: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not arming.active:
             return await original(client, *args, **kwargs)
         exchange = outer.begin(args, kwargs)

@@ -12,7 +12,7 @@ from pytest_aifootprint.detection.patching import Arming
 def _playing(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     inside = arming.exchange
 
-    def play_response(cassette: Any, *args: Any, **kwargs: Any) -> Any:
+    def play_response(cassette: Any, /, *args: Any, **kwargs: Any) -> Any:
         response = original(cassette, *args, **kwargs)
         if arming.active and (exchange := inside.get()) is not None:
             exchange.replayer = "vcrpy"

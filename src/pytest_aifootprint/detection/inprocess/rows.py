@@ -77,8 +77,12 @@ class Rows:
 
 
 def batch(data: object) -> int | None:
-    """The number of samples in a batch, where it is cheap to know."""
-    shape = getattr(data, "shape", None)
-    if shape is not None:
-        return int(shape[0]) if len(shape) > 0 and isinstance(shape[0], int) else None
-    return len(data) if isinstance(data, (list, tuple)) else None
+    """The number of samples in a batch, where it is cheap to know. Whatever the user's object does, it never raises."""
+    if isinstance(data, (list, tuple)):
+        return len(data)
+    try:
+        shape = getattr(data, "shape", None)
+        size = shape[0] if isinstance(shape, tuple) and shape else None
+    except Exception:  # noqa: BLE001 - a property of the user's may raise anything
+        return None
+    return size if isinstance(size, int) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from copy import copy
+from functools import update_wrapper
 from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -62,7 +63,8 @@ class _Estimators:
                 continue
             self._seen.add(base)
             for name, operation in _OPERATIONS.items():
-                if name in vars(base):
+                # A property is there to say that there is no such method (FeatureAgglomeration.fit_predict).
+                if isinstance(vars(base).get(name), FunctionType) or hasattr(vars(base).get(name), "fn"):
                     self._replace(base, name, operation)
 
     def subclass_hook(self, original: Any) -> Any:
@@ -87,7 +89,7 @@ class _Estimators:
         """Work that an estimator hands to threads of joblib is inside that estimator's call."""
         arming, nesting = self._arming, self._arming.nesting
 
-        def __call__(task: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - its name is the language's
+        def __call__(task: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - its name is the language's
             if nesting.depth or not self.roots or not arming.active:
                 return original(task, *args, **kwargs)
             try:
@@ -132,8 +134,7 @@ class _Estimators:
             if not isinstance(inner, FunctionType):
                 raise TypeError(f"{owner.__qualname__}.{name} is a {type(original).__name__}")
             available = copy(original)
-            available.fn = make(inner)
-            available.fn.__wrapped__ = inner
+            available.fn = update_wrapper(make(inner), inner)
             return available
 
         self._arming.replace(owner, name, make)

@@ -41,6 +41,7 @@ class _Networks:
 
 def _name(network: Any) -> str:
     """What a hub calls it, else its class."""
+    network = getattr(network, "_orig_mod", network)  # what torch.compile has wrapped
     hub = getattr(getattr(network, "config", None), "_name_or_path", None)
     if isinstance(hub, str) and hub:
         return hub.rstrip("/").rsplit("/", 1)[-1] if hub.startswith((".", "/")) else hub

@@ -20,7 +20,7 @@ def outermost(arming: Arming, where: str, original: Callable[..., Any], count: C
     """A wrapper that counts a call unless it runs inside another one that is counted."""
     nesting = arming.nesting
 
-    def call(model: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(model: Any, /, *args: Any, **kwargs: Any) -> Any:
         if nesting.depth or not arming.active:
             return original(model, *args, **kwargs)
         failed = True

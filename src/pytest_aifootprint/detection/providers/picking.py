@@ -49,32 +49,20 @@ class Picker:
         start = 0  # of what is to be captured from this piece
         while i < len(piece) and not self.done:
             if self._in_string:
-                end = self._string_end(piece, i)
-                if self._key is not None and len(self._key) < _KEY_LIMIT:
-                    self._key += piece[i : end - 1 if end > 0 else len(piece)]
-                if end < 0:
-                    break
-                self._in_string = False
-                i = end
+                i = self._through_string(piece, i)
                 continue
             match = (_SHALLOW if self._depth <= self._limit else _DEEP).search(piece, i)
             if match is None:
                 break
             i = match.end()
             sign = match.group()
-            if sign == b'"':
-                self._in_string = True
-                if self._expect_key:
-                    self._key = bytearray()
-                    self._expect_key = False
-            elif sign in b"{[":
-                self._open(is_object=sign == b"{")
-            elif sign == b":":
-                if self._begin_value():
-                    start = i
-            else:
+            if sign == b":":
+                start = i if self._begin_value() else start
+            elif sign in b",}]":
                 self._end_value(piece[start : i - 1])
                 self._next_or_close(sign)
+            else:
+                self._open(sign)
         if self._capture is not None:
             self._keep(piece[start:])
 
@@ -91,6 +79,14 @@ class Picker:
                 place = place.setdefault(key, {})
             place[path[-1]] = value
         return document
+
+    def _through_string(self, piece: bytes, start: int) -> int:
+        """Where the string ends, or the piece does."""
+        end = self._string_end(piece, start)
+        if self._key is not None and len(self._key) < _KEY_LIMIT:
+            self._key += piece[start : end - 1 if end > 0 else len(piece)]
+        self._in_string = end < 0
+        return end if end > 0 else len(piece)
 
     def _string_end(self, piece: bytes, start: int) -> int:
         """Index behind the closing quote, or -1. Looks for quotes only: memchr is fast, and prompts are long."""
@@ -110,12 +106,19 @@ class Picker:
                 return quote + 1
             search = quote + 1
 
-    def _open(self, *, is_object: bool) -> None:
+    def _open(self, sign: bytes) -> None:
+        """A string, an object or an array begins."""
+        if sign == b'"':
+            self._in_string = True
+            if self._expect_key:
+                self._key = bytearray()
+                self._expect_key = False
+            return
         self._depth += 1
         if self._depth <= self._limit:
-            self._objects.append(is_object)
+            self._objects.append(sign == b"{")
             self._keys.append("")
-            self._expect_key = is_object
+            self._expect_key = sign == b"{"
 
     def _begin_value(self) -> bool:
         if self._key is None or not self._objects:

@@ -42,9 +42,9 @@ class Interpreter(Protocol):
 
 def count(value: object) -> int | None:
     """A token count, or None if it is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return int(value) if value >= 0 and value == int(value) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -1,0 +1,105 @@
+"""The grid of this machine, of providers and of places of training."""
+
+import pytest
+
+from pytest_aifootprint.catalogue import ZoneError, default_catalogue
+from pytest_aifootprint.impacts.grids import provider_grid, resolve_grid
+
+CATALOGUE = default_catalogue()
+
+
+def test_nobody_says_where_we_are_so_the_world_average_stands_in_and_says_so() -> None:
+    grid = resolve_grid(None, {})
+
+    assert (grid.zone, grid.guessed, grid.carbon_g_per_kwh.central) == ("WOR", True, 475.0)
+    assert grid.carbon_g_per_kwh.high / grid.carbon_g_per_kwh.central == pytest.approx(1.54)
+    assert grid.carbon_g_per_kwh.factors.keys() == {"grid:WOR"}
+
+
+def test_a_country_has_its_range_source_and_year() -> None:
+    grid = resolve_grid("FRA", {})
+
+    assert (grid.zone, grid.guessed, grid.year) == ("FRA", False, 2023)
+    assert grid.carbon_g_per_kwh.central == pytest.approx(56.0, rel=1e-3)
+    assert grid.carbon_g_per_kwh.high / grid.carbon_g_per_kwh.central == pytest.approx(1.17)
+    assert grid.water_l_per_kwh is not None
+    assert grid.water_l_per_kwh.central == pytest.approx(3.6737)
+    assert grid.water_l_per_kwh.factors.keys() == {"ewif:FRA"}
+    assert "codecarbon" in grid.source
+
+
+@pytest.mark.parametrize("text", ["56 g/kWh", "0.056 kg/kWh", "56 gCO2e/kWh", "56g/kWh"])
+def test_a_declared_number_is_exact(text: str) -> None:
+    grid = resolve_grid(text, {})
+
+    assert (grid.zone, grid.year) == ("declared", None)
+    assert grid.carbon_g_per_kwh.low == pytest.approx(56)
+    assert grid.carbon_g_per_kwh.high == pytest.approx(56)
+    assert grid.water_l_per_kwh is not None
+
+
+def test_what_the_user_says_goes_before_the_environment() -> None:
+    assert resolve_grid("FRA", {"K_SERVICE": "x", "GOOGLE_CLOUD_REGION": "us-central1"}).zone == "FRA"
+
+
+def test_a_google_runtime_names_its_region() -> None:
+    grid = resolve_grid(None, {"K_SERVICE": "x", "GOOGLE_CLOUD_REGION": "us-central1"})
+
+    assert (grid.zone, grid.carbon_g_per_kwh.central, grid.guessed) == ("gcp/us-central1", 430.0, False)
+    assert "GOOGLE_CLOUD_REGION" in grid.source
+
+
+def test_a_region_variable_on_a_laptop_only_says_whom_it_talks_to() -> None:
+    assert resolve_grid(None, {"GOOGLE_CLOUD_REGION": "us-central1"}).guessed
+
+
+def test_a_region_that_the_data_does_not_have_falls_back_in_the_open() -> None:
+    assert resolve_grid(None, {"K_SERVICE": "x", "GOOGLE_CLOUD_REGION": "moon-north1"}).guessed
+
+
+def test_github_hosted_runners_are_in_the_usa_somewhere() -> None:
+    grid = resolve_grid(None, {"GITHUB_ACTIONS": "true", "RUNNER_ENVIRONMENT": "github-hosted"})
+
+    assert (grid.zone, grid.guessed) == ("USA", False)
+    assert (grid.carbon_g_per_kwh.low, grid.carbon_g_per_kwh.high) == pytest.approx((121, 832))
+    assert resolve_grid(None, {"GITHUB_ACTIONS": "true", "RUNNER_ENVIRONMENT": "self-hosted"}).guessed
+
+
+def test_an_empty_place_is_no_place() -> None:
+    with pytest.raises(ZoneError, match="'' is not a place"):
+        resolve_grid("", {})
+
+
+def test_an_unknown_place_is_one_line() -> None:
+    with pytest.raises(ZoneError, match=r"'FRAA'.*did you mean FRA") as error:
+        resolve_grid("FRAA", {})
+
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("openai", "USA"),
+        ("azure-openai", "USA"),
+        ("anthropic", "USA"),
+        ("google_genai", "USA"),
+        ("huggingface_hub", "USA"),
+        ("cohere", "USA"),
+        ("mistralai", "SWE"),
+    ],
+)
+def test_a_providers_zone_has_the_name_that_a_local_grid_there_has(name: str, zone: str) -> None:
+    grid = provider_grid(CATALOGUE.provider(name), name, CATALOGUE)
+
+    assert grid.zone == zone
+    assert grid.carbon_g_per_kwh.factors.keys() == {f"grid:{zone}"}
+    assert grid.carbon_g_per_kwh.central == resolve_grid(zone, {}).carbon_g_per_kwh.central
+
+
+def test_a_provider_that_nobody_knows_runs_somewhere_in_the_world() -> None:
+    grid = provider_grid(CATALOGUE.provider("nobody"), "nobody", CATALOGUE)
+
+    assert grid.zone == "WOR"
+    assert grid.carbon_g_per_kwh.high / grid.carbon_g_per_kwh.central == pytest.approx(2)
+    assert grid.carbon_g_per_kwh.factors.keys() == {"grid:nobody"}

@@ -25,11 +25,13 @@ for _name in (
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester) -> None:
     for name in list(os.environ):
         if name.startswith("PYTEST_") or name in {"CI", "GITHUB_ACTIONS", "GITHUB_SHA"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv(RAISE, "1")
+    # Else pytest-asyncio warns in every inner run. After pytester, which takes the variable away.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function")
 
 
 @pytest.fixture(params=[(), ("-n1",), ("-n2",)], ids=["alone", "n1", "n2"])

@@ -294,7 +294,8 @@ def test_x_stops_after_a_test_over_its_limit(pytester: pytest.Pytester) -> None:
 
 
 def test_without_a_terminal_the_verdict_is_one_line_on_stderr(suite: pytest.Pytester) -> None:
-    result = suite.runpytest_subprocess("--aifootprint", "--aifootprint-budget=1 gCO2e", "-p", "no:terminal", "-p", "no:asyncio")
+    args = ("--aifootprint", "--aifootprint-budget=1 gCO2e", "-p", "no:terminal", "-p", "no:asyncio")
+    result = suite.runpytest_subprocess(*args)
     assert result.ret == 1
     lines = [line for line in result.errlines if line.strip()]
     assert len(lines) == 1

@@ -51,12 +51,9 @@ class Metering:
             return
         worker = getattr(config, "workerinput", None)
         if worker is not None:
-            from pytest_aifootprint.session.worker import OUTPUT, Worker
+            from pytest_aifootprint.session.worker import Worker
 
-            part = RunningPart(self.recorder, self.seams, worker["workerid"])
-            self.role = Worker(config, part)
-            if worker.get(OUTPUT, {}).get("ticks"):
-                self.role.tick()
+            self.role = Worker(config, RunningPart(self.recorder, self.seams, worker["workerid"]))
         else:
             self.role = self._presenting_role(config)
         if self.role is not None:

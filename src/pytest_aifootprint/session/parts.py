@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from pytest_aifootprint.options.marks import marker_limits
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.clock import EdgeClock
 from pytest_aifootprint.session.runner import TestRunner
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.timeline.sampler import Sampler
 
 RUNNER = "aifootprint-runner"
 # An error of ours becomes a notice; our own test suite sets this to see it raised.
@@ -72,6 +75,15 @@ class RunningPart:
     def seams_status(self) -> dict[str, str]:
         """Seam name to what became of it."""
         return self._seams_at_end if self._seams_at_end is not None else self.seams.status()
+
+    def sample_cpu(self) -> Sampler:
+        """Note this process's CPU clock on the grid on which another process reads the counters. Started."""
+        from pytest_aifootprint.timeline.sampler import Sampler
+
+        sampler = Sampler((), lambda: None, self.tick, threaded=True)
+        self.clock.watch_threads(lambda: sampler.cpu_ns)
+        sampler.start()
+        return sampler
 
     def tick(self, t_ns: int) -> None:
         """Note this process's CPU clock: called by the sampler, only where there is a counter."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.parts import RunningPart
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.timeline.sampler import Sampler
 
 ATTRIBUTE = "aifootprint_record"
 OUTPUT = "aifootprint"
@@ -22,6 +25,9 @@ class Worker:
         self.part = part
         self._sent: TestRun | None = None
         self._unsent: list[tuple[str, str]] = []
+        self._sampler: Sampler | None = None
+        if config.workerinput.get(OUTPUT, {}).get("ticks"):  # type: ignore[attr-defined]
+            self._sampler = part.sample_cpu()
         part.begin(config, on_test=self._on_test, on_report=self._on_report)
 
     def _on_report(self, report: pytest.TestReport, run: TestRun) -> None:
@@ -42,6 +48,8 @@ class Worker:
     def pytest_sessionfinish(self) -> None:
         """Send this process's totals; a plain hook, since xdist sends the output in a wrapper around it."""
         part = self.part
+        if self._sampler is not None:
+            self._sampler.stop()
         part.end()
         lane = part.lane
         output: dict[str, Any] = {

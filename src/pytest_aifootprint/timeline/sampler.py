@@ -24,11 +24,13 @@ class Sampler:
     """Reads counters, busy seconds and a callback on the grid of ticks.
 
     Args:
-        counters: the meters; without any, no thread is started.
+        counters: the meters; without any, no thread is started, unless ``threaded``.
         busy: the machine's busy CPU seconds, or None if it does not tell.
         tick: called at every tick with CLOCK_MONOTONIC in ns, before the counters are read.
         period_ns: of the grid. clock: CLOCK_MONOTONIC in ns. thread_clock: CPU ns of the calling thread.
         stopped: what the thread waits on; a test injects one that turns the clock instead of waiting.
+        threaded: start the thread also without a counter of its own: an xdist worker notes its CPU clock on the same
+            grid on which the controller reads the counters.
 
     Attributes:
         readings: by domain, append-only; complete after ``stop``. busy: likewise.
@@ -45,6 +47,7 @@ class Sampler:
         clock: Callable[[], int] = time.monotonic_ns,
         thread_clock: Callable[[], int] = time.thread_time_ns,
         stopped: threading.Event | None = None,
+        threaded: bool = False,
     ) -> None:
         self._counters = tuple(counters)
         self._read_busy = busy
@@ -53,6 +56,7 @@ class Sampler:
         self._clock = clock
         self._thread_clock = thread_clock
         self._stopped = stopped or threading.Event()
+        self._threaded = threaded or bool(self._counters)
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._cpu_ns = 0
@@ -71,7 +75,7 @@ class Sampler:
             return
         self._pid = os.getpid()
         self.sample()
-        if self._counters:
+        if self._threaded:
             self._thread = threading.Thread(target=self.run, name="aifootprint-sampler", daemon=True)
             self._thread.start()
 

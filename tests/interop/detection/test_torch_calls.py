@@ -45,6 +45,7 @@ def watched() -> Iterator[Watched]:
     made = Watched()
     yield made
     made.seams.disarm()
+    made.recorder.flush(None)
     assert made.recorder.errors == []
     assert not made.recorder._pending
 

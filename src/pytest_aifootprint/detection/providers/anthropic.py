@@ -45,6 +45,16 @@ class AnthropicAnswer:
         self._final = self._final or (kind == "message_delta" and "output_tokens" in self._counts)
         self.complete = self.complete or kind == "message_stop"
 
+    def passes(self, data: bytes) -> bool:
+        """A delta of a content block. Its type stands first."""
+        if not data.startswith((b'{"type":"content_block_delta"', b'{"type": "content_block_delta"')):
+            return False
+        if b'"usage"' in data or b'"message"' in data or b'"model"' in data or not data.endswith(b"}"):
+            return False
+        self._streamed = True
+        self._chunks += 1
+        return True
+
     def done(self) -> None:
         """Not sent by Anthropic; by some gateways."""
         self.complete = True

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pytest_aifootprint.detection.providers.usage import Usage, count, name, part
 
+_NO_USAGE = re.compile(rb'"usage" ?: ?null')
+# A delta with a text that is not empty, and no object before it.
+_CONTENT = re.compile(rb'"delta" ?: ?\{[^{}\[\]]*?"(?:content|reasoning_content|reasoning|refusal)" ?: ?"[^"]')
 _FINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -50,6 +54,19 @@ class OpenAIAnswer:
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and _has_content(choice):
                 self._chunks += 1
+
+    def passes(self, data: bytes) -> bool:
+        """Most events of a stream carry a piece of text and nothing else that matters to us.
+
+        A quote inside a text is escaped in JSON: what matches here is a key and the beginning of its value.
+        """
+        if self._usage.model is None or data.count(b'"usage"') != len(_NO_USAGE.findall(data)) or b"x_groq" in data:
+            return False
+        if data.count(b'"delta"') != 1 or _CONTENT.search(data) is None or b'"type"' in data:
+            return False
+        self._streamed = True
+        self._chunks += 1
+        return True
 
     def done(self) -> None:
         """``data: [DONE]``."""

@@ -33,6 +33,9 @@ class Interpreter(Protocol):
     def event(self, event: Mapping[str, Any]) -> None:
         """One event of a streamed answer, or the wanted parts of it."""
 
+    def passes(self, data: bytes) -> bool:
+        """Whether an event only adds a piece of content. It is then counted, as ``event`` would have, unparsed."""
+
     def done(self) -> None:
         """The stream's end marker, where an API has one."""
 

@@ -8,6 +8,8 @@ from pytest_aifootprint.budgets.limits import Limit
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, RunFootprint, Tokens, Verdict, Water
 
+ROUNDING = 1e-9
+
 
 def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Sequence[str] = ()) -> Verdict:
     """Hold a value against a limit.
@@ -24,9 +26,11 @@ def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Se
         The verdict with its reason; the message, which has figures, is written by those who print.
     """
     low, central, high = (actual.low, actual.central, actual.high) if actual else (0.0, 0.0, 0.0)
-    over = {"low": low, "central": central, "high": low}[bound] > limit.value
-    within = {"low": high, "central": central, "high": high}[bound] <= limit.value
-    crosses = low <= limit.value < high
+    # The ends went through logarithms: 30 may come back as 30.000000000000004, which is not over 30.
+    allowed = limit.value * (1 + ROUNDING)
+    over = {"low": low, "central": central, "high": low}[bound] > allowed
+    within = {"low": high, "central": central, "high": high}[bound] <= allowed
+    crosses = low <= allowed < high
     if actual is None:
         word, why = "undecided", "not known"
     elif over:

@@ -86,7 +86,7 @@ BAD = [
     (["--aifootprint-undecided=maybe"], {}, "", ["--aifootprint-undecided (command line)", "fail, warn"]),
     (["--aifootprint-test-budget=x"], {}, "", ["--aifootprint-test-budget (command line)", "'x'"]),
     (["--aifootprint-report=pdf:x"], {}, "", ["--aifootprint-report (command line)", "pdf", "json"]),
-    (["--aifootprint-report=json:/proc/none/x.json"], {}, "", ["--aifootprint-report (command line)", "/proc/none"]),
+    (["--aifootprint-report=json:test_one.py/x.json"], {}, "", ["--aifootprint-report (command line)", "test_one.py"]),
     ([], {"PYTEST_AIFOOTPRINT_BUDGET": "5 bananas"}, "", ["environment PYTEST_AIFOOTPRINT_BUDGET", "'5 bananas'"]),
     ([], {"PYTEST_AIFOOTPRINT_GRID": "Atlantis"}, "", ["environment PYTEST_AIFOOTPRINT_GRID", "Atlantis"]),
     ([], {}, "aifootprint_budget = 5 bananas", ["tox.ini: aifootprint_budget", "'5 bananas'"]),
@@ -146,7 +146,8 @@ TABLES = [
 
 @pytest.mark.parametrize(("text", "problem"), TABLES)
 def test_a_broken_table_is_one_line_and_no_test_runs(suite: pytest.Pytester, text: str, problem: str) -> None:
-    suite.makeini("[pytest]\n")
+    # With a pytest.ini, pytest itself does not read pyproject.toml; we do.
+    suite.makefile(".ini", pytest="[pytest]\n")
     (suite.path / "pyproject.toml").write_text(text)
     result = suite.runpytest("--aifootprint")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -157,7 +158,7 @@ def test_a_broken_table_is_one_line_and_no_test_runs(suite: pytest.Pytester, tex
 
 
 def test_a_project_without_our_table_is_not_parsed(suite: pytest.Pytester) -> None:
-    suite.makeini("[pytest]\n")
+    suite.makefile(".ini", pytest="[pytest]\n")
     (suite.path / "pyproject.toml").write_text("[tool.other]\n= broken for others, not for us\n")
     suite.runpytest("--aifootprint").assert_outcomes(passed=1)
 

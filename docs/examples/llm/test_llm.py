@@ -14,6 +14,7 @@ from openai import OpenAI
 
 MODEL = "gemma-3-270m"
 COUNTING = "one, two, three, four,"
+CAPITALS = "Paris is the capital of France.\nBerlin is the capital of Germany.\nRome is the capital of"
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +50,25 @@ def test_openai_streams_the_same_answer(openai: OpenAI) -> None:
 
 
 def test_anthropic_knows_a_capital(anthropic: Anthropic) -> None:
-    examples = "Paris is the capital of France.\nBerlin is the capital of Germany.\nRome is the capital of"
-    answer = anthropic.messages.create(model=MODEL, messages=[{"role": "user", "content": examples}], max_tokens=2)
+    answer = anthropic.messages.create(model=MODEL, messages=[{"role": "user", "content": CAPITALS}], max_tokens=2)
     assert answer.content[0].type == "text"
-    assert answer.content[0].text.startswith(" Italy")
+    assert answer.content[0].text == " Italy."
 
 
-# What a judge in a test suite does, in small: a model reads a review and says what it thinks of it.
+def test_anthropic_streams_the_same_answer(anthropic: Anthropic) -> None:
+    question = {"model": MODEL, "messages": [{"role": "user", "content": CAPITALS}], "max_tokens": 2}
+    with anthropic.messages.stream(**question) as stream:
+        assert "".join(stream.text_stream) == " Italy."
+
+
+# What a judge in a test suite does, in small: a model reads a text and says what it thinks of it.
 @pytest.mark.aifootprint(tokens=200)
-def test_anthropic_streams_a_verdict(anthropic: Anthropic) -> None:
+def test_anthropic_judges_a_review(anthropic: Anthropic) -> None:
     reviews = (
         "Review: I love it. Sentiment: positive\n"
         "Review: Awful, broken. Sentiment: negative\n"
         "Review: Great, works well. Sentiment:"
     )
-    with anthropic.messages.stream(
-        model=MODEL, messages=[{"role": "user", "content": reviews}], max_tokens=2
-    ) as stream:
-        assert stream.get_final_text().strip().startswith("positive")
+    answer = anthropic.messages.create(model=MODEL, messages=[{"role": "user", "content": reviews}], max_tokens=2)
+    assert answer.content[0].type == "text"
+    assert answer.content[0].text.strip() == "positive"

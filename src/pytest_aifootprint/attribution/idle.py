@@ -16,6 +16,7 @@ QUIET = 0.03
 QUIET_TICKS = 20
 FIT_TICKS = 5
 FIT_SPREAD = 0.10  # of the machine's CPUs, between the quietest and the busiest tick
+FIT_EXPLAINED = 0.5
 SHORT_S = 0.05  # a shorter tick has more noise than power
 PERCENTILE = 0.05
 
@@ -42,7 +43,7 @@ def idle_power(
 
     The 5th percentile of power over ticks in which less than 3 % of the machine's CPUs were busy (at least 20 of them);
     else the intercept of power against busy over the run, by least squares (at least 5 ticks whose busy differs by 10 %
-    of the machine, and a positive result); else the model's figure; without a model 0, basis assumed: then all energy
+    of the machine and explains at least half of the power's variance, and a positive result); else the model's figure; without a model 0, basis assumed: then all energy
     is somebody's.
     """
     ticks = _ticks(readings, busy, n_cpu)
@@ -111,8 +112,11 @@ def _intercept(ticks: list[tuple[float, float]]) -> float | None:
     if max(shares) - min(shares) < FIT_SPREAD:
         return None
     mean_share, mean_power = math.fsum(shares) / n, math.fsum(power for _, power in ticks) / n
-    slope = math.fsum((s - mean_share) * (p - mean_power) for s, p in ticks) / math.fsum(
-        (s - mean_share) ** 2 for s in shares
-    )
-    intercept = mean_power - slope * mean_share
-    return intercept if intercept > 0 and slope >= 0 else None
+    of_shares = math.fsum((s - mean_share) ** 2 for s in shares)
+    of_power = math.fsum((p - mean_power) ** 2 for _, p in ticks)
+    together = math.fsum((s - mean_share) * (p - mean_power) for s, p in ticks)
+    # Where load does not explain power, the intercept is near the mean power: all energy would be idle, nobody's.
+    if together <= 0 or together**2 < FIT_EXPLAINED * of_shares * of_power:
+        return None
+    intercept = mean_power - together / of_shares * mean_share
+    return intercept if intercept > 0 else None

@@ -33,7 +33,8 @@ class AICall:
         response_model: as answered (a local server may answer with a file path).
         streamed: the answer came in pieces.
         input_tokens: cached ones included. cached_input_tokens: a subset of input.
-        output_tokens: reasoning included. reasoning_tokens: a subset of output. All None if unknown.
+        output_tokens: reasoning included. reasoning_tokens: a subset of output. All None if unknown; those of
+            one call, where ``count`` is more.
         tokens_estimated: counted from chunks because the answer had no usage.
         started_ns: CLOCK_MONOTONIC. duration_ns: until the answer was complete or given up; summed over ``count``.
         status: HTTP status, or "error" without an answer; None inside the process.

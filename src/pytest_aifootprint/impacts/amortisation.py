@@ -38,6 +38,7 @@ class Amortisation:
         """Reads the shares from ``catalogue``."""
         self._catalogue = catalogue
         self._multiplier = Range.of(*catalogue.value("phi.multiplier"), "phi")
+        self._grids: dict[tuple[str | None, str], Grid] = {}
 
     def of_call(self, model: Model, served_energy_j: Range | None, provider: Provider, name: str) -> TrainingShare:
         """The training share of one call.
@@ -62,7 +63,13 @@ class Amortisation:
 
     def grid(self, model: Model, provider: Provider, name: str) -> Grid:
         """Where the model was trained: its row's place, else the provider's training zone, else the world."""
-        place = model.place
+        key = (model.place.model_id if model.place is not None else None, name)
+        found = self._grids.get(key)
+        if found is None:
+            found = self._grids[key] = self._place(model.place, provider, name)
+        return found
+
+    def _place(self, place: TrainingRow | None, provider: Provider, name: str) -> Grid:
         intensity = _intensity(place)
         if place is not None and intensity is not None:
             carbon = Range.times_over(intensity, self._catalogue.spread("grid.country"), f"train:{place.model_id}")

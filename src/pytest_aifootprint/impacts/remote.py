@@ -187,8 +187,7 @@ class ServedModel:
         undisclosed = math.sqrt(math.log(closed) ** 2 - math.log(disclosed) ** 2)
         self._size_factor = {f"model:{model.id}": (-undisclosed, undisclosed)} if model.kind == "closed" else {}
         self._method_factor = Range.times_over(1.0, disclosed, METHOD).factors
-        self._hardware = Range.times_over(1.0, catalogue.spread("hw.provider"), PROVIDER_HARDWARE)
-        # Work whose server time is only known through its energy: E_it / P x TE / life.
+        self._hardware_factor = Range.times_over(1.0, catalogue.spread("hw.provider"), PROVIDER_HARDWARE).factors
         life_s = catalogue.value("server.life_years")[1] * S_PER_YEAR
         power_w = catalogue.value("server.busy_power_w")[1]
         self._hardware_g_per_j = catalogue.value("server.embodied_kg")[1] * G_PER_KG / life_s / power_w
@@ -203,18 +202,22 @@ class ServedModel:
         if self.model.active_b is None:
             return self._by_piece(items)
         reading = self._reading(tokens)
-        read_hardware = reading.scale(self._hardware_g_per_j)
         if not generates(self._operation) or not tokens.output[1]:
             equation = f"E_it = {_wh(reading)} Wh to read {tokens.input[1]:.0f} tokens {self._size}"
-            return Served(reading, read_hardware * self._hardware, equation)
+            return Served(reading, self._hardware_of(reading), equation)
         writing = self._spread(lambda i, t: self._servers[i].energy_j(t), tokens.output, self._method_factor)
-        write_hardware = self._spread(lambda i, t: self._servers[i].hardware_g(t), tokens.output, {})
+        write_hardware = self._spread(lambda i, t: self._servers[i].hardware_g(t), tokens.output, self._hardware_factor)
         equation = (
             f"E_it = {_wh(writing)} Wh to write {tokens.output[1]:.0f} tokens (ecologits) + {_wh(reading)} Wh to read "
             f"{tokens.input[1]:.0f}, {tokens.cached:.0f} cached {self._size}"
         )
-        hardware = total((write_hardware, read_hardware)) * self._hardware
+        hardware = total((write_hardware, self._hardware_of(reading)))
         return Served(total((writing, reading)), hardware, equation)
+
+    def _hardware_of(self, it_energy_j: Range) -> Range:
+        """Work whose server time is only known through its energy: ``E_it / P x TE / life``."""
+        factors = {**it_energy_j.factors, **self._hardware_factor}
+        return Range(it_energy_j.central * self._hardware_g_per_j, factors) if it_energy_j.central else EXACT_ZERO
 
     @functools.cached_property
     def _servers(self) -> tuple[ServerModel, ServerModel, ServerModel]:
@@ -267,8 +270,7 @@ class ServedModel:
         watt_hours = self.model.model_class.energy_wh
         assert watt_hours is not None
         energy = Range.of(*watt_hours, f"model:{self.model.id}").scale(J_PER_WH * items)
-        hardware = energy.scale(self._hardware_g_per_j) * self._hardware
-        return Served(energy, hardware, f"E_it = {items} x {watt_hours[1]:.2g} Wh (class range)")
+        return Served(energy, self._hardware_of(energy), f"E_it = {items} x {watt_hours[1]:.2g} Wh (class range)")
 
     @functools.cached_property
     def _size(self) -> str:

@@ -37,11 +37,21 @@ class RemoteSite:
         message = f"no data knows where the provider {self.name!r} runs: the world's average grid {times} stands in"
         return Notice("unknown-provider", message)
 
-    def price(
-        self, served: Served, share: TrainingShare, basis: Basis, source: str, notices: tuple[Notice, ...]
+    def energy_j(self, served: Served) -> Range:
+        """Joules at the meter of the data centre: ``E = E_it x PUE``."""
+        return served.it_energy_j * self.pue
+
+    def price(  # noqa: PLR0913 - a footprint is made from all of these
+        self,
+        served: Served,
+        energy: Range,
+        share: TrainingShare,
+        *,
+        basis: Basis,
+        source: str,
+        notices: tuple[Notice, ...],
     ) -> CallImpact:
-        """The footprint of one live call: ``E = E_it x PUE``, carbon, water, hardware, avoidable part, training."""
-        energy = served.it_energy_j * self.pue
+        """The footprint of one live call that used ``energy``: carbon, water, hardware, avoidable part, training."""
         use = electricity.carbon_g(energy, self.grid)
         return CallImpact(
             energy_j=energy,

@@ -84,6 +84,8 @@ class Range:
 
     def __mul__(self, other: Range) -> Range:
         """The product: log changes add per factor."""
+        if self.factors.keys().isdisjoint(other.factors):
+            return Range(self.central * other.central, {**self.factors, **other.factors})
         names = self.factors.keys() | other.factors.keys()
         return Range(self.central * other.central, {n: _add(self.factors.get(n), other.factors.get(n)) for n in names})
 

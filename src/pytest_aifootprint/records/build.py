@@ -33,7 +33,7 @@ from pytest_aifootprint.records.model import (
     WorkerRecord,
 )
 from pytest_aifootprint.records.raw import TestRun
-from pytest_aifootprint.records.totals import model_footprints, run_notices, totals_of
+from pytest_aifootprint.records.totals import call_notices, model_footprints, run_notices, totals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +315,7 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
         if key in shared:
             fixture, part = shared[key]
             shares.append(FixtureShare(fixture.name, fixture.scope, len(fixture.users), part.energy, part.carbon))
-    notices = {n for c in calls for n in c.impact.notices}
+    notices = {n for c in calls for n in call_notices(c)}
     if run.marker is not None and not run.calls and run.outcome in {"passed", "failed"}:
         used_ai = any(shared[key][0].calls for key in run.users_of if key in shared)
         if not used_ai:

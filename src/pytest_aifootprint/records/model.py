@@ -178,13 +178,16 @@ class TestFootprint:
 
 
 def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Tokens:
-    """Tokens of the live calls among these; a remote or LLM call without any count is an unknown call."""
+    """Tokens of the live calls among these; a row holds the tokens of one of its ``count`` calls.
+
+    A call to a language model that does not tell its tokens is counted as unknown, not as 0.
+    """
     live = [c.call for c in calls if c.call.realness == "live" and c.call.operation not in {"inference", "training"}]
     return Tokens(
-        input=sum(c.input_tokens or 0 for c in live),
-        output=sum(c.output_tokens or 0 for c in live),
-        cached_input=sum(c.cached_input_tokens or 0 for c in live),
-        reasoning=sum(c.reasoning_tokens or 0 for c in live),
+        input=sum((c.input_tokens or 0) * c.count for c in live),
+        output=sum((c.output_tokens or 0) * c.count for c in live),
+        cached_input=sum((c.cached_input_tokens or 0) * c.count for c in live),
+        reasoning=sum((c.reasoning_tokens or 0) * c.count for c in live),
         unknown_calls=sum(c.count for c in live if c.input_tokens is None and c.output_tokens is None),
     )
 

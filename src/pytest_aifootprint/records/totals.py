@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.attribution.shares import DomainShares
+from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
 from pytest_aifootprint.records.collector import Collector
@@ -110,8 +111,17 @@ def run_notices(
 ) -> tuple[Notice, ...]:
     """Everything a reader has to know about the run, each once."""
     found = dict.fromkeys([*more, *_grid_notices(pricer), *_seen_notices(collector)])
-    found.update(dict.fromkeys(notice for priced in calls for notice in priced.impact.notices))
+    found.update(dict.fromkeys(notice for priced in calls for notice in call_notices(priced)))
     return tuple(found)
+
+
+def call_notices(priced: CallFootprint) -> tuple[Notice, ...]:
+    """What a reader has to know about a call: of its price, and of what could not be seen of it."""
+    call = priced.call
+    said = {notice.code for notice in priced.impact.notices}
+    where = call.host or call.client
+    seen = (Notice(code, f"{where}: {meaning(code)}") for code in call.notices if code not in said)
+    return (*priced.impact.notices, *seen)
 
 
 def _grid_notices(pricer: Pricer) -> Iterator[Notice]:

@@ -51,8 +51,10 @@ def test_too_few_quiet_ticks_are_no_percentile_but_a_line(vm: LoadModel) -> None
         ([50.0] * 30, [0.5] * 30),  # nor is a cloud in one place
         ([50.0, 40.0, 30.0, 20.0, 10.0], [0.2, 0.4, 0.6, 0.8, 1.0]),  # power that falls with load
         ([1.0, 20.0, 40.0, 60.0, 80.0], [0.2, 0.4, 0.6, 0.8, 1.0]),  # an intercept below zero
+        ([100.0] * 5, [0.2, 0.4, 0.6, 0.8, 1.0]),  # power that load does not move: all of it would be idle
+        ([80.0, 30.0, 90.0, 20.0, 85.0], [0.2, 0.4, 0.6, 0.8, 1.0]),  # nor explain
     ],
-    ids=["few", "no spread", "falling", "negative"],
+    ids=["few", "no spread", "falling", "negative", "constant", "unexplained"],
 )
 def test_where_the_run_does_not_tell_the_model_does(powers: list[float], shares: list[float], vm: LoadModel) -> None:
     idle = idle_power(*run(powers, shares), 4, vm)

@@ -179,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
         if "garbage" in query:
             data = b"<html>no model here</html>"
         if "gzip" in query:
-            self.answer(200, gzip.compress(data), {"content-encoding": "gzip"})
+            self.answer(200, gzip.compress(data, mtime=0), {"content-encoding": "gzip"})
         else:
             self.answer(200, data, {})
 
@@ -199,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
         pieces = [event.encode() for event in events]
         if squeeze:
             self.send_header("content-encoding", "gzip")
-            whole = gzip.compress(b"".join(pieces))
+            whole = gzip.compress(b"".join(pieces), mtime=0)
             pieces = [whole[i : i + 50] for i in range(0, len(whole), 50)]
         self.end_headers()
         for number, piece in enumerate(pieces):

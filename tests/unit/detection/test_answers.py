@@ -123,6 +123,32 @@ def test_no_document_makes_a_parser_raise(document: Any, kind: Any) -> None:
         read(kind("chat"), [b"data: " + json.dumps(answer).encode() + b"\n\n"])
 
 
+class Slow(OpenAIAnswer):
+    def passes(self, _data: bytes) -> bool:
+        return False
+
+
+CONTENT = st.none() | st.text(max_size=6) | st.sampled_from(['"usage"', '"delta":{"content":"x"}', "{", "}", '\\"'])
+DELTAS = st.dictionaries(st.sampled_from(["role", "content", "reasoning", "audio", "usage"]), CONTENT, max_size=3)
+CHUNKS = st.fixed_dictionaries(
+    {"choices": st.lists(st.fixed_dictionaries({"index": st.just(0), "delta": DELTAS}), max_size=2)},
+    optional={
+        "model": st.sampled_from(["m", None]),
+        "usage": st.sampled_from([None, {"prompt_tokens": 1, "completion_tokens": 2}]),
+        "type": st.sampled_from(["response.output_text.delta", "other"]),
+        "delta": st.text(max_size=3),
+    },
+)
+
+
+@given(st.lists(CHUNKS, max_size=6), st.sampled_from([(",", ":"), (", ", ": ")]), st.booleans())
+def test_the_short_cut_counts_what_the_long_way_counts(chunks: Any, marks: Any, ascii_only: bool) -> None:  # noqa: FBT001
+    events = [{"model": "m"}, *chunks]
+    lines = ["data: " + json.dumps(event, separators=marks, ensure_ascii=ascii_only) for event in events]
+    data = "\n\n".join(lines).encode("utf-8", "surrogatepass")
+    assert read(OpenAIAnswer("chat"), [data], "event-stream") == read(Slow("chat"), [data], "event-stream")
+
+
 @pytest.mark.parametrize("size", [WHOLE_LIMIT - 60, WHOLE_LIMIT, WHOLE_LIMIT * 3])
 @pytest.mark.parametrize("step", [1_000, 1_000_000])
 def test_events_of_any_size(size: int, step: int) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextvars
+import socketserver
+import sys
+import threading
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +212,42 @@ def test_a_port_that_was_ours_may_be_anothers_later(watched: Any, fake: Any, mak
     with pytest.raises(httpx.ConnectError):
         httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=BODY)
     assert [call.realness for call in watched.calls] == ["mocked", "live"]
+
+
+@LIBRARIES
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no unix sockets for Python there")
+def test_a_unix_socket_is_local(library: Any, watched: Any, fake: Any, tmp_path: Path) -> None:
+    class Handler(fake["Handler"]):  # type: ignore[misc]
+        disable_nagle_algorithm = False
+
+    path = str(tmp_path / "s")
+    with socketserver.UnixStreamServer(path, Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with library.Client(transport=library.HTTPTransport(uds=path)) as client:
+            client.post("http://llm.example/v1/chat/completions", json=BODY)
+        thread.join()
+    call = watched.only()
+    assert (call.locality, call.provider, call.realness, call.notices) == ("local", "local", "live", ())
+
+
+def test_a_request_dropped_half_way_is_dropped_quietly(watched: Any, local: str) -> None:
+    client = httpx.AsyncClient(transport=httpx.MockTransport(forever))
+    request = client.build_request("POST", REMOTE, json=BODY)
+    coroutine = client.send(request)
+    contextvars.copy_context().run(coroutine.send, None)
+    coroutine.close()
+    assert (watched.only().status, watched.only().realness) == ("error", "mocked")
+
+
+async def forever(_request: httpx.Request) -> httpx.Response:
+    await Never()
+    raise AssertionError
+
+
+class Never:
+    def __await__(self) -> Generator[None, None, None]:
+        yield
 
 
 @LIBRARIES

@@ -48,7 +48,7 @@ class Exchange:
         self._finish_once = threading.Lock()
         self._body: Body | None = None
         self._chain: list[Decoder] = []
-        self._call_notices = asked.notices
+        self._call_notices: tuple[str, ...] = ()
         self.asked = asked
         self.client = client
         self.host = host
@@ -120,6 +120,9 @@ class Exchange:
         self._body = None
         self._chain = []
         asked = self.asked
+        model = asked.model or usage.model
+        if model is None:
+            self.notice("unknown-model")
         call = AICall(
             operation=asked.operation,
             client=self.client,
@@ -128,7 +131,7 @@ class Exchange:
             started_ns=self._started_ns,
             duration_ns=ended_ns - self._started_ns,
             provider=asked.provider,
-            model=asked.model or usage.model,
+            model=model,
             response_model=usage.model,
             streamed=streamed,
             input_tokens=usage.input_tokens,
@@ -140,7 +143,7 @@ class Exchange:
             abandoned=abandoned,
             replayer=self.replayer,
             host=self.host,
-            notices=self._call_notices,
+            notices=(*asked.notices, *self._call_notices),
         )
         self._recorder.record(call, self._owner, inferred=self._inferred)
 

@@ -7,6 +7,7 @@ SDK is another pass, and another call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -122,7 +123,9 @@ def _async(outer: _Outer, original: Callable[..., Any]) -> Callable[..., Any]:
                 outer.failed(exchange, client, args, kwargs, error)
             raise
         finally:
-            inside.reset(token)
+            # A coroutine that is dropped half-way is closed by the garbage collector, in another context.
+            with suppress(ValueError):
+                inside.reset(token)
         if exchange is not None:
             outer.answered(exchange, client, response, is_async=True)
         return response

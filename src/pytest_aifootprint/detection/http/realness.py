@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_aifootprint.detection.http.exchange import LIVE, MOCKED, REPLAYED, Exchange
 from pytest_aifootprint.detection.http.ports import OwnPorts
+from pytest_aifootprint.detection.providers.asking import UNKNOWN
 
 # Transports that speak to a network by other means than httpcore: no wire seam of ours sees them.
 _OWN_NETWORK = frozenset(
@@ -19,11 +20,7 @@ _REAL_TRANSPORTS = frozenset({"HTTPTransport", "AsyncHTTPTransport"})
 
 
 class Judge:
-    """Judges the exchanges of one HTTP stack.
-
-    Args:
-        wire_watched: tells whether the wire seam of the stack is armed: only then does "no wire" mean anything.
-    """
+    """Judges the exchanges of one HTTP stack."""
 
     def __init__(self, ports: OwnPorts) -> None:
         self._ports = ports
@@ -33,7 +30,7 @@ class Judge:
         if exchange.replayer is not None:
             exchange.realness = REPLAYED
         elif exchange.wired or "network_stream" in extensions:
-            self._left(exchange, url)
+            self._left(exchange, url, extensions.get("network_stream"))
         else:
             self._did_not_leave(exchange, client, url)
 
@@ -56,8 +53,11 @@ class Judge:
             else:
                 exchange.realness = LIVE
 
-    def _left(self, exchange: Exchange, url: Any) -> None:
+    def _left(self, exchange: Exchange, url: Any, stream: Any = None) -> None:
         exchange.realness = LIVE
+        if exchange.asked.provider == UNKNOWN and _through_a_file(stream):
+            exchange.asked = exchange.asked.on_this_machine()
+            return
         if not exchange.asked.local:
             return
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -112,6 +112,14 @@ def _transport(client: Any, url: Any) -> tuple[str | None, str | None]:
 def _module(function: Any) -> str | None:
     module = getattr(function, "__module__", None)
     return module.partition(".")[0] if isinstance(module, str) else None
+
+
+def _through_a_file(stream: Any) -> bool:
+    """Whether the other end is a unix socket: its address is a path."""
+    try:
+        return isinstance(stream.get_extra_info("server_addr"), (str, bytes))
+    except Exception:  # noqa: BLE001 - a stream may be anybody's, and closed by now
+        return False
 
 
 def _from_network(error: BaseException) -> bool:

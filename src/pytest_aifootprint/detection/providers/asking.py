@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from pytest_aifootprint.detection.providers.anthropic import AnthropicAnswer
@@ -49,6 +49,11 @@ class Asked:
     local: bool
     answer: type[Interpreter]
     notices: tuple[str, ...] = ()
+
+    def on_this_machine(self) -> Asked:
+        """The same, of a server that turned out to be here."""
+        notices = tuple(code for code in self.notices if code != "unknown-provider")
+        return replace(self, provider=LOCAL, local=True, notices=notices)
 
     def interpreter(self) -> Interpreter:
         """A fresh interpreter for the answer."""

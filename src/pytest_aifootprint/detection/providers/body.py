@@ -23,6 +23,7 @@ class Body:
         self._scan: Picker | None = None
         self._skip = False  # inside a line too long to hold that is no data
         self._data: list[bytes] = []  # data lines of the event at hand
+        self._data_size = 0
         self._sniffed = False
         if "event-stream" in content_type:
             self._sniffed = self.streamed = True
@@ -91,16 +92,18 @@ class Body:
     def _end_line(self, line: bytes) -> None:
         if self._scan is not None:
             self._scan.feed(line)
-        elif not self._skip and len(line) > WHOLE_LIMIT:
-            self._begin_long_line(line)
-        if self._scan is not None or self._skip:
             self._end_long_line()
-            return
-        line = line.rstrip(b"\r")
-        if not line:
+        elif self._skip:
+            self._skip = False
+        elif len(line) > WHOLE_LIMIT:
+            self._begin_long_line(line)
+            self._end_long_line()
+        elif line.startswith(b"data:"):
+            self._data_size += len(line)
+            if self._data_size <= 2 * WHOLE_LIMIT:
+                self._data.append(_data(line) or b"")
+        elif self._data and not line.rstrip(b"\r"):
             self._end_event()
-        elif (data := _data(line)) is not None and sum(map(len, self._data)) < WHOLE_LIMIT:
-            self._data.append(data)
 
     def _begin_long_line(self, line: bytes) -> None:
         data = _data(line)
@@ -120,9 +123,10 @@ class Body:
             return
         text = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
         self._data.clear()
+        self._data_size = 0
         if self.interpreter.passes(text):
             return
-        if text.strip() == b"[DONE]":
+        if text == b"[DONE]":
             self.understood = True
             self.interpreter.done()
         elif (event := parse(text)) is not None:
@@ -132,4 +136,4 @@ class Body:
 
 def _data(line: bytes) -> bytes | None:
     """The payload of a ``data:`` line, else None."""
-    return line[5:].removeprefix(b" ") if line.startswith(b"data:") else None
+    return line[5:].strip() if line.startswith(b"data:") else None

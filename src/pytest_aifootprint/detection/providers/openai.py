@@ -60,9 +60,11 @@ class OpenAIAnswer:
 
         A quote inside a text is escaped in JSON: what matches here is a key and the beginning of its value.
         """
-        if self._usage.model is None or data.count(b'"usage"') != len(_NO_USAGE.findall(data)) or b"x_groq" in data:
+        if b'"usage"' in data and data.count(b'"usage"') != len(_NO_USAGE.findall(data)):
             return False
-        if data.count(b'"delta"') != 1 or _CONTENT.search(data) is None or b'"type"' in data:
+        if self._usage.model is None or b'"x_groq"' in data or b'"type"' in data or not data.endswith(b"}"):
+            return False
+        if data.count(b'"delta"') != 1 or _CONTENT.search(data) is None:
             return False
         self._streamed = True
         self._chunks += 1

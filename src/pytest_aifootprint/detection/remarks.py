@@ -1,0 +1,20 @@
+"""What could not be told about a call: codes on ``AICall.notices``, and what they mean in one line."""
+
+from __future__ import annotations
+
+MEANINGS = {
+    "never-sent": "answered before anything was sent, by a tool that is not known here: taken as mocked",
+    "no-usage": "the answer does not say how many tokens it took: they are unknown",
+    "unknown-encoding": "the answer was compressed in a way that cannot be read here: its tokens are unknown",
+    "unknown-format": "the answer could not be read: its tokens are unknown",
+    "unknown-model": "the model has no name that could be found",
+    "unknown-provider": "the host is not in the table of providers",
+    "unknown-server": "could not tell whether the server on this machine is the test's own: taken as a real one",
+    "unknown-transport": "answered by a transport that is not known here: taken as mocked",
+    "unread-request": "the request could not be read: its model is unknown",
+}
+
+
+def meaning(code: str) -> str:
+    """One line for people."""
+    return MEANINGS.get(code, code)

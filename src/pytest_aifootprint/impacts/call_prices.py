@@ -1,0 +1,114 @@
+"""Prices one call by where it ran and whether a model ran at all; sites and models are looked up once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_aifootprint.catalogue import Catalogue
+from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.impacts import outcomes
+from pytest_aifootprint.impacts.amortisation import MEASURED, Amortisation
+from pytest_aifootprint.impacts.contract import CallImpact, Grid
+from pytest_aifootprint.impacts.models import Model, ModelIndex
+from pytest_aifootprint.impacts.overrides import ModelOverride
+from pytest_aifootprint.impacts.remote import Served, ServedModel
+from pytest_aifootprint.impacts.site import RemoteSite
+from pytest_aifootprint.impacts.tokens import failed, tokens_of, tokens_told
+from pytest_aifootprint.quantities import Basis, Notice
+
+
+class CallPrices:
+    """The price of one call, whatever its row's ``count``.
+
+    Attributes:
+        trained: models that this run trained itself.
+        used: grids of the remote providers that were priced, by provider.
+    """
+
+    def __init__(self, catalogue: Catalogue, models: Mapping[str, ModelOverride]) -> None:
+        """``models``: what the user says of them, by name."""
+        self._catalogue = catalogue
+        self._index = ModelIndex(catalogue, models)
+        self._amortisation = Amortisation(catalogue)
+        self._sites: dict[str, RemoteSite] = {}
+        self._served: dict[tuple[object, ...], ServedModel] = {}
+        self.used: dict[str, Grid] = {}
+        self.trained: set[str] = set()
+
+    def of(self, call: AICall) -> CallImpact:
+        """The footprint of one call."""
+        if call.realness == "mocked":
+            return outcomes.NOTHING_RAN
+        if failed(call):
+            return outcomes.failure(call)
+        if call.locality == "remote":
+            return self._remote(call)
+        return outcomes.replayed_local(call) if call.realness == "replayed" else self._local(call)
+
+    def _remote(self, call: AICall) -> CallImpact:
+        site = self._site(call.provider)
+        self.used[site.name] = site.grid
+        if call.operation == "training":
+            return outcomes.unpriced_training(call)
+        model, served, notices = self._serve(call, site)
+        assert served is not None
+        energy = site.energy_j(served)
+        share = self._amortisation.of_call(model, energy, site.provider, site.name)
+        live = site.price(served, energy, share, basis=_basis(model, notices), source=model.source, notices=notices)
+        return live if call.realness == "live" else outcomes.replayed(live)
+
+    def _local(self, call: AICall) -> CallImpact:
+        if call.operation == "training" or (call.model is not None and call.model in self.trained):
+            equation = "use and training are metered in the windows"
+            return outcomes.metered_here(MEASURED, Basis.MEASURED, "metered in the windows", equation)
+        # Not "local": what a served call would use, and where the model was trained, does not depend on this machine.
+        site = self._site(None if call.provider == "local" else call.provider)
+        model, served, notices = self._serve(call, site)
+        energy = None if served is None else site.energy_j(served)
+        share = self._amortisation.of_call(model, energy, site.provider, site.name)
+        if share.carbon_g is None:
+            message = f"nothing is published about the training of {model.id}: its share is unknown, not 0"
+            equation = "use is metered in the windows; training share unknown"
+            notices = (Notice("training-unknown", message),)
+            return outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices)
+        if share.training.method == "count":
+            equation = "training: declared footprint / declared uses"
+        else:
+            assert served is not None
+            equation = f"training: (1-phi)/phi x E_ref, served elsewhere: {served.equation}"
+        return outcomes.metered_here(share, _basis(model, notices), model.source, equation, notices)
+
+    def _serve(self, call: AICall, site: RemoteSite) -> tuple[Model, Served | None, tuple[Notice, ...]]:
+        served_by = self._served_model(call, site)
+        model = served_by.model
+        if (
+            call.locality == "local"
+            and call.operation == "inference"
+            and not (tokens_told(call) and model.kind != "class")
+        ):
+            return model, None, ()
+        tokens, untold = tokens_of(call, model)
+        notices = (model.notice, untold, site.notice if call.locality == "remote" else None)
+        return model, served_by.serve(tokens, call.samples or 1), tuple(n for n in notices if n is not None)
+
+    def _served_model(self, call: AICall, site: RemoteSite) -> ServedModel:
+        key = (site.name, call.model, call.response_model, call.operation, call.parameters)
+        found = self._served.get(key)
+        if found is None:
+            names = tuple(dict.fromkeys(name for name in (call.model, call.response_model) if name))
+            model = self._index.find(names, call.operation, site.provider.ecologits, call.parameters)
+            found = self._served[key] = ServedModel(model, call.operation, self._catalogue)
+        return found
+
+    def _site(self, name: str | None) -> RemoteSite:
+        provider = self._catalogue.provider(name)
+        key = (name or "unknown").lower() if provider.key == "unknown" else provider.key
+        site = self._sites.get(key)
+        if site is None:
+            site = self._sites[key] = RemoteSite(provider, key, self._catalogue)
+        return site
+
+
+def _basis(model: Model, notices: tuple[Notice, ...]) -> Basis:
+    assumed = any(notice.code == "unknown-tokens" for notice in notices)
+    return Basis.ASSUMED if assumed else model.basis

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from pytest_aifootprint.options.project import Tables, read_tables
 
 ONE_CALL = """
     def test_one(aifootprint):
@@ -132,7 +135,7 @@ def test_a_switch_that_is_neither_true_nor_false(
 
 
 TABLES = [
-    ("[tool.aifootprint\n", "is not valid TOML"),
+    ("[tool.aifootprint\n", "Expected ']'"),  # pytest's own words: it reads the file before us
     ("[tool]\naifootprint = 3\n", "is not a table"),
     ("[tool.aifootprint]\nhardwear = {}\n", "unknown key 'hardwear'; valid: hardware, models"),
     ("[tool.aifootprint.hardware]\ntdp = 15\n", "tdp"),
@@ -157,10 +160,17 @@ def test_a_broken_table_is_one_line_and_no_test_runs(suite: pytest.Pytester, tex
     assert "pyproject.toml" in errors[0]
 
 
-def test_a_project_without_our_table_is_not_parsed(suite: pytest.Pytester) -> None:
-    suite.makefile(".ini", pytest="[pytest]\n")
-    (suite.path / "pyproject.toml").write_text("[tool.other]\n= broken for others, not for us\n")
-    suite.runpytest("--aifootprint").assert_outcomes(passed=1)
+def test_toml_that_pytest_did_not_read_first_is_one_line_too(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.aifootprint\n")
+    config: Any = SimpleNamespace(rootpath=tmp_path)
+    with pytest.raises(pytest.UsageError, match=r"\[tool.aifootprint\] \(pyproject.toml\): is not valid TOML"):
+        read_tables(config)
+
+
+def test_a_project_without_our_table_is_not_parsed(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\n= broken for others, not for us\n")
+    config: Any = SimpleNamespace(rootpath=tmp_path)
+    assert read_tables(config) == Tables()
 
 
 BAD_MARKS = [

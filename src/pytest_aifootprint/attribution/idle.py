@@ -43,8 +43,8 @@ def idle_power(
 
     The 5th percentile of power over ticks in which less than 3 % of the machine's CPUs were busy (at least 20 of them);
     else the intercept of power against busy over the run, by least squares (at least 5 ticks whose busy differs by 10 %
-    of the machine and explains at least half of the power's variance, and a positive result); else the model's figure; without a model 0, basis assumed: then all energy
-    is somebody's.
+    of the machine and explains at least half of the power's variance, and a positive result); else the model's figure;
+    without a model 0, basis assumed: then all energy is somebody's.
     """
     ticks = _ticks(readings, busy, n_cpu)
     quiet = sorted(power for share, power in ticks if share < QUIET)

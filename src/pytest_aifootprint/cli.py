@@ -19,31 +19,41 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="aifootprint", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
-# Distribution on the package index to what of it is watched (docs/reference has the seams).
-AI_LIBRARIES: Mapping[str, str] = {
-    "aiohttp": "HTTP client",
-    "anthropic": "remote models, by HTTP",
-    "cohere": "remote models, by HTTP",
-    "google-genai": "remote models, by HTTP",
-    "groq": "remote models, by HTTP",
+HTTP_SDK = "remote models, through httpx"
+# Distribution to what it is. Watched: a seam of its own, or of the stack that it sends through.
+WATCHED: Mapping[str, str] = {
+    "anthropic": HTTP_SDK,
+    "groq": HTTP_SDK,
     "httpx": "HTTP client",
     "httpx2": "HTTP client",
-    "huggingface-hub": "remote models, by HTTP",
-    "keras": "models in this process",
-    "langchain-core": "remote models, by HTTP",
-    "lightgbm": "models in this process",
-    "litellm": "remote models, by HTTP",
-    "llama-cpp-python": "models in this process",
-    "mistralai": "remote models, by HTTP",
-    "ollama": "local models, by HTTP",
+    "huggingface-hub": HTTP_SDK,
+    "langchain-anthropic": HTTP_SDK,
+    "langchain-openai": HTTP_SDK,
+    "mistralai": HTTP_SDK,
     "onnxruntime": "models in this process",
-    "openai": "remote models, by HTTP",
-    "requests": "HTTP client",
+    "openai": HTTP_SDK,
     "scikit-learn": "models in this process",
-    "sentence-transformers": "models in this process",
-    "spacy": "models in this process",
+    "sentence-transformers": "models in this process, through torch",
+    "together": HTTP_SDK,
     "torch": "models in this process",
-    "transformers": "models in this process",
+    "transformers": "models in this process, through torch",
+    "vcrpy": "replays calls from cassettes",
+}
+NOT_WATCHED_YET: Mapping[str, str] = {
+    "aiohttp": "HTTP client",
+    "boto3": "remote models, through urllib3",
+    "cohere": "remote models, answers in a format of its own",
+    "dspy": "remote models, through a client of its own",
+    "google-genai": "remote models, answers in a format of its own",
+    "jax": "models in this process",
+    "keras": "models in this process",
+    "lightgbm": "models in this process",
+    "litellm": "remote models; its asynchronous calls go through aiohttp",
+    "llama-cpp-python": "models in this process",
+    "ollama": "local models, answers in a format of its own",
+    "requests": "HTTP client",
+    "spacy": "models in this process",
+    "tensorflow": "models in this process",
     "urllib3": "HTTP client",
     "xgboost": "models in this process",
     "xllamacpp": "models in this process",
@@ -98,7 +108,7 @@ def diagnose(root: Path, environ: Mapping[str, str], hardware: Mapping[str, obje
             "cpu_model": _cpu_model(selection),
             "memory_model": _memory_model(selection),
             "grid": _grid(environ),
-            "libraries": _libraries(),
+            "libraries": {"watched": _libraries(WATCHED), "not_watched_yet": _libraries(NOT_WATCHED_YET)},
         }  # fmt: skip
     finally:
         for meter in selection.counters:
@@ -151,8 +161,14 @@ def show(findings: Mapping[str, Any], console: Console) -> None:
     power = _watts(memory["power_w"]) if memory["power_w"] else "no watts of its own"
     lines("Model of memory", [("power", power), ("because", memory["reason"]), ("source", memory["source"])])
     lines("Grid of this machine", _grid_lines(grid))
-    libraries = [(f"{x['name']} {x['version']}", x["watched_as"]) for x in findings["libraries"]]
-    lines("AI libraries that would be watched", libraries or [("none", "no library that we know is installed")])
+    libraries = {
+        group: [(f"{x['name']} {x['version']}", x["what"]) for x in found]
+        for group, found in findings["libraries"].items()
+    }
+    nothing = [("none", "no library that we know is installed")]
+    lines("AI libraries whose calls would be seen", libraries["watched"] or nothing)
+    if libraries["not_watched_yet"]:
+        lines("Installed, but calls through them are not seen yet", libraries["not_watched_yet"])
 
 
 def _declared_hardware(project: Path) -> Mapping[str, object]:
@@ -236,14 +252,14 @@ def _grid_lines(grid: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _libraries() -> list[dict[str, str]]:
+def _libraries(names: Mapping[str, str]) -> list[dict[str, str]]:
     """Installed libraries by their metadata: none is imported."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = []
-    for name, watched_as in AI_LIBRARIES.items():
+    for name, what in names.items():
         try:
-            found.append({"name": name, "version": version(name), "watched_as": watched_as})
+            found.append({"name": name, "version": version(name), "what": what})
         except PackageNotFoundError:
             continue
     return found

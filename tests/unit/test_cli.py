@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pytest_aifootprint.cli import AI_LIBRARIES, app, diagnose
+from pytest_aifootprint.cli import NOT_WATCHED_YET, WATCHED, app, diagnose
+from pytest_aifootprint.detection import Recorder, Seams
 
 VM = {
     "proc/cpuinfo": "processor\t: 0\nmodel name\t: AMD EPYC\nsiblings\t: 1\ncpu cores\t: 1\nflags\t: fpu hypervisor\n",
@@ -35,7 +36,7 @@ def test_the_doctor_says_what_works_what_does_not_and_what_is_assumed() -> None:
         "Model of the CPU",
         "Model of memory",
         "Grid of this machine",
-        "AI libraries that would be watched",
+        "AI libraries whose calls would be seen",
     ):
         assert heading in result.output
     assert "W (" in result.output
@@ -89,13 +90,26 @@ def test_the_grid_is_the_world_where_nobody_says_more(tmp_path: Path) -> None:
 def test_installed_libraries_are_listed_and_none_is_imported(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pytest_aifootprint.cli import diagnose\n"
-        "names = [x['name'] for x in diagnose(Path(sys.argv[1]), {})['libraries']]\n"
+        "names = [x['name'] for x in diagnose(Path(sys.argv[1]), {})['libraries']['watched']]\n"
         "heavy = {'openai', 'anthropic', 'httpx', 'sklearn', 'onnxruntime', 'requests', 'codecarbon', 'ecologits'}\n"
         "print(sorted(heavy & set(sys.modules)), len(names) > 0)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(vm(tmp_path))], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[] True", "")
-    assert list(AI_LIBRARIES) == sorted(AI_LIBRARIES)
+
+
+def test_the_doctor_claims_no_library_without_a_seam() -> None:
+    armed = Seams.arm(Recorder())
+    try:
+        seams = {name.partition(".")[0].partition(":")[0].partition(" ")[0] for name in armed.status()}
+    finally:
+        armed.disarm()
+    assert {"httpx", "httpx2", "onnxruntime", "sklearn", "torch"} <= seams
+    direct = {name for name, what in WATCHED.items() if "through" not in what}
+    assert direct == {"httpx", "httpx2", "onnxruntime", "scikit-learn", "torch", "vcrpy"}
+    assert not WATCHED.keys() & NOT_WATCHED_YET.keys()
+    for names in (WATCHED, NOT_WATCHED_YET):
+        assert list(names) == sorted(names)
 
 
 def test_help_imports_neither_pytest_nor_a_room() -> None:

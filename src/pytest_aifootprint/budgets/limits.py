@@ -29,7 +29,12 @@ def parse_limit(text: str) -> Limit:
     Raises:
         UnitError: for what is no amount, one line with the valid forms.
     """
-    head, colon, rest = text.partition(":")
-    use_only = bool(colon) and head.strip().lower() == "use"
-    amount = parse_amount(rest if use_only else text)
+    use_only = is_use_only(text)
+    amount = parse_amount(text.partition(":")[2] if use_only else text)
     return Limit(amount.kind, amount.value, text.strip(), use_only)
+
+
+def is_use_only(text: str) -> bool:
+    """Whether a limit, as written, leaves the training and hardware shares out."""
+    head, colon, _ = text.partition(":")
+    return bool(colon) and head.strip().lower() == "use"

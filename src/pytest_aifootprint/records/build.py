@@ -83,8 +83,10 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
     names = {name: None for cost in costs for name in cost.energy.by_domain}
 
     def part(name: str) -> Range | None:
-        known = [value for cost in costs if (value := getattr(cost.carbon, name)) is not None]
-        return total(known) if known or not costs else None
+        values = [getattr(cost.carbon, name) for cost in costs]
+        known = total(value for value in values if value is not None)
+        # Unknown + nothing is unknown; unknown + something is at least that something, and a notice names the rest.
+        return None if None in values and not known.central else known
 
     return Cost(
         Energy({name: total(c.energy.by_domain.get(name, EXACT_ZERO) for c in costs) for name in names}),

@@ -110,7 +110,9 @@ def run_notices(
     collector: Collector, calls: Sequence[CallFootprint], pricer: Pricer, more: Iterable[Notice]
 ) -> tuple[Notice, ...]:
     """Everything a reader has to know about the run, each once."""
-    found = dict.fromkeys([*more, *_grid_notices(pricer), *_seen_notices(collector)])
+    # Where nothing was metered for anybody, nobody needs to know the grid.
+    grid = _grid_notices(pricer) if calls or collector.tests else ()
+    found = dict.fromkeys([*more, *grid, *_seen_notices(collector)])
     found.update(dict.fromkeys(notice for priced in calls for notice in call_notices(priced)))
     return tuple(found)
 

@@ -217,10 +217,17 @@ def intensity(grams_per_kwh: Range | float) -> str:
     return f"{_plain(Decimal(f'{_central(grams_per_kwh):.2e}'))} g/kWh"
 
 
+_FAR = 1000.0
+
+
 def held_against(actual: float, limit: float, kind: Kind) -> str:
-    """What was held against a limit: ``3.3 g of 5 g``; the limit, an exact number, with up to six digits."""
-    unit = kind.unit([actual, limit])
-    return f"{kind.text(actual, unit)} of {kind.text(limit, unit, digits=6)}"
+    """What was held against a limit: ``3.3 g of 5 g``; the limit, an exact number, with up to six digits.
+
+    In one unit, unless they are so far apart that one of them would hide behind zeros: then each in its own.
+    """
+    near = not limit or 1 / _FAR <= actual / limit <= _FAR
+    ours, theirs = (kind.unit([actual, limit]),) * 2 if near else (kind.unit([actual]), kind.unit([limit]))
+    return f"{kind.text(actual, ours)} of {kind.text(limit, theirs, digits=6)}"
 
 
 def one_line(text: str) -> str:

@@ -12,6 +12,7 @@ from pytest_aifootprint.reports import facts, formatting
 MOST_NOTICES = 8
 MOST_VERDICTS = 10
 MOST_NAMES = 4
+FAR_OVER = 100.0  # beyond that the figures say it better than a percentage
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def _held(verdict: Verdict) -> str:
     actual = {"low": verdict.actual.low, "high": verdict.actual.high}.get(verdict.bound, verdict.actual.central)
     # A prefix of the limit ("use: 5 gCO2e") says what was left out, a count what is counted.
     subject, colon, _ = verdict.limit.rpartition(":")
-    remarks = [formatting.percent(actual / verdict.limit_value)] if verdict.limit_value else []
+    share = actual / verdict.limit_value if verdict.limit_value else 0.0
+    remarks = [formatting.percent(share)] if 0 < share < FAR_OVER else []
     remarks += [f"{verdict.bound} end"] if verdict.bound != "central" else []
     held = formatting.held_against(actual, verdict.limit_value, kind)
     counted = f" {verdict.unit}" if kind is formatting.COUNT else ""

@@ -18,6 +18,7 @@ from pytest_aifootprint.reports.summary import Row, Summary
 GAP = 3
 LABELS = len("unattributed")
 BAR = 10
+READABLE_NAME = 34  # before it gets shorter, columns go: the JSON has them, and without a name a row says nothing
 SHORTEST_NAME = 20
 UNBOUNDED = 10_000
 
@@ -133,19 +134,20 @@ def _figures(summary: Summary) -> Table:
 
 def _ranking(rows: Sequence[Row], width: int) -> Table:
     """With the bar if the names fit beside it in full; a narrow terminal loses the range and the tokens too."""
-    table = _ranked(rows, ())
+    table = _ranked(rows, (), READABLE_NAME)
     if _size(table).maximum <= width:
         return table
-    for dropped in (("bar",), ("bar", "range"), ("bar", "range", "tokens")):
-        table = _ranked(rows, dropped)
+    without = (("bar",), ("bar", "range"), ("bar", "range", "tokens"))
+    for dropped, name in (*((columns, READABLE_NAME) for columns in without), (without[-1], SHORTEST_NAME)):
+        table = _ranked(rows, dropped, name)
         if _size(table).minimum <= width:
             break
     return table
 
 
-def _ranked(rows: Sequence[Row], dropped: Sequence[str]) -> Table:
+def _ranked(rows: Sequence[Row], dropped: Sequence[str], shortest: int) -> Table:
     columns: dict[str, list[RenderableType]] = {
-        "most carbon": [Cell(row.nodeid, SHORTEST_NAME) for row in rows],
+        "most carbon": [Cell(row.nodeid, shortest) for row in rows],
         "calls": [Cell(row.calls) for row in rows],
         "tokens": [Cell(row.tokens) for row in rows],
         "energy": [Cell(row.energy) for row in rows],

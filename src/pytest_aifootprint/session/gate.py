@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.budgets.limits import is_use_only
+from pytest_aifootprint.quantities import EXACT_ZERO, Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
 from pytest_aifootprint.reports import formatting
 
@@ -23,6 +24,10 @@ _OF_TEST: dict[str, Callable[[TestFootprint], Range]] = {
     "tokens": lambda t: Range(float(t.tokens.all)),
     "calls": lambda t: Range(float(sum(c.call.count for c in t.calls if c.call.realness == "live"))),
 }
+
+
+def _use_of(test: TestFootprint) -> Range:
+    return test.carbon.use if test.carbon.use is not None else EXACT_ZERO
 
 
 def doubts_of(run: RunFootprint) -> list[str]:
@@ -52,8 +57,9 @@ def with_message(verdict: Verdict, run: RunFootprint | None = None) -> Verdict:
         message += f" (held against the {verdict.bound} end)"
     reason = verdict.reason
     if run is not None and verdict.verdict == "fail" and run.tests:
-        worst = max(run.tests, key=lambda t: _OF_TEST[kind](t).central)
-        found = f"worst test: {worst.nodeid} with {amount(kind, _OF_TEST[kind](worst))}"
+        of_test = _use_of if is_use_only(verdict.limit) else _OF_TEST[kind]
+        worst = max(run.tests, key=lambda t: of_test(t).central)
+        found = f"worst test: {worst.nodeid} with {amount(kind, of_test(worst))}"
         reason = f"{reason}; {found}" if reason else found
     if reason:
         message += f": {reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import socket
 import socketserver
 import sys
 import threading
@@ -17,6 +18,8 @@ import openai
 import pytest
 import respx
 import vcr
+
+from pytest_aifootprint.detection.http.ports import OwnPorts, _bound_here_psutil
 
 LIBRARIES = pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 REMOTE = "https://api.openai.com/v1/chat/completions"
@@ -72,6 +75,64 @@ async def test_an_application_in_this_process(library: Any, watched: Any, answer
     inner, outer = watched.calls
     assert (inner.operation, inner.realness) == ("embedding", "live")
     is_mocked(outer, "ASGITransport")
+
+
+@LIBRARIES
+def test_a_synchronous_application_in_this_process(library: Any, watched: Any, answer: Any, local: str) -> None:
+    def application(_environ: Any, start_response: Any) -> list[bytes]:
+        library.post(f"{local}/v1/embeddings", json={"model": "e", "input": "x"})
+        library.post(f"{local}/elsewhere?redirect=1", json={})
+        start_response("200 OK", [("content-type", "application/json")])
+        return [httpx.Response(200, json=answer).content]
+
+    with library.Client(transport=library.WSGITransport(application)) as client:
+        client.post(REMOTE, json=BODY)
+    inner, outer = watched.calls
+    assert (inner.operation, inner.realness) == ("embedding", "live")
+    is_mocked(outer, "WSGITransport")
+
+
+@LIBRARIES
+def test_a_request_that_left_is_live_whatever_came_of_it(library: Any, watched: Any, local: str) -> None:
+    def hook(_response: Any) -> None:
+        raise KeyError("mine")
+
+    with library.Client(event_hooks={"response": [hook]}) as client, pytest.raises(KeyError, match="mine"):
+        client.post(f"{local}/v1/chat/completions", json=BODY)
+    assert (watched.only().realness, watched.only().status) == ("live", "error")
+
+
+@LIBRARIES
+@pytest.mark.asyncio
+async def test_the_same_asynchronously(library: Any, watched: Any, local: str) -> None:
+    async def hook(_response: Any) -> None:
+        raise KeyError("mine")
+
+    async with library.AsyncClient(event_hooks={"response": [hook]}) as client:
+        with pytest.raises(KeyError, match="mine"):
+            await client.post(f"{local}/v1/chat/completions", json=BODY)
+    assert (watched.only().realness, watched.only().status) == ("live", "error")
+
+
+def test_ports_of_this_process() -> None:
+    ports = OwnPorts()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        assert not ports.bound_here(port, 1)
+        server.listen()
+        assert ports.bound_here(port, 2)
+        assert ports.bound_here(port, 2)
+    assert not ports.bound_here(port, 3)
+    assert not ports.bound_here(port, 3)
+
+
+def test_ports_of_this_process_where_there_is_no_proc() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        assert _bound_here_psutil(server.getsockname()[1])
+    assert not _bound_here_psutil(1)
 
 
 def test_respx(watched: Any, answer: Any) -> None:

@@ -125,7 +125,7 @@ def test_embeddings_with_a_large_answer(client: openai.OpenAI, watched: Any) -> 
 def test_a_retry_is_a_call_of_its_own(client: openai.OpenAI, watched: Any) -> None:
     client.chat.completions.create(model="limited", messages=MESSAGES)
     refused, answered = watched.calls
-    assert (refused.status, refused.input_tokens, refused.realness) == (429, None, "live")
+    assert (refused.status, refused.input_tokens, refused.realness, refused.notices) == (429, None, "live", ())
     assert (answered.status, answered.input_tokens) == (200, 11)
 
 

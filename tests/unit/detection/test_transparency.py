@@ -153,10 +153,18 @@ def test_a_streamed_request_body_is_not_consumed(library: Any, local: str, watch
 
 
 @LIBRARIES
-def test_an_answer_that_is_no_answer_is_still_a_call(library: Any, local: str, watched: Any) -> None:
-    library.post(f"{local}/v1/chat/completions?garbage=1", json={"model": "m", "messages": []})
-    call = watched.only()
-    assert (call.input_tokens, call.output_tokens, call.notices) == (None, None, ("unknown-format",))
+@pytest.mark.asyncio
+async def test_an_answer_that_is_no_answer_is_still_a_call(library: Any, local: str, watched: Any) -> None:
+    url, body = f"{local}/v1/chat/completions?garbage=1", {"model": "m", "messages": []}
+    library.post(url, json=body)
+    with library.Client() as client, client.stream("POST", url, json=body) as response:
+        response.read()
+    async with library.AsyncClient() as other, other.stream("POST", url, json=body) as response:
+        await response.aread()
+    assert len(watched.calls) == 3
+    for call in watched.calls:
+        assert (call.input_tokens, call.output_tokens, call.notices) == (None, None, ("unknown-format",))
+        assert not call.abandoned
 
 
 def squash_raw(data: bytes) -> bytes:

@@ -151,6 +151,7 @@ def test_limit_keeps_its_digits_and_shares_the_unit() -> None:
     assert f.held_against(0.0331, 5.25, f.CARBON) == "0.033 g of 5.25 g"
     assert f.held_against(2100, 2000, f.COUNT) == "2.1 k of 2 k"
     assert f.held_against(1.2, 0.0, f.CARBON) == "1.2 g of 0"
+    assert f.held_against(1.3e-3, 1e-6, f.CARBON) == "1.3 mg of 1 µg"
 
 
 PRINTERS = [(f.carbon, f.carbon_unit), (f.energy, f.energy_unit), (f.water, f.water_unit)]

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from typing import Any
 
+import jsonschema
 import pytest
+
+from pytest_aifootprint.records.schema import report_schema
 
 CALL = 'aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1000, output_tokens=100)'
 SUITE = f"""
@@ -45,7 +48,9 @@ SUITE = f"""
 def run(pytester: pytest.Pytester, *args: str) -> tuple[pytest.RunResult, dict[str, Any]]:
     path = pytester.path / "r.json"
     result = pytester.runpytest("--aifootprint", f"--aifootprint-report=json:{path}", *args)
-    return result, json.loads(path.read_text())
+    data: dict[str, Any] = json.loads(path.read_text())
+    jsonschema.validate(data, report_schema())
+    return result, data
 
 
 def fixtures(data: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
@@ -193,22 +194,6 @@ def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Toke
 
 
 @dataclass(frozen=True, slots=True)
-class DomainBalance:
-    """Where the metered joules of one local domain went; central values (method: section 2)."""
-
-    metered_j: float
-    ai_tests_j: float
-    shared_fixtures_j: float
-    other_tests_j: float
-    other_processes_j: float
-    idle_j: float
-    plugin_j: float
-    clamped_j: float
-    basis: Basis
-    meter: str
-
-
-@dataclass(frozen=True, slots=True)
 class ModelFootprint:
     """All calls to one model in this run."""
 
@@ -278,7 +263,7 @@ class RunFootprint:
     meters: tuple[MeterUse, ...]
     rejected_meters: tuple[Mapping[str, str], ...]
     totals: Totals
-    balance: Mapping[str, DomainBalance]
+    balance: Mapping[str, Balance]
     tests: tuple[TestFootprint, ...]
     fixtures: tuple[FixtureFootprint, ...]
     models: tuple[ModelFootprint, ...]

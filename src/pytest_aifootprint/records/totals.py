@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_aifootprint.attribution.shares import DomainShares
 from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
 from pytest_aifootprint.records.collector import Collector
+from pytest_aifootprint.records.cost import Cost
 from pytest_aifootprint.records.model import CallFootprint, Carbon, ModelFootprint, Totals, count_tokens
-
-if TYPE_CHECKING:
-    from pytest_aifootprint.records.build import Cost
 
 
 def totals_of(  # noqa: PLR0913 - a total is over all of these

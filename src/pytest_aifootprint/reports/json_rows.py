@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import Notice, total
 from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
     Carbon,
-    DomainBalance,
     Energy,
     FixtureFootprint,
     FixtureShare,
@@ -133,7 +133,7 @@ def tokens_row(tokens: Tokens) -> Row:
     }
 
 
-def balance_row(balance: DomainBalance) -> Row:
+def balance_row(balance: Balance) -> Row:
     """Where one domain's metered joules went."""
     return {
         "metered_j": finite(balance.metered_j),

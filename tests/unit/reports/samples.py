@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
@@ -12,7 +13,6 @@ from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
     Carbon,
-    DomainBalance,
     Energy,
     FixtureFootprint,
     FixtureShare,
@@ -204,12 +204,13 @@ def _basis_share(energy: Energy) -> dict[str, float]:
     return {**shares, "assumed": 0.0}
 
 
-def _balance(energy: Energy) -> dict[str, DomainBalance]:
+def _balance(energy: Energy) -> dict[str, Balance]:
     found = {}
     for domain, name, meter in (("cpu", "cpu", CPU), ("gpu", "gpu0", NVML)):
         own = energy.by_domain.get(domain, EXACT_ZERO).central
         if own:
-            found[name] = DomainBalance(
+            found[name] = Balance(
+                domain=name,
                 metered_j=own / 0.592, ai_tests_j=own, shared_fixtures_j=0.0, other_tests_j=0.09 * own / 0.592,
                 other_processes_j=0.016 * own / 0.592, idle_j=0.3 * own / 0.592, plugin_j=0.002 * own / 0.592,
                 clamped_j=0.0, basis=meter.basis, meter=meter.name,

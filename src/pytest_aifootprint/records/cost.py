@@ -1,0 +1,116 @@
+"""What owners came to: their local energy and their calls, priced, and sums of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
+from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.impacts import Pricer
+from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+from pytest_aifootprint.records.domains import MachineData
+from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Water
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one owner, or several together, came to: local energy and calls, priced."""
+
+    energy: Energy = field(default_factory=Energy)
+    carbon: Carbon = field(default_factory=Carbon)
+    water: Water = field(default_factory=Water)
+    avoidable_carbon_g: Range = EXACT_ZERO
+    avoided_carbon_g: Range = EXACT_ZERO
+    cpu_s: float = 0.0
+
+    def scale(self, k: float) -> Cost:
+        """``k`` times this cost."""
+
+        def part(value: Range | None) -> Range | None:
+            return value.scale(k) if value is not None else None
+
+        return Cost(
+            Energy({name: value.scale(k) for name, value in self.energy.by_domain.items()}),
+            Carbon(part(self.carbon.use), part(self.carbon.training), part(self.carbon.hardware)),
+            Water(self.water.site.scale(k), self.water.source.scale(k)),
+            self.avoidable_carbon_g.scale(k),
+            self.avoided_carbon_g.scale(k),
+            self.cpu_s * k,
+        )
+
+
+def sum_costs(costs: Sequence[Cost]) -> Cost:
+    """The sum; a part that is unknown in one of them is left out of the sum, not made zero there."""
+    if len(costs) == 1:
+        return costs[0]
+    names = {name: None for cost in costs for name in cost.energy.by_domain}
+
+    def part(name: str) -> Range | None:
+        values = [getattr(cost.carbon, name) for cost in costs]
+        known = total(value for value in values if value is not None)
+        # Unknown + nothing is unknown; unknown + something is at least that something, and a notice names the rest.
+        return None if None in values and not known.central else known
+
+    return Cost(
+        Energy({name: total(c.energy.by_domain.get(name, EXACT_ZERO) for c in costs) for name in names}),
+        Carbon(part("use"), part("training"), part("hardware")),
+        Water(total(c.water.site for c in costs), total(c.water.source for c in costs)),
+        total(c.avoidable_carbon_g for c in costs),
+        total(c.avoided_carbon_g for c in costs),
+        sum(c.cpu_s for c in costs),
+    )
+
+
+class Accounts:
+    """Prices owners: their local energy in every domain and their calls."""
+
+    def __init__(
+        self, shares: Sequence[DomainShares], data: MachineData, lanes: Mapping[str, Lane], pricer: Pricer
+    ) -> None:
+        """Take the joules by owner and what prices them."""
+        self._shares = shares
+        self._model = data.selection.cpu_model
+        self._pricer = pricer
+        self._cpu_ns = {worker: lane.cpu_ns_by_owner() for worker, lane in lanes.items()}
+
+    def cost(self, owners: Sequence[OwnerKey], calls: Sequence[CallFootprint]) -> Cost:
+        """What these owners and calls came to together."""
+        pricer, model = self._pricer, self._model
+        by_domain: dict[str, Range] = {}
+        for share in self._shares:
+            name = "gpu" if share.domain.startswith("gpu") else share.domain
+            by_domain[name] = by_domain.get(name, EXACT_ZERO) + share.energy_of_all(owners)
+        local_j = total(by_domain.values())
+        cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
+        impacts = [c.impact for c in calls]
+        by_domain["remote"] = total(i.energy_j for i in impacts if i.energy_j is not None)
+        local_g = pricer.local_carbon_g(local_j)
+        site, source = pricer.local_water(local_j)
+        training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
+        unknown = bool(impacts) and not training
+        return Cost(
+            Energy(by_domain),
+            Carbon(
+                use=total([local_g, *(i.use_carbon_g for i in impacts if i.use_carbon_g is not None)]),
+                training=None if unknown else total(training),
+                hardware=total(
+                    [
+                        pricer.hardware_g(max(cpu_s, 0.0), model.machine, model.n_cpu),
+                        *(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
+                    ]
+                ),
+            ),
+            Water(
+                total([site, *(i.water_site_l for i in impacts if i.water_site_l is not None)]),
+                total([source, *(i.water_source_l for i in impacts if i.water_source_l is not None)]),
+            ),
+            total([local_g, *(i.avoidable_carbon_g for i in impacts if i.avoidable_carbon_g is not None)]),
+            total(i.avoided_carbon_g for i in impacts if i.avoided_carbon_g is not None),
+            cpu_s,
+        )
+
+    def priced(self, calls: Sequence[AICall]) -> tuple[CallFootprint, ...]:
+        """Calls with their prices."""
+        return tuple(CallFootprint(call, self._pricer.call(call)) for call in calls)

@@ -273,6 +273,35 @@ def test_an_async_test_is_metered(pytester: pytest.Pytester) -> None:
     }
 
 
+def test_a_stream_that_nobody_reads_to_its_end_is_not_lost(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    pytester.makepyfile(
+        """
+        import httpx
+
+        EVENTS = b'data: {"model":"m","choices":[{"delta":{"content":"a"}}]}\\n\\n' * 3
+        CLIENT = httpx.Client(transport=httpx.MockTransport(
+            lambda request: httpx.Response(200, headers={"content-type": "text/event-stream"}, content=iter([EVENTS]))
+        ))
+
+        def test_it():
+            body = {"model": "m", "stream": True}
+            request = CLIENT.build_request("POST", "https://api.openai.com/v1/chat/completions", json=body)
+            CLIENT.send(request, stream=True)
+        """
+    )
+    _, data = run(pytester, *workers)
+    (test,) = data["tests"]
+    assert [(c["realness"], c["streamed"]) for c in test["calls"]] == [("mocked", True)]
+
+
+def test_what_a_worker_did_before_an_interrupt_is_not_lost(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(f"def test_it(aifootprint):\n    {CALL}\n    raise KeyboardInterrupt\n")
+    path = pytester.path / "r.json"
+    result = pytester.runpytest_subprocess("--aifootprint", f"--aifootprint-report=json:{path}", "-n1")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert json.loads(path.read_text())["totals"]["calls"]["live"] == 1
+
+
 def test_unittest_and_doctest_are_metered(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         '''

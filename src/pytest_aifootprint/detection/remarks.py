@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MEANINGS = {
-    "never-sent": "answered before anything was sent, by a tool that is not known here: taken as mocked",
+    "never-sent": "the request failed before anything was sent (a closed client, say): it cost nothing",
     "no-usage": "the answer does not say how many tokens it took: they are unknown",
     "unknown-encoding": "the answer was compressed in a way that cannot be read here: its tokens are unknown",
     "unknown-format": "the answer could not be read: its tokens are unknown",

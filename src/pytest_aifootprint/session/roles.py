@@ -86,12 +86,12 @@ class Controller:
 
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker's end: its totals; a lost one has none and stays unreported."""
-        output = getattr(node, "workeroutput", None) or {}
-        if OUTPUT not in output:
+        # xdist says it twice of a worker that was interrupted: the first time takes the output.
+        data = (getattr(node, "workeroutput", None) or {}).pop(OUTPUT, None)
+        if data is None:
             return
-        data = output[OUTPUT]
         worker = node.gateway.id
-        for nodeid, text in data.pop("unsent"):
+        for nodeid, text in data["unsent"]:
             self._take(TestRun.from_wire(text, nodeid, worker))
         self.presenter.collector.end_of_worker(worker, data)
 

@@ -222,3 +222,9 @@ def test_requests_of_any_size() -> None:
     assert pick(b"[1]", wanted) is None
     assert pick(b"[" * 100_000, wanted) is None
     assert pick(b"[" * 50_000, wanted) is None
+
+
+def test_an_anthropic_stream_cut_off_has_its_deltas_counted(fake: Any) -> None:
+    events = fake["messages_events"]({"model": "m"})
+    usage, _, _, complete = read(AnthropicAnswer("chat"), ["".join(events[:6]).encode()])
+    assert (usage.input_tokens, usage.output_tokens, usage.estimated, complete) == (140, 3, True, False)

@@ -68,7 +68,8 @@ class Recorder:
         if owner is None:
             self._unowned_tally[key] = call
         else:
-            owner.tally[(owner.phase, *key)] = call
+            mine = (owner.phase, *key)  # mypy takes a star in the index for Python 3.11's
+            owner.tally[mine] = call
 
     def wait_for(self, pending: Pending, owner: Owner | None) -> None:
         """Remember an unfinished call, so that it is not lost if the client stops reading."""

@@ -111,7 +111,7 @@ class Sampler:
                 self._tick(t_ns)
             except Exception as e:  # noqa: BLE001 - our error must not end the run's metering
                 self._error(f"tick callback: {type(e).__name__}: {e}")
-        self._sample_busy(t_ns)
+        self._sample_busy()
         for meter in self._counters:
             readings = self.readings[meter.domain]
             try:
@@ -125,9 +125,11 @@ class Sampler:
             else:
                 readings.gaps.append(got)
 
-    def _sample_busy(self, t_ns: int) -> None:
+    def _sample_busy(self) -> None:
         try:
-            busy_s = self._read_busy()
+            # Its own time: on a busy machine the thread may have waited since the tick began, and CPU seconds of one
+            # moment under the time of another would make one tick's load too large and the next one's too small.
+            busy_s, t_ns = self._read_busy(), self._clock()
         except Exception as e:  # noqa: BLE001 - as above
             self._error(f"busy seconds: {type(e).__name__}: {e}")
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,11 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_aifootprint.detection.calls import LOCALITIES, OPERATIONS, REALNESSES, AICall
+from pytest_aifootprint.quantities.unfaked import REAL
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.raw import TestRun
     from pytest_aifootprint.session import Metering
     from pytest_aifootprint.session.runner import TestRunner
+
+MOST_TOKENS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,11 @@ class Footprint:
                 raise ValueError(f"record_call: {name}={value!r} is not valid; valid: {', '.join(valid)}")
         for name, count in (("input_tokens", input_tokens), ("output_tokens", output_tokens)):
             if count is not None and not _is_count(count):
-                raise ValueError(f"record_call: {name}={count!r} is not valid; valid: 0, 1, 2, ... or None")
+                raise ValueError(f"record_call: {name}={count!r} is not valid; valid: 0 to {MOST_TOKENS} or None")
         if not _is_name(model):
             raise ValueError(f"record_call: model={model!r} is not valid; valid: the model's name")
+        if provider is not None and not _is_name(provider):
+            raise ValueError(f"record_call: provider={provider!r} is not valid; valid: the provider's name or None")
         if self._runner is None:
             return
         recorder = self._runner.recorder
@@ -124,7 +128,7 @@ class Footprint:
             client="fixture",
             locality=locality,
             realness=realness,
-            started_ns=time.monotonic_ns(),
+            started_ns=REAL.monotonic_ns(),
             duration_ns=0,
             provider=provider,
             model=model,
@@ -139,11 +143,11 @@ class Footprint:
         window = Window(name)
         run = self._run
         before = len(run.calls) if run is not None else 0
-        started, cpu = time.monotonic(), self.so_far().cpu_s
+        started, cpu = REAL.monotonic_ns() / 1e9, self.so_far().cpu_s
         try:
             yield window
         finally:
-            window.duration_s = time.monotonic() - started
+            window.duration_s = REAL.monotonic_ns() / 1e9 - started
             window.cpu_s = self.so_far().cpu_s - cpu
             window.calls = list(run.calls[before:]) if run is not None else []
 
@@ -156,7 +160,7 @@ def footprint_of(request: pytest.FixtureRequest, metering: Metering | None) -> F
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
 
 
 def _is_name(value: object) -> bool:

@@ -389,7 +389,7 @@ def test_nested_and_parametrised_fixtures_are_each_their_own(pytester: pytest.Py
     )
     _, data = run(pytester)
     seen = {name: (round(f["cpu_s"], 1), len(f["users"])) for name, f in fixtures(data).items()}
-    assert seen == {"outer": (0.1, 4), "inner[0]": (0.2, 2), "inner[1]": (0.2, 2)}
+    assert seen == {"outer": (0.1, 4), "inner[a]": (0.2, 2), "inner[b]": (0.2, 2)}
 
 
 def test_the_same_result_in_a_network_namespace_without_interfaces(pytester: pytest.Pytester) -> None:

@@ -105,11 +105,13 @@ def test_doubts_name_what_is_missing() -> None:
         workers=[SimpleNamespace(id="gw0", reported=True), SimpleNamespace(id="gw1", reported=False)],
         seams={"httpx": "failed: no attribute send", "torch": "waiting", "sklearn": "armed"},
         totals=SimpleNamespace(unpriced_calls=2),
+        notices=[SimpleNamespace(code="remote-calls-outside-tests", message="1 AI calls ran outside every test")],
         tests=[SimpleNamespace(nodeid="t.py::a", notices=[SimpleNamespace(code="marked-without-call")])],
     )
     assert doubts_of(run) == [
         "worker gw1 was lost",
         "seam httpx: failed: no attribute send",
         "2 AI calls could not be priced",
+        "1 AI calls ran outside every test",
         "t.py::a is marked but made no AI call",
     ]

@@ -13,13 +13,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 
 from pytest_aifootprint.attribution import portable, proc
 from pytest_aifootprint.attribution.proc import Descendant, Key
 from pytest_aifootprint.quantities import Basis
+from pytest_aifootprint.quantities.unfaked import REAL
 
 _LINUX = sys.platform == "linux"
 _ATTEMPTS = 5
@@ -62,10 +62,10 @@ class CpuTree:
         """Own CPU + ended children + living descendants + retired, in ns (method: section 1). Never raises OSError."""
         has_children = self._has_children
         if has_children is None:
-            return time.process_time_ns()
+            return int(REAL.process_time_ns())
         if self._known or has_children():
             return self._slow_ns(has_children)
-        return time.process_time_ns() + _reaped_ns() + self._retired_ns
+        return int(REAL.process_time_ns()) + _reaped_ns() + self._retired_ns
 
     def living(self) -> tuple[int, ...]:
         """Pids of the descendants at the last look."""
@@ -73,7 +73,7 @@ class CpuTree:
 
     def _slow_ns(self, has_children: Callable[[], bool]) -> int:
         with self._lock:
-            own = time.process_time_ns()
+            own: int = REAL.process_time_ns()
             for _ in range(_ATTEMPTS):
                 reaped = _reaped_ns()
                 found = self._look() if has_children() else {}
@@ -93,7 +93,7 @@ class CpuTree:
         if not _LINUX:
             return portable.descendants()
         last = proc.last_pid()
-        now = time.monotonic_ns()
+        now: int = REAL.monotonic_ns()
         if last is None or last != self._last_pid:
             self._last_pid, self._last_pid_since_ns, self._complete = last, now, False
         elif self._complete:
@@ -157,7 +157,7 @@ def _parent_now(old: Descendant) -> int | None:
 
 
 def _still_ours(old: Descendant, parent: int, found: dict[Key, Descendant]) -> Descendant | None:
-    if parent == os.getpid():
+    if parent == REAL.getpid():
         return proc.look(old.pid, None)
     above = next((key for key in found if key[0] == parent), None)
     return None if above is None else proc.look(old.pid, above)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from pytest_aifootprint.quantities.unfaked import REAL
 
 Key = tuple[int, float]
 
@@ -57,15 +58,15 @@ class Stat:
 def read(path: str) -> str | None:
     """A small file of /proc as text; None if it is gone, or not ours to see."""
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd: int = REAL.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
-        return os.read(fd, 1 << 16).decode("ascii", "replace")
+        return bytes(REAL.read(fd, 1 << 16)).decode("ascii", "replace")
     except OSError:
         return None
     finally:
-        os.close(fd)
+        REAL.close(fd)
 
 
 def stat(pid: int) -> Stat | None:
@@ -86,7 +87,7 @@ def cpu_clock_ns(pid: int) -> int | None:
     """The CPU clock of another process, in ns; None if it is gone or the kernel does not tell."""
     if sys.platform == "linux":
         try:
-            return time.clock_gettime_ns((~pid << 3) | _SCHED_CLOCK)
+            return int(REAL.clock_gettime_ns((~pid << 3) | _SCHED_CLOCK))
         except OSError:
             return None
     else:
@@ -101,7 +102,7 @@ def last_pid() -> str | None:
 
 def descendants() -> dict[Key, Descendant]:
     """All living descendants of this process, and ended ones that nobody has waited for yet."""
-    me = os.getpid()
+    me = REAL.getpid()
     by_parent = None if _lists_children(me) else _by_parent()
     found: dict[Key, Descendant] = {}
     waiting: list[tuple[int, Key | None]] = [(pid, None) for pid in _children(me, by_parent)]
@@ -132,7 +133,7 @@ def look(pid: int, parent: Key | None) -> Descendant | None:
 
 
 def _lists_children(me: int) -> bool:
-    return os.path.exists(f"{ROOT}/{me}/task/{me}/children")  # noqa: PTH110 # in the path of a test: no Path objects
+    return bool(REAL.access(f"{ROOT}/{me}/task/{me}/children", os.F_OK))
 
 
 def _children(pid: int, by_parent: dict[int, list[int]] | None) -> Iterator[int]:
@@ -140,7 +141,7 @@ def _children(pid: int, by_parent: dict[int, list[int]] | None) -> Iterator[int]
         yield from by_parent.get(pid, ())
         return
     try:
-        threads = os.listdir(f"{ROOT}/{pid}/task")  # noqa: PTH208 # likewise
+        threads: list[str] = REAL.listdir(f"{ROOT}/{pid}/task")
     except OSError:
         return
     for thread in threads:
@@ -150,7 +151,7 @@ def _children(pid: int, by_parent: dict[int, list[int]] | None) -> Iterator[int]
 def _by_parent() -> dict[int, list[int]]:
     """For kernels without CONFIG_PROC_CHILDREN: every process of the machine under its parent."""
     tree: dict[int, list[int]] = {}
-    for name in os.listdir(ROOT):  # noqa: PTH208 # likewise
+    for name in REAL.listdir(ROOT):
         if name.isdecimal() and (status := stat(int(name))) is not None:
             tree.setdefault(status.ppid, []).append(int(name))
     return tree
@@ -159,5 +160,5 @@ def _by_parent() -> dict[int, list[int]]:
 def _ns_per_tick() -> int:
     global _NS_PER_TICK  # noqa: PLW0603 # a constant of the kernel, asked for once
     if sys.platform == "linux" and not _NS_PER_TICK:
-        _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        _NS_PER_TICK = 1_000_000_000 // REAL.sysconf("SC_CLK_TCK")
     return _NS_PER_TICK

@@ -13,7 +13,7 @@ from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice
-from pytest_aifootprint.records.collector import Collector
+from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
 from pytest_aifootprint.records.domains import MachineData, domain_shares
 from pytest_aifootprint.records.model import (
@@ -49,7 +49,7 @@ def build(
     data: MachineData,
     info: RunInfo,
     pricer: Pricer,
-    verdicts: Mapping[tuple[str, str], tuple[Verdict, ...]],
+    verdicts: Mapping[tuple[str, int], tuple[Verdict, ...]],
 ) -> RunFootprint:
     """The footprint of a run.
 
@@ -58,11 +58,12 @@ def build(
         data: the machine's meters and what they said.
         info: about the run.
         pricer: the impact model.
-        verdicts: of single tests, by (worker, node id).
+        verdicts: of single tests, by (worker, owner number).
 
     Returns:
         The footprint, without verdicts on the run as a whole.
     """
+    collector.settle()
     lanes = list(collector.lanes.values())
     pricer.note_training(c for _, window in collector.windows for c in window.calls)
     pricer.note_training(c for run in collector.tests for c in run.calls)
@@ -79,7 +80,7 @@ def build(
     for run in wanted:
         direct, whole, calls = costs.get((run.worker, run.index)) or _test_costs(run, accounts, shared)
         ai = (run.worker, run.index) in costs
-        rows.append(_row(run, direct, whole, calls, shared, verdicts.get((run.worker, run.nodeid), ()), ai=ai))
+        rows.append(_row(run, direct, whole, calls, shared, verdicts.get((run.worker, run.index), ()), ai=ai))
     ai_owners = {(run.worker, run.index) for run in ai_tests}
     fixture_owners = {(worker, window.index) for worker, window in collector.windows}
 
@@ -149,7 +150,7 @@ def _fixtures(collector: Collector, accounts: Accounts) -> list[tuple[FixtureBil
             id=f"{bill.key.base_id}::{bill.key.name}" + (f"[{bill.key.param}]" if bill.key.param else ""),
             name=bill.key.name,
             scope=bill.scope,
-            users=bill.payers,
+            users=tuple(dict.fromkeys(payer.partition(AGAIN)[0] for payer in bill.payers)),
             setups=bill.setups,
             calls=calls,
             energy=cost.energy,

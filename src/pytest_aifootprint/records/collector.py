@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_aifootprint.attribution.fixtures import FixtureKey
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.records.raw import FixtureWindow, TestRun
+
+AGAIN = "\n"
+"""Stands between a node id and the run of it, in names of users: no node id has a line break."""
+
+
+class Perhaps(NamedTuple):
+    """A test that called no model but used shared fixtures. Its windows are in its lane."""
+
+    worker: str
+    owner: int
+    nodeid: str
+    outcome: str
+    users_of: tuple[FixtureKey, ...]
 
 
 @dataclass(slots=True)
@@ -21,6 +34,7 @@ class Collector:
         windows: of shared fixtures, with their worker. users: node ids of the tests that used a fixture.
         ai_fixtures: fixtures in whose windows a model was called: their users are AI tests.
         workers: id to whether it reported its end. seams: by worker. errors: of ours, one line each.
+        usage_error: what a worker could not accept, such as a mark that cannot be read; then no test ran.
     """
 
     keep_all: bool = False
@@ -34,6 +48,9 @@ class Collector:
     workers: dict[str, bool] = field(default_factory=dict)
     seams: dict[str, dict[str, str]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    usage_error: str | None = None
+    _perhaps: list[Perhaps] = field(default_factory=list)
+    _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
 
     def lane(self, worker: str, boot_id: str) -> Lane:
         """The lane of a worker, made when first asked for."""
@@ -43,23 +60,51 @@ class Collector:
         return self.lanes[worker]
 
     def add(self, run: TestRun) -> None:
-        """A test is over. Its spans are in its lane already; its record is kept only if a report may need it."""
+        """A test is over. Its spans are in its lane already; its record is kept only if a report may need it.
+
+        A test that used a shared fixture without calling a model itself may still turn out to be an AI test: when the
+        fixture's teardown calls one, or its set-up on another worker did. Of such tests a few words are kept.
+        """
         self.n_tests += 1
         for window in run.windows:
             self.windows.append((run.worker, window))
             if window.calls:
                 self.ai_fixtures.add(window.key)
         for key in run.users_of:
-            self.users.setdefault(key, set()).add(run.nodeid)
-        if run.calls or run.marker is not None or self.keep_all or not self.ai_fixtures.isdisjoint(run.users_of):
+            users = self.users.setdefault(key, set())
+            # The same test once more (``--dist each``, a file named twice) is another user: each bears a part.
+            users.add(run.nodeid if run.nodeid not in users else f"{run.nodeid}{AGAIN}{run.worker}:{run.index}")
+        if run.calls or run.marker is not None or self.keep_all:
+            self.tests.append(run)
+        elif run.users_of:
+            keys = tuple(run.users_of)
+            self._perhaps.append(
+                Perhaps(run.worker, run.index, run.nodeid, run.outcome, self._keys.setdefault(keys, keys))
+            )
+
+    def settle(self) -> None:
+        """No test is to come: those that used a fixture which called a model are AI tests, whenever they ran."""
+        late = [slim for slim in self._perhaps if not self.ai_fixtures.isdisjoint(slim.users_of)]
+        self._perhaps.clear()
+        edges: dict[tuple[str, int], list[int]] = {(slim.worker, slim.owner): [] for slim in late}
+        for lane in self.lanes.values() if late else ():
+            for span in lane.spans():
+                if span.sign > 0 and (mine := edges.get((lane.worker, span.owner))) is not None:
+                    mine += (1, span.phase, span.t0_ns, span.t1_ns, span.c0_ns, span.c1_ns)
+        for slim in late:
+            run = TestRun(slim.owner, slim.nodeid, slim.worker, closed=True, users_of=list(slim.users_of))
+            run.edges = edges[slim.worker, slim.owner]
+            run.outcomes = [(1, 1, slim.outcome)]
             self.tests.append(run)
 
     def end_of_worker(self, worker: str, output: dict[str, Any]) -> None:
         """A worker's own totals, at its end."""
         lane = self.lane(worker, output["boot_id"])
+        lane.boot_id = output["boot_id"]
         lane.start_ns, lane.end_ns, lane.plugin_ns = output["start_ns"], output["end_ns"], output["plugin_ns"]
         lane.flat_ticks.extend(output["ticks"])
         self.workers[worker] = True
         self.seams[worker] = dict(output["seams"])
         self.errors += output["errors"]
+        self.usage_error = self.usage_error or output["usage_error"]
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

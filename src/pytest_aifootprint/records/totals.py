@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pytest_aifootprint.attribution.shares import DomainShares
+from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
@@ -145,7 +146,14 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
                 yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
     for error in dict.fromkeys(collector.errors):
         yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
-    outside = sum(c.count for c in collector.unowned)
-    if outside:
-        names = ", ".join(sorted({c.model or "unknown" for c in collector.unowned}))
-        yield Notice("calls-outside-tests", f"{outside} AI calls ran outside every test, not counted: {names}")
+    remote = [c for c in collector.unowned if c.locality == "remote" and c.realness == "live"]
+    local = [c for c in collector.unowned if c not in remote]
+    if local:
+        yield Notice("calls-outside-tests", _outside(local))
+    if remote:
+        yield Notice("remote-calls-outside-tests", _outside(remote))
+
+
+def _outside(calls: Sequence[AICall]) -> str:
+    names = ", ".join(sorted({c.model or "unknown" for c in calls}))
+    return f"{sum(c.count for c in calls)} AI calls ran outside every test, not counted: {names}"

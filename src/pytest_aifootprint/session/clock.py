@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+
+from pytest_aifootprint.quantities.unfaked import REAL
 
 
 class EdgeClock:
@@ -12,17 +13,23 @@ class EdgeClock:
     The lane's CPU clock is the process tree's CPU minus ours, so our own work is in no window (method: section 1).
     """
 
-    __slots__ = ("_own_threads_ns", "_tree_ns", "plugin_ns")
+    __slots__ = ("_last", "_own_threads_ns", "_tree_ns", "errors", "plugin_ns")
 
     def __init__(self, tree_ns: Callable[[], int], own_threads_ns: Callable[[], int] | None = None) -> None:
         """Take the tree's clock, and that of our own threads if there are any."""
         self._tree_ns = tree_ns
         self._own_threads_ns = own_threads_ns
         self.plugin_ns = 0
+        self.errors: list[str] = []
+        self._last = (0, 0)
 
     def edge(self) -> tuple[int, int]:
-        """(t_ns, c_ns) now."""
-        return time.monotonic_ns(), self._tree_ns() - self.own_ns()
+        """(t_ns, c_ns) now. Never raises: where a clock fails, the last edge stands, and the error is kept."""
+        try:
+            self._last = REAL.monotonic_ns(), self._tree_ns() - self.own_ns()
+        except Exception as error:  # noqa: BLE001 - an edge is taken inside pytest's own protocol
+            self.errors.append(f"clock: {type(error).__name__}: {error}")
+        return self._last
 
     def own_ns(self) -> int:
         """CPU ns that this plugin used so far, its threads included."""

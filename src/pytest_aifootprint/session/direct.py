@@ -12,10 +12,12 @@ from pytest_aifootprint.options.marks import marker_limits
 from pytest_aifootprint.records.model import Verdict
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.gate import with_message
+from pytest_aifootprint.session.parts import must_raise
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.pricing import Direct
 
 SECTION = "AI footprint"
+LIVE = "live=False"
 
 
 class DirectCost:
@@ -46,8 +48,9 @@ class DirectCost:
         """Judge the final call report; make the suffix for the status word."""
         if report.when == "call" and type(report) is pytest.TestReport and str(report.outcome) != "rerun":
             run = self._record_of(report)
-            if run is not None and (run.calls or run.marker):
-                self._pause(lambda: self._price(report, run))
+            if run is not None and run.calls:
+                self._pause(lambda: self._price_or_doubt(report, run))
+        __tracebackhide__ = True
         try:
             return (yield)
         finally:
@@ -63,6 +66,14 @@ class DirectCost:
         suffix = f" ({self._suffix[1]})"
         return category, letter, (word[0] + suffix, word[1]) if isinstance(word, tuple) else word + suffix
 
+    def _price_or_doubt(self, report: pytest.TestReport, run: TestRun) -> None:
+        try:
+            self._price(report, run)
+        except Exception as error:
+            if must_raise():
+                raise
+            self._presenter.collector.errors.append(f"price of {run.nodeid}: {type(error).__name__}: {error}")
+
     def _price(self, report: pytest.TestReport, run: TestRun) -> None:
         from pytest_aifootprint.reports import formatting
 
@@ -71,10 +82,10 @@ class DirectCost:
         if run.calls:
             mark = "~" if direct.provisional else ""
             self._suffix = (report, mark + formatting.suffix(direct.carbon.total))
-        verdicts = self._verdicts(run, direct)
+        verdicts = verdicts_on(presenter, run, direct)
         if not verdicts:
             return
-        presenter.test_verdicts[run.worker, run.nodeid] = verdicts
+        presenter.test_verdicts[run.worker, run.index] = verdicts
         over = [v for v in verdicts if presenter.fails(v)]
         if over:
             presenter.failed_limits = True
@@ -83,31 +94,60 @@ class DirectCost:
             report.longrepr = "\n".join(f"aifootprint: {v.message}" for v in over)
             report.sections.append((SECTION, "\n".join(_call_lines(direct))))
 
-    def _verdicts(self, run: TestRun, direct: Direct) -> tuple[Verdict, ...]:
-        presenter = self._presenter
-        limits = presenter.limits_of(run.marker)
-        live = marker_limits(run.marker, ())[1] if run.marker else None
-        calls = live_calls(direct.calls)
-        found = []
-        unpriced = sum(not c.impact.priced for c in direct.calls)
-        doubts = [f"{unpriced} AI calls could not be priced"] if unpriced else []
-        for limit in limits:
-            actual = measure(
-                limit,
-                carbon=direct.carbon,
-                energy=direct.energy,
-                water=direct.water,
-                tokens=direct.tokens,
-                calls=calls,
-            )
-            verdict = judge(limit, actual, presenter.settings.bound, run.nodeid, doubts)
-            found.append(with_message(verdict))
-        if live is False and calls:
-            first = next(c.call for c in direct.calls if c.call.realness == "live")
-            message = f"live=False, but {calls} live AI call(s) were made: {first.model or 'unknown model'}"
-            message += f" at {first.host}" if first.host else f" through {first.client}"
-            found.append(Verdict(run.nodeid, "live=False", "calls", 0.0, None, "central", "fail", message, message))
-        return tuple(found)
+
+def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Verdict, ...]:
+    """What the limits of a test say of its direct cost; a test without a call has none to hold against them."""
+    if not run.calls:
+        return ()
+    unpriced = sum(not c.impact.priced for c in direct.calls)
+    doubts = [f"{unpriced} AI calls could not be priced"] if unpriced else []
+    found = []
+    for limit in presenter.limits_of(run.marker):
+        actual = measure(
+            limit,
+            carbon=direct.carbon,
+            energy=direct.energy,
+            water=direct.water,
+            tokens=direct.tokens,
+            calls=live_calls(direct.calls),
+        )
+        found.append(with_message(judge(limit, actual, presenter.settings.bound, run.nodeid, doubts)))
+    return (*found, *_live_verdict(run))
+
+
+def verdicts_at_end(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
+    """What could not be said at the call report: of a test that had none, or that called a model in its teardown.
+
+    A test with limits that passed without calling a model is undecided: either its mark is wrong or the call was not
+    seen, and neither is a pass.
+    """
+    judged = (run.worker, run.index) in presenter.test_verdicts
+    if judged:
+        said = any(v.limit == LIVE for v in presenter.test_verdicts[run.worker, run.index])
+        return () if said else _live_verdict(run)
+    if run.calls:
+        limited = presenter.limits_of(run.marker) or _live_verdict(run)
+        return verdicts_on(presenter, run, presenter.pricing.direct(run)) if limited else ()
+    own_limits = marker_limits(run.marker, ())[0] if run.marker else ()
+    uses_ai = not presenter.collector.ai_fixtures.isdisjoint(run.users_of)
+    if not own_limits or uses_ai or run.outcome not in {"passed", "failed"}:
+        return ()
+    reason = "it is marked but made no AI call"
+    limit = own_limits[0]
+    message = f"{limit.text}: {reason}"
+    return (Verdict(run.nodeid, limit.text, limit.kind, limit.value, None, "central", "undecided", message, reason),)
+
+
+def _live_verdict(run: TestRun) -> tuple[Verdict, ...]:
+    if not run.marker or marker_limits(run.marker, ())[1] is not False:
+        return ()
+    live = [call for call in run.calls if call.realness == "live"]
+    if not live:
+        return ()
+    first, count = live[0], sum(call.count for call in live)
+    message = f"{LIVE}, but {count} live AI call(s) were made: {first.model or 'unknown model'}"
+    message += f" at {first.host}" if first.host else f" through {first.client}"
+    return (Verdict(run.nodeid, LIVE, "calls", 0.0, None, "central", "fail", message, message),)
 
 
 def _call_lines(direct: Direct) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from pytest_aifootprint.meters.contract import Selection
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.session.parts import RunningPart
 from pytest_aifootprint.timeline.busy import busy_reader
 from pytest_aifootprint.timeline.sampler import Sampler
@@ -26,7 +26,7 @@ class Machine:
         self.selection = selection
         self.sampler = Sampler(selection.counters, busy_reader(selection.recorded_busy), self._tick)
         self._part: RunningPart | None = None
-        self._started_ns = time.monotonic_ns()
+        self._started_ns = REAL.monotonic_ns()
         self._ended_ns = 0
 
     def start(self, part: RunningPart | None = None) -> None:
@@ -35,7 +35,7 @@ class Machine:
             self._part = part
             sampler = self.sampler
             part.clock.watch_threads(lambda: sampler.cpu_ns)
-        self._started_ns = time.monotonic_ns()
+        self._started_ns = REAL.monotonic_ns()
         self.sampler.start()
 
     def stop(self) -> None:
@@ -43,7 +43,7 @@ class Machine:
         if self._ended_ns:
             return
         self.sampler.stop()
-        self._ended_ns = time.monotonic_ns()
+        self._ended_ns = REAL.monotonic_ns()
         for meter in self.selection.counters:
             meter.close()
 
@@ -54,7 +54,7 @@ class Machine:
         return MachineData(
             selection=self.selection,
             busy=self.sampler.busy,
-            duration_s=((self._ended_ns or time.monotonic_ns()) - self._started_ns) / 1e9,
+            duration_s=((self._ended_ns or REAL.monotonic_ns()) - self._started_ns) / 1e9,
             counters=tuple(self.sampler.readings.values()),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_aifootprint.meters.contract import Selection
 
 SESSION = "aifootprint-session"
+# Options of pytest under which no test runs: nothing to meter, no report to overwrite, no gate.
+NO_TEST_RUNS = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test", "cacheshow")
 
 
 class Metering:
@@ -33,6 +36,8 @@ class Metering:
         self.recorder = recorder
         self.seams = seams
         self.role: Any = None
+        # Tests change the environment; what it says about this machine is what it said at the start.
+        self.environ = dict(os.environ)
 
     @classmethod
     def arm(cls, config: pytest.Config, settings: Settings) -> Metering:
@@ -70,13 +75,14 @@ class Metering:
 
         settings = self.settings
         probe_reports(settings)
-        grid = declared_grid(config, settings)
+        grid = declared_grid(config, settings, self.environ)
         models = declared_models(settings)
-        selection = declared_selection(settings)
-        if config.option.collectonly:
+        selection = declared_selection(settings, self.environ)
+        if any(getattr(config.option, mode, None) for mode in NO_TEST_RUNS):
             self.disarm()
             return None
-        presenter = Presenter(config, settings, selection, Pricing(grid, models, selection))
+        pricing = Pricing(grid, models, selection, self.environ)
+        presenter = Presenter(config, settings, selection, pricing, self.environ)
         option = config.option
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
             self.disarm()
@@ -97,7 +103,7 @@ def probe_reports(settings: Settings) -> None:
             raise value.error(str(error)) from None
 
 
-def declared_grid(config: pytest.Config, settings: Settings) -> Grid | None:
+def declared_grid(config: pytest.Config, settings: Settings, environ: Mapping[str, str]) -> Grid | None:
     """The grid that somebody named; None to look it up when it is needed. Raises UsageError for an unknown zone."""
     text = settings.grid.text
     if text is None:
@@ -107,7 +113,7 @@ def declared_grid(config: pytest.Config, settings: Settings) -> Grid | None:
     from pytest_aifootprint.impacts import resolve_grid
 
     try:
-        return resolve_grid(text, os.environ)
+        return resolve_grid(text, environ)
     except ValueError as error:
         raise settings.grid.error(str(error)) from None
 
@@ -127,7 +133,7 @@ def declared_models(settings: Settings) -> dict[str, ModelOverride]:
     return models
 
 
-def declared_selection(settings: Settings) -> Selection:
+def declared_selection(settings: Settings, environ: Mapping[str, str]) -> Selection:
     """The meters of this machine, as declared. Raises UsageError for a hardware table that cannot be used."""
     from pytest_aifootprint.meters.hardware import validate_hardware
     from pytest_aifootprint.meters.selection import select
@@ -137,6 +143,6 @@ def declared_selection(settings: Settings) -> Selection:
     except ValueError as error:
         raise option_error("[tool.aifootprint.hardware]", settings.tables_origin, str(error)) from None
     try:
-        return select(environ=os.environ, hardware=hardware, recorded=settings.recorded_meter)
+        return select(environ=environ, hardware=hardware, recorded=settings.recorded_meter)
     except (ValueError, OSError) as error:
         raise option_error("recorded meter", "environment PYTEST_AIFOOTPRINT_RECORDED_METER", str(error)) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.meters.boot import boot_id
 from pytest_aifootprint.options import MARKER, option_error
 from pytest_aifootprint.options.marks import marker_limits
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.clock import EdgeClock
 from pytest_aifootprint.session.runner import TestRunner
@@ -44,9 +44,10 @@ class RunningPart:
         """Start this process's clock: metering begins here."""
         self.recorder = recorder
         self.seams = seams
-        self.lane = Lane(worker, boot_id(), start_ns=time.monotonic_ns())
+        self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
         self.clock = EdgeClock(CpuTree().now_ns)
         self.runner: TestRunner | None = None
+        self.markers: Markers | None = None
         self._config: pytest.Config | None = None
         self._seams_at_end: dict[str, str] | None = None
 
@@ -60,14 +61,15 @@ class RunningPart:
         self._config = config
         self.runner = TestRunner(self.lane, self.clock, self.recorder, on_test, on_report)
         config.pluginmanager.register(self.runner, RUNNER)
-        config.pluginmanager.register(Markers(self.runner), "aifootprint-markers")
+        self.markers = Markers(self.runner, in_worker=hasattr(config, "workerinput"))
+        config.pluginmanager.register(self.markers, "aifootprint-markers")
 
     def end(self) -> None:
         """No more tests: close the lane, undo the patches. May be called twice."""
         if self._seams_at_end is not None:
             return
         self.recorder.flush(None)
-        self.lane.end_ns = time.monotonic_ns()
+        self.lane.end_ns = REAL.monotonic_ns()
         self.lane.plugin_ns = self.clock.own_ns()
         self._seams_at_end = self.seams.status()
         self.seams.disarm()
@@ -94,17 +96,29 @@ class RunningPart:
 class Markers:
     """Reads the ``aifootprint`` marks once the tests are known, so that no test pays for it while it runs."""
 
-    def __init__(self, runner: TestRunner) -> None:
+    def __init__(self, runner: TestRunner, *, in_worker: bool = False) -> None:
         """Take the runner that wants them."""
         self._runner = runner
+        self._in_worker = in_worker
+        self.usage_error: str | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Merge each test's marks, the nearest winning.
 
         Raises:
-            pytest.UsageError: for a mark that cannot be read, before any test runs.
+            pytest.UsageError: for a mark that cannot be read, before any test runs. An error in a worker would reach
+                nobody: there the tests are taken away, and the controller says why.
         """
+        try:
+            self._merge(items)
+        except pytest.UsageError as error:
+            if not self._in_worker:
+                raise
+            self.usage_error = str(error)
+            items.clear()
+
+    def _merge(self, items: list[pytest.Item]) -> None:
         known: dict[int, None] = {}
         for item in items:
             marks = list(item.iter_markers(MARKER))
@@ -118,5 +132,6 @@ class Markers:
                     except ValueError as error:
                         raise option_error(f"@pytest.mark.{MARKER}", f"mark of {item.nodeid}", str(error)) from None
                     known[id(mark)] = None
-                merged.update(mark.kwargs)
+                # Only what survives the wire between workers; marker_limits reads numbers and text alike.
+                merged |= {k: v if isinstance(v, (bool, int)) else str(v) for k, v in mark.kwargs.items()}
             self._runner.markers[item] = merged

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,6 +14,7 @@ from pytest_aifootprint.budgets import Limit
 from pytest_aifootprint.meters.contract import Selection
 from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.session.machine import Machine
 from pytest_aifootprint.session.parts import must_raise
@@ -33,20 +33,29 @@ class Presenter:
         footprint: the finished run; None until the session ends.
     """
 
-    def __init__(self, config: pytest.Config, settings: Settings, selection: Selection, pricing: Pricing) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        selection: Selection,
+        pricing: Pricing,
+        environ: Mapping[str, str],
+    ) -> None:
         """Take the meters; the role starts them."""
+        self._environ = environ
+        self._pid = REAL.getpid()
         self.config = config
         self.settings = settings
         self.pricing = pricing
         self.collector = Collector(keep_all=settings.tests == "all")
         self.machine = Machine(selection)
         self.footprint: RunFootprint | None = None
-        self.test_verdicts: dict[tuple[str, str], tuple[Verdict, ...]] = {}
+        self.test_verdicts: dict[tuple[str, int], tuple[Verdict, ...]] = {}
         self.failed_limits = False
         self.before_build: list[Callable[[], None]] = []
         self._broken: str | None = None
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._started_ns = time.monotonic_ns()
+        self._started_ns = REAL.monotonic_ns()
 
     def limits_of(self, marker: Mapping[str, Any] | None) -> tuple[Limit, ...]:
         """The limits of a test: of its mark; else the default for every AI test."""
@@ -58,12 +67,23 @@ class Presenter:
             return (*limits, default)
         return limits
 
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Price, judge, write the reports; set the exit status where pytest would have said 0."""
+        """Price, judge, write the reports; set the exit status where pytest would have said 0.
+
+        Last, because after an interrupt pytest tears down what is left in its own hook of this name.
+        """
+        if REAL.getpid() != self._pid:
+            return  # a child that a test forked and that ran on into pytest's end: the report is the parent's
         self.machine.stop()
         try:
             for prepare in self.before_build:
                 prepare()
+            if self.collector.usage_error is not None:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+                sys.stderr.write(f"ERROR: {self.collector.usage_error}\n")
+                return
+            self._judge_what_is_left()
             self.footprint = self._build()
             self._write_reports(self.footprint)
         except Exception as error:  # an error of ours must not change a run; the gate fails closed below
@@ -84,6 +104,8 @@ class Presenter:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary; nothing here may raise, it would eat pytest's own last line."""
+        if self.collector.usage_error is not None:
+            return
         try:
             if self.footprint is None:
                 terminalreporter.section("AI footprint")
@@ -96,6 +118,16 @@ class Presenter:
             if must_raise():
                 raise
             terminalreporter.write_line(f"aifootprint: summary not printed: {type(error).__name__}: {error}", red=True)
+
+    def _judge_what_is_left(self) -> None:
+        """Limits of tests that had no call report (skipped in set-up), and live calls that came after it."""
+        from pytest_aifootprint.session.direct import verdicts_at_end
+
+        for run in self.collector.tests:
+            verdicts = verdicts_at_end(self, run)
+            if verdicts:
+                before = self.test_verdicts.get((run.worker, run.index), ())
+                self.test_verdicts[run.worker, run.index] = (*before, *verdicts)
 
     def fails(self, verdict: Verdict) -> bool:
         """Whether a verdict fails the build, or its test."""
@@ -112,11 +144,11 @@ class Presenter:
 
         info = RunInfo(
             started_at=self._started_at,
-            duration_s=(time.monotonic_ns() - self._started_ns) / 1e9,
+            duration_s=(REAL.monotonic_ns() - self._started_ns) / 1e9,
             python=sys.version.split()[0],
             pytest=pytest.__version__,
-            ci=ci_environment(),
-            commit=commit(self.config.rootpath),
+            ci=ci_environment(self._environ),
+            commit=commit(self.config.rootpath, self._environ),
             rows=self.settings.tests,
         )
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,8 +35,15 @@ class Direct:
 class Pricing:
     """Made once by the process that prints; loads what it needs when first asked."""
 
-    def __init__(self, grid: Grid | None, models: Mapping[str, ModelOverride], selection: Selection) -> None:
-        """Take the declared grid of this machine, the user's own models and the meters."""
+    def __init__(
+        self,
+        grid: Grid | None,
+        models: Mapping[str, ModelOverride],
+        selection: Selection,
+        environ: Mapping[str, str],
+    ) -> None:
+        """Take the declared grid, the user's own models, the meters, and the environment as it was at the start."""
+        self._environ = environ
         self._grid = grid
         self._models = models
         self._selection = selection
@@ -47,7 +53,7 @@ class Pricing:
         """The impact model."""
         from pytest_aifootprint.impacts import Pricer, resolve_grid
 
-        return Pricer(self._grid or resolve_grid(None, os.environ), self._models)
+        return Pricer(self._grid or resolve_grid(None, self._environ), self._models)
 
     def direct(self, run: TestRun) -> Direct:
         """The direct cost of a test so far (method: section 2, "when it is known")."""

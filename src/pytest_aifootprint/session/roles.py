@@ -59,7 +59,7 @@ class Single:
         part.end()
         collector = self.presenter.collector
         collector.seams[part.lane.worker] = part.seams_status()
-        collector.errors += part.recorder.errors
+        collector.errors += [*part.recorder.errors, *part.clock.errors]
         collector.unowned += part.recorder.unowned
 
 

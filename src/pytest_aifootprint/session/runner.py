@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
@@ -12,9 +11,11 @@ import pytest
 from pytest_aifootprint.attribution.fixtures import FixtureKey
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.detection.recorder import Owner, Recorder
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import FixtureWindow, TestRun, book
 from pytest_aifootprint.session.clock import EdgeClock
 
+_PARAM_LENGTH = 60
 _PHASE = {"setup": 0, "call": 1, "teardown": 2}
 
 
@@ -52,18 +53,19 @@ class TestRunner:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """The whole of a test, all attempts: entered once."""
-        own = time.thread_time_ns()
+        __tracebackhide__ = True
+        own = REAL.thread_time_ns()
         recorder = self.recorder
         run = self.run = TestRun(self._owner(), item.nodeid, self.lane.worker)
         run.marker = self.markers.get(item)
         recorder.current = run
         recorder.context.set(run)
-        self.clock.plugin_ns += time.thread_time_ns() - own
+        self.clock.plugin_ns += REAL.thread_time_ns() - own
         self._edge = self.clock.edge()
         try:
             return (yield)
         finally:
-            own = time.thread_time_ns()
+            own = REAL.thread_time_ns()
             recorder.flush(run)
             run.closed = True
             run.tally.clear()
@@ -72,14 +74,14 @@ class TestRunner:
             self._stack.clear()
             book(self.lane, run)
             self.on_test(run)
-            self.clock.plugin_ns += time.thread_time_ns() - own
+            self.clock.plugin_ns += REAL.thread_time_ns() - own
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """The edge that ends a phase, taken before a traceback is rendered. A subtest ends a part of the call phase."""
         t0, c0 = self._edge
         self._edge = t1, c1 = self.clock.edge()
-        own = time.thread_time_ns()
+        own = REAL.thread_time_ns()
         run = self.run
         phase = _PHASE.get(call.when)
         if run is None or phase is None:
@@ -91,7 +93,7 @@ class TestRunner:
             self.recorder.flush(run)
             run.phase = "setup"
         run.edges += (run.attempt, phase, t0, t1, c0, c1)
-        self.clock.plugin_ns += time.thread_time_ns() - own
+        self.clock.plugin_ns += REAL.thread_time_ns() - own
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -122,7 +124,10 @@ class TestRunner:
             outcome = "xpassed" if outcome == "passed" else "xfailed"
         attempt = getattr(report, "rerun", None)
         number = run.attempt if attempt is None else attempt + 1
-        run.outcomes.append((number, _PHASE[report.when], outcome))
+        phase = _PHASE.get(report.when)
+        if phase is None:
+            return
+        run.outcomes.append((number, phase, outcome))
         if self.on_report is not None:
             self.on_report(report, run)
 
@@ -132,9 +137,9 @@ class TestRunner:
 
     def pause(self, work: Callable[[], None]) -> None:
         """Do our own work between two phases: its CPU and wall time are in no window."""
-        own = time.thread_time_ns()
+        own = REAL.thread_time_ns()
         work()
-        self.clock.plugin_ns += time.thread_time_ns() - own
+        self.clock.plugin_ns += REAL.thread_time_ns() - own
         self._edge = self.clock.edge()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -142,10 +147,10 @@ class TestRunner:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
         """The set-up of a fixture of wider than function scope is a window of its own."""
+        __tracebackhide__ = True
         if fixturedef.scope == "function" or self.run is None:
             return (yield)
-        param = str(getattr(request, "param_index", "")) if hasattr(request, "param") else ""
-        key = FixtureKey(fixturedef.baseid, fixturedef.argname, param)
+        key = FixtureKey(fixturedef.baseid, fixturedef.argname, _param_of(request))
         self._shared[fixturedef] = key
         if key not in self.run.users_of:
             self.run.users_of.append(key)
@@ -198,3 +203,17 @@ class TestRunner:
     def _owner(self) -> int:
         self._owners += 1
         return self._owners - 1
+
+
+def _param_of(request: pytest.FixtureRequest) -> str:
+    """What tells the instances of a parametrised fixture apart, the same on every worker; "" without a parameter.
+
+    The index alone does not: two modules may each give a session fixture their own first parameter.
+    """
+    if not hasattr(request, "param"):
+        return ""
+    index = getattr(request, "param_index", 0)
+    if isinstance(request.param, (str, int, float, bool, bytes, type(None))):
+        text = str(request.param)
+        return text if len(text) <= _PARAM_LENGTH else f"{text[:_PARAM_LENGTH]}…{index}"
+    return str(index)

@@ -34,7 +34,10 @@ class Worker:
         # A call report carries what is known so far: the controller judges limits on it. The teardown report carries
         # everything; after a rerun a later one replaces it.
         if report.when == "teardown" or (report.when == "call" and run.calls):
-            setattr(report, ATTRIBUTE, run.to_wire())
+            try:
+                setattr(report, ATTRIBUTE, run.to_wire())
+            except (TypeError, ValueError) as error:
+                self.part.recorder.error(f"record of {run.nodeid}", error)
             if report.when == "teardown":
                 self._sent = run
 
@@ -45,8 +48,9 @@ class Worker:
         # The controller books the spans from the record; here they would only grow.
         del self.part.lane.flat_spans[:]
 
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Send this process's totals; a plain hook, since xdist sends the output in a wrapper around it."""
+        """Send this process's totals: after pytest's own last teardowns, inside of xdist's wrapper."""
         part = self.part
         if self._sampler is not None:
             self._sampler.stop()
@@ -59,8 +63,9 @@ class Worker:
             "plugin_ns": lane.plugin_ns,
             "ticks": lane.flat_ticks.tolist(),
             "seams": part.seams_status(),
-            "errors": list(part.recorder.errors),
+            "errors": [*part.recorder.errors, *part.clock.errors],
             "unowned": [c.to_wire() for c in part.recorder.unowned],
             "unsent": self._unsent,
+            "usage_error": part.markers.usage_error if part.markers is not None else None,
         }
         self.config.workeroutput[OUTPUT] = output  # type: ignore[attr-defined]

@@ -22,6 +22,7 @@ from pytest_aifootprint.attribution import cputree, portable, proc
 from pytest_aifootprint.attribution.cputree import CpuTree
 from pytest_aifootprint.attribution.proc import Descendant, Key, Stat
 from pytest_aifootprint.quantities import Basis
+from pytest_aifootprint.quantities.unfaked import REAL
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="CPU clocks of other processes are Linux's"
@@ -441,7 +442,7 @@ class Scripted:
         monkeypatch.setattr(proc, "stat", self.stat)
         monkeypatch.setattr(proc, "last_pid", self.last_pid)
         monkeypatch.setattr(cputree, "_reaped_ns", lambda: self.reaped_ns)
-        monkeypatch.setattr(time, "process_time_ns", lambda: 0)
+        monkeypatch.setattr(REAL, "process_time_ns", lambda: 0)
         self.tree = CpuTree()
         self.tree._has_children = lambda: True
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from time import monotonic_ns
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.http.decoding import Decoder, decoders, through
@@ -11,6 +10,7 @@ from pytest_aifootprint.detection.providers.asking import Asked
 from pytest_aifootprint.detection.providers.body import Body
 from pytest_aifootprint.detection.providers.usage import Usage
 from pytest_aifootprint.detection.recorder import Recorder
+from pytest_aifootprint.quantities.unfaked import REAL
 
 LIVE, REPLAYED, MOCKED = "live", "replayed", "mocked"
 
@@ -56,7 +56,7 @@ class Exchange:
         self.replayer: str | None = None
         self.realness = MOCKED
         self.status: int | str = "error"
-        self._started_ns = monotonic_ns()
+        self._started_ns = REAL.monotonic_ns()
 
     @property
     def owner_key(self) -> int:
@@ -107,7 +107,7 @@ class Exchange:
         """Record the call with what is known. May be called twice, from two threads; the second does nothing."""
         if not self._finish_once.acquire(blocking=False):
             return
-        ended_ns = monotonic_ns()
+        ended_ns = REAL.monotonic_ns()
         self._recorder.done(self)
         usage, streamed = Usage(), False
         try:

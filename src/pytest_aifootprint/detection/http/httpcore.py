@@ -19,6 +19,7 @@ def _sync(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     inside = arming.exchange
 
     def handle_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         if arming.active and (exchange := inside.get()) is not None:
             exchange.wired = True
         return original(connection, *args, **kwargs)
@@ -30,6 +31,7 @@ def _async(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     inside = arming.exchange
 
     async def handle_async_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         if arming.active and (exchange := inside.get()) is not None:
             exchange.wired = True
         return await original(connection, *args, **kwargs)

@@ -84,6 +84,7 @@ def _sync(outer: _Outer, original: Callable[..., Any]) -> Callable[..., Any]:
     inside = arming.exchange
 
     def send(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         if not arming.active:
             return original(client, *args, **kwargs)
         exchange = outer.begin(args, kwargs)
@@ -110,6 +111,7 @@ def _async(outer: _Outer, original: Callable[..., Any]) -> Callable[..., Any]:
     inside = arming.exchange
 
     async def send(client: Any, /, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         if not arming.active:
             return await original(client, *args, **kwargs)
         exchange = outer.begin(args, kwargs)

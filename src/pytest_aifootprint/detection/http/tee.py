@@ -32,6 +32,7 @@ class SyncTee(_Tee):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
+        __tracebackhide__ = True
         exchange = self._exchange
         abandoned = True
         try:
@@ -44,6 +45,7 @@ class SyncTee(_Tee):
 
     def close(self) -> None:
         """Close the wrapped stream; the answer ends here, read to its end or not."""
+        __tracebackhide__ = True
         try:
             self._stream.close()
         finally:
@@ -56,6 +58,7 @@ class AsyncTee(_Tee):
     __slots__ = ()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        __tracebackhide__ = True
         exchange = self._exchange
         abandoned = True
         stream = self._stream.__aiter__()
@@ -71,6 +74,7 @@ class AsyncTee(_Tee):
 
     async def aclose(self) -> None:
         """Close the wrapped stream; the answer ends here, read to its end or not."""
+        __tracebackhide__ = True
         try:
             await self._stream.aclose()
         finally:

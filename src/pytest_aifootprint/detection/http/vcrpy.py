@@ -13,6 +13,7 @@ def _playing(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]
     inside = arming.exchange
 
     def play_response(cassette: Any, /, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         response = original(cassette, *args, **kwargs)
         if arming.active and (exchange := inside.get()) is not None:
             exchange.replayer = "vcrpy"

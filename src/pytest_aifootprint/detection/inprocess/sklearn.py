@@ -90,6 +90,7 @@ class _Estimators:
         arming, nesting = self._arming, self._arming.nesting
 
         def __call__(task: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - its name is the language's
+            __tracebackhide__ = True
             if nesting.depth or not self.roots or not arming.active:
                 return original(task, *args, **kwargs)
             try:
@@ -112,6 +113,7 @@ class _Estimators:
             nesting = self._arming.nesting
 
             def call(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
                 if nesting.depth != 1:
                     return function(*args, **kwargs)
                 with self._lock:

@@ -8,7 +8,6 @@ Silent for functional code, and for ``.forward()`` called by hand.
 from __future__ import annotations
 
 import threading
-from time import monotonic_ns
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -17,6 +16,7 @@ from pytest_aifootprint.detection.inprocess.rows import Place, Rows, batch
 from pytest_aifootprint.detection.inprocess.watching import outermost
 from pytest_aifootprint.detection.patching import Arming
 from pytest_aifootprint.detection.recorder import Recorder
+from pytest_aifootprint.quantities.unfaked import REAL
 
 
 class _Networks:
@@ -125,7 +125,7 @@ class _Watch(threading.local):
         """An optimizer has taken a step: what was undecided was training."""
         held, self.undecided = self.undecided, None
         if held is None or not held.settle("training", 1):
-            now_ns = monotonic_ns()
+            now_ns = REAL.monotonic_ns()
             self.rows.add("training", None, now_ns, now_ns)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic_ns
 from typing import Any, Protocol
 
 from pytest_aifootprint.detection.patching import Arming
+from pytest_aifootprint.quantities.unfaked import REAL
 
 
 class Count(Protocol):
@@ -21,17 +21,18 @@ def outermost(arming: Arming, where: str, original: Callable[..., Any], count: C
     nesting = arming.nesting
 
     def call(model: Any, /, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         if nesting.depth or not arming.active:
             return original(model, *args, **kwargs)
         failed = True
-        started_ns = monotonic_ns()
+        started_ns = REAL.monotonic_ns()
         try:
             nesting.depth = 1
             result = original(model, *args, **kwargs)
             failed = False
             return result
         finally:
-            ended_ns = monotonic_ns()
+            ended_ns = REAL.monotonic_ns()
             try:
                 count(model, args, started_ns, ended_ns, failed=failed)
             except Exception as error:  # noqa: BLE001 - watching never raises into the watched call

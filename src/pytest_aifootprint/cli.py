@@ -168,7 +168,10 @@ def show(findings: Mapping[str, Any], console: Console) -> None:
     nothing = [("none", "no library that we know is installed")]
     lines("AI libraries whose calls would be seen", libraries["watched"] or nothing)
     if libraries["not_watched_yet"]:
-        lines("Installed, but calls through them are not seen yet", libraries["not_watched_yet"])
+        lines(
+            "Installed (some by this plugin itself), but calls through them are not seen yet",
+            libraries["not_watched_yet"],
+        )
 
 
 def _declared_hardware(project: Path) -> Mapping[str, object]:

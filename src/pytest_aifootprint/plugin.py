@@ -45,6 +45,14 @@ def pytest_configure(config: pytest.Config) -> None:
         metering.start(config)
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """A limit on the command line without the switch would be a gate that is not there: say so."""
+    given = [name for name, value in vars(config.option).items() if name.startswith("aifootprint_") and value]
+    if given and METERING not in config.stash:
+        return f"aifootprint: metering is off, --{given[0].replace('_', '-')} has no effect; add --aifootprint"
+    return None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Undo every patch, also when the run broke off."""
     metering = config.stash.get(METERING, None)

@@ -268,7 +268,7 @@ def test_a_marked_test_without_a_call_is_never_a_pass(pytester: pytest.Pytester,
         """
         import pytest
 
-        @pytest.mark.aifootprint(live=False)
+        @pytest.mark.aifootprint
         def test_silent():
             pass
         """

@@ -210,3 +210,33 @@ def test_the_settings_of_a_run_do_not_depend_on_the_working_directory(
     result = suite.runpytest_inprocess("--aifootprint", "--aifootprint-report=json:here.json", str(suite.path))
     result.assert_outcomes(passed=1)
     assert (tmp_path / "here.json").is_file()
+
+
+def test_a_limit_without_the_switch_is_said_to_have_no_effect(suite: pytest.Pytester) -> None:
+    result = suite.runpytest("--aifootprint-budget=1 ugCO2e")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["aifootprint: metering is off, --aifootprint-budget has no effect; add --aifootprint"])
+    suite.runpytest().stdout.no_fnmatch_line("aifootprint: metering*")
+
+
+def test_a_report_that_cannot_be_written_in_the_end_is_said_on_stderr(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pytest_aifootprint.reports.json_report.write", full)
+    result = suite.runpytest("--aifootprint", "--aifootprint-report=json:r.json", "-q")
+    result.assert_outcomes(passed=1)
+    result.stderr.fnmatch_lines(["aifootprint: report not written: json:*r.json: No space left on device"])
+
+
+def test_a_mocked_call_has_no_notice_about_numbers_that_it_does_not_have(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(aifootprint):
+            aifootprint.record_call(model="nobody-knows", realness="mocked")
+        """
+    )
+    data = report(pytester)
+    assert {n["code"] for n in data["notices"]} == {"grid-guessed"}

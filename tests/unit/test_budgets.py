@@ -92,7 +92,7 @@ def test_unknown_tokens_and_unknown_use_are_not_zero() -> None:
     assert measure(parse_limit("5 mL"), carbon=Carbon(), tokens=unknown, **nothing) is None
 
 
-@pytest.mark.parametrize("text", ["use 5 g", "usage: 5 g", "use:", ": 5 g", "5"])
+@pytest.mark.parametrize("text", ["use 5 g", "usage: 5 g", "use:", ": 5 g", "5", "use: 5 tokens", "use: 1 Wh"])
 def test_what_is_no_limit_says_what_is_valid(text: str) -> None:
     with pytest.raises(UnitError, match="valid:"):
         parse_limit(text)

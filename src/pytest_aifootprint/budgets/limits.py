@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_aifootprint.quantities import parse_amount
+from pytest_aifootprint.quantities import UnitError, parse_amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ def parse_limit(text: str) -> Limit:
     """
     use_only = is_use_only(text)
     amount = parse_amount(text.partition(":")[2] if use_only else text)
+    if use_only and amount.kind != "carbon_g":
+        raise UnitError(f'{text!r}: only carbon has shares that "use:" leaves out; valid: "use: 5 gCO2e"')
     return Limit(amount.kind, amount.value, text.strip(), use_only)
 
 

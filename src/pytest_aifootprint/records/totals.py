@@ -116,9 +116,15 @@ def run_notices(
     return tuple(found)
 
 
+TAKEN_AS = ("unknown-transport", "unknown-server")
+
+
 def call_notices(priced: CallFootprint) -> tuple[Notice, ...]:
     """What a reader has to know about a call: of its price, and of what could not be seen of it."""
     call = priced.call
+    if call.realness == "mocked":
+        # Nothing ran: what is unknown about it changes no number, except whether it really was mocked.
+        return tuple(Notice(c, f"{call.host or call.client}: {meaning(c)}") for c in call.notices if c in TAKEN_AS)
     said = {notice.code for notice in priced.impact.notices}
     where = call.host or call.client
     seen = (Notice(code, f"{where}: {meaning(code)}") for code in call.notices if code not in said)

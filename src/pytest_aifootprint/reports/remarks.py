@@ -62,7 +62,9 @@ def _held(verdict: Verdict) -> str:
     share = actual / verdict.limit_value if verdict.limit_value else 0.0
     remarks = [formatting.percent(share)] if 0 < share < FAR_OVER else []
     remarks += [f"{verdict.bound} end"] if verdict.bound != "central" else []
-    held = formatting.held_against(actual, verdict.limit_value, kind)
+    # A count is exact: rounded, a value over its limit could read as the limit itself.
+    exact = f"{actual:.0f} of {verdict.limit_value:.0f}"
+    held = exact if kind is formatting.COUNT else formatting.held_against(actual, verdict.limit_value, kind)
     counted = f" {verdict.unit}" if kind is formatting.COUNT else ""
     remark = f" ({', '.join(remarks)})" if remarks else ""
     return f"{subject.strip()}{colon} {held}{counted}{remark}".strip()

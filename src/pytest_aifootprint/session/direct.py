@@ -128,9 +128,9 @@ def verdicts_at_end(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
     if run.calls:
         limited = presenter.limits_of(run.marker) or _live_verdict(run)
         return verdicts_on(presenter, run, presenter.pricing.direct(run)) if limited else ()
-    own_limits = marker_limits(run.marker, ())[0] if run.marker else ()
+    own_limits, live = marker_limits(run.marker, ()) if run.marker else ((), None)
     uses_ai = not presenter.collector.ai_fixtures.isdisjoint(run.users_of)
-    if not own_limits or uses_ai or run.outcome not in {"passed", "failed"}:
+    if not own_limits or live is False or uses_ai or run.outcome not in {"passed", "failed"}:
         return ()
     reason = "it is marked but made no AI call"
     limit = own_limits[0]
@@ -145,9 +145,9 @@ def _live_verdict(run: TestRun) -> tuple[Verdict, ...]:
     if not live:
         return ()
     first, count = live[0], sum(call.count for call in live)
-    message = f"{LIVE}, but {count} live AI call(s) were made: {first.model or 'unknown model'}"
-    message += f" at {first.host}" if first.host else f" through {first.client}"
-    return (Verdict(run.nodeid, LIVE, "calls", 0.0, None, "central", "fail", message, message),)
+    reason = f"{count} live AI {'call was' if count == 1 else 'calls were'} made: {first.model or 'unknown model'}"
+    reason += f" at {first.host}" if first.host else f" through {first.client}"
+    return (Verdict(run.nodeid, LIVE, "calls", 0.0, None, "central", "fail", f"{LIVE}, but {reason}", reason),)
 
 
 def _call_lines(direct: Direct) -> list[str]:

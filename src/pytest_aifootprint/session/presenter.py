@@ -177,4 +177,5 @@ class Presenter:
                 REPORTS[kind].write(run, path)
             except OSError as error:
                 notice = Notice("report-not-written", f"{kind}:{path}: {error.strerror or error}")
+                sys.stderr.write(f"aifootprint: report not written: {notice.message}\n")
                 self.footprint = replace(self.footprint or run, notices=(*run.notices, notice))

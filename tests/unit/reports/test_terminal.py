@@ -295,7 +295,7 @@ def test_failed_tests_are_capped() -> None:
     ("verdict", "text"),
     [
         (Verdict("run", "2k tokens", "tokens", 2000, Range(48_321.0), "central", "fail", ""),
-         "48 k of 2 k tokens (2400 %): fail"),
+         "48321 of 2000 tokens (2400 %): fail"),
         (Verdict("run", "20 J", "energy_j", 20, Range(3.0), "central", "pass", ""),
          "0.83 mWh of 5.55556 mWh (15 %): pass"),
         (Verdict("run", "1 L", "water_l", 1, Range(0.002), "low", "pass", ""),

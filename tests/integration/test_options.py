@@ -240,3 +240,14 @@ def test_a_mocked_call_has_no_notice_about_numbers_that_it_does_not_have(pyteste
     )
     data = report(pytester)
     assert {n["code"] for n in data["notices"]} == {"grid-guessed"}
+
+
+def test_an_unknown_model_is_said_to_be_priced_by_its_class(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(aifootprint):
+            aifootprint.record_call(model="nobody-knows", provider="openai", input_tokens=10, output_tokens=10)
+        """
+    )
+    result = pytester.runpytest("--aifootprint")
+    result.stdout.fnmatch_lines(["basis*assumed (class*", "notice*nobody-knows*(unknown-model)"])

@@ -12,6 +12,7 @@ from pytest_aifootprint.reports import formatting
 LOCAL_DOMAINS = ("cpu", "ram", "gpu")
 MOST_GRIDS = 5
 LONGEST_SOURCE = 24
+CLASS_RANGES = ("unknown-model", "unknown-tokens")
 # "waiting" is armed as soon as the library is imported.
 SEEING = ("armed", "waiting")
 
@@ -64,7 +65,8 @@ def _sources(run: RunFootprint, kind: Basis) -> list[str]:
     names = dict.fromkeys(meter.name for meter in run.meters if meter.basis is kind)
     for call in calls(run):
         if call.impact.basis is kind and call.impact.energy_j is not None and call.impact.energy_j.central:
-            short = call.impact.source.split(",")[0].split(" (")[0].split(";")[0].strip()
+            by_class = any(notice.code in CLASS_RANGES for notice in call.impact.notices)
+            short = "class range" if by_class else call.impact.source.split(",")[0].split(" (")[0].split(";")[0].strip()
             if 0 < len(short) <= LONGEST_SOURCE:
                 names.setdefault(short)
     return list(names)[:3]

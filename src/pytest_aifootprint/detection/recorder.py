@@ -36,6 +36,8 @@ class Recorder:
         self.current: Owner | None = None
         self.unowned: list[AICall] = []
         self.errors: list[str] = []
+        # CPU that watching HTTP calls took, in ns: ours, not the test's. (In-process calls cost less than a clock.)
+        self.own_ns = 0
         self._unowned_tally: dict[tuple[object, ...], AICall] = {}
         self._pending: dict[int, tuple[Pending, Owner | None]] = {}
 

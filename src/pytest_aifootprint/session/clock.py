@@ -13,10 +13,16 @@ class EdgeClock:
     The lane's CPU clock is the process tree's CPU minus ours, so our own work is in no window (method: section 1).
     """
 
-    __slots__ = ("_last", "_own_threads_ns", "_tree_ns", "errors", "plugin_ns")
+    __slots__ = ("_detection_ns", "_last", "_own_threads_ns", "_tree_ns", "errors", "plugin_ns")
 
-    def __init__(self, tree_ns: Callable[[], int], own_threads_ns: Callable[[], int] | None = None) -> None:
-        """Take the tree's clock, and that of our own threads if there are any."""
+    def __init__(
+        self,
+        tree_ns: Callable[[], int],
+        own_threads_ns: Callable[[], int] | None = None,
+        detection_ns: Callable[[], int] | None = None,
+    ) -> None:
+        """Take the tree's clock, that of our own threads if there are any, and what detection used inside calls."""
+        self._detection_ns = detection_ns
         self._tree_ns = tree_ns
         self._own_threads_ns = own_threads_ns
         self.plugin_ns = 0
@@ -34,7 +40,9 @@ class EdgeClock:
     def own_ns(self) -> int:
         """CPU ns that this plugin used so far, its threads included."""
         threads = self._own_threads_ns
-        return self.plugin_ns if threads is None else self.plugin_ns + threads()
+        detection = self._detection_ns
+        own = self.plugin_ns if detection is None else self.plugin_ns + detection()
+        return own if threads is None else own + threads()
 
     def watch_threads(self, own_threads_ns: Callable[[], int]) -> None:
         """From now on take the CPU of our own threads out, too."""

@@ -45,7 +45,7 @@ class RunningPart:
         self.recorder = recorder
         self.seams = seams
         self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
-        self.clock = EdgeClock(CpuTree().now_ns)
+        self.clock = EdgeClock(CpuTree().now_ns, detection_ns=lambda: recorder.own_ns)
         self.runner: TestRunner | None = None
         self.markers: Markers | None = None
         self._config: pytest.Config | None = None

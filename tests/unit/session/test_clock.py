@@ -29,3 +29,14 @@ def test_our_threads_are_taken_out_too() -> None:
 def test_the_wall_clock_is_monotonic() -> None:
     clock = EdgeClock(lambda: 0)
     assert clock.edge()[0] <= clock.edge()[0]
+
+
+def test_what_detection_used_inside_a_call_is_taken_out_too() -> None:
+    tree, detection = [1_000], [0]
+    clock = EdgeClock(lambda: tree[0], detection_ns=lambda: detection[0])
+    _, before = clock.edge()
+    tree[0] += 500
+    detection[0] += 60
+    _, after = clock.edge()
+    assert after - before == 440
+    assert clock.own_ns() == 60

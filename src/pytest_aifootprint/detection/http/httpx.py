@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,21 @@ from pytest_aifootprint.detection.http.realness import Judge
 from pytest_aifootprint.detection.http.tee import AsyncTee, SyncTee
 from pytest_aifootprint.detection.patching import Arming
 from pytest_aifootprint.detection.providers.asking import asked, could_ask
+from pytest_aifootprint.quantities.unfaked import REAL
+
+
+def _ours(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Account the CPU of a method of ``_Outer`` to us."""
+
+    @wraps(method)
+    def timed(outer: _Outer, *args: Any, **kwargs: Any) -> Any:
+        started_ns = REAL.thread_time_ns()
+        try:
+            return method(outer, *args, **kwargs)
+        finally:
+            outer.arming.recorder.own_ns += REAL.thread_time_ns() - started_ns
+
+    return timed
 
 
 class _Outer:
@@ -29,6 +45,7 @@ class _Outer:
         self.wire = {"httpx": "httpcore", "httpx2": "httpcore2"}[self.name]
         self.judge = Judge(OwnPorts())
 
+    @_ours
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
         """The exchange, or None for a request that is no AI call."""
         try:
@@ -50,6 +67,7 @@ class _Outer:
             self.arming.recorder.error(self.name, error)
             return None
 
+    @_ours
     def failed(self, exchange: Exchange, client: Any, args: tuple[Any, ...], kwargs: Any, error: BaseException) -> None:
         """There was no answer."""
         try:
@@ -60,6 +78,7 @@ class _Outer:
             self.arming.recorder.error(self.name, ours)
         exchange.finish(abandoned=False)
 
+    @_ours
     def answered(self, exchange: Exchange, client: Any, response: Any, *, is_async: bool) -> None:
         """There is one: read it if it is there, else watch it come."""
         try:

@@ -364,3 +364,25 @@ def test_calls_after_an_interrupt_are_said(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--aifootprint", f"--aifootprint-report=json:{path}")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "calls-outside-tests" in {n["code"] for n in json.loads(path.read_text())["notices"]}
+
+
+def test_a_limited_test_that_cannot_be_priced_is_no_pass(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_AIFOOTPRINT_RAISE")
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("mine")
+
+    monkeypatch.setattr("pytest_aifootprint.session.pricing.Pricing.direct", broken)
+    pytester.makepyfile(f"import pytest\n@pytest.mark.aifootprint(calls=3)\ndef test_it(aifootprint):\n    {CALL}\n")
+    result, data = run(pytester)
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+    assert [v["verdict"] for t in data["tests"] for v in t["verdicts"]] == ["undecided"]
+
+
+def test_a_judged_test_without_a_row_still_gates(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.xfail\ndef test_it(aifootprint):\n    {CALL}\n    assert False\n")
+    args = ("--aifootprint", "--aifootprint-test-budget=0 calls", "--aifootprint-tests=marked")
+    assert pytester.runpytest(*args).ret == 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_aifootprint.budgets import Limit
 from pytest_aifootprint.budgets.verdicts import judge, live_calls, measure
 from pytest_aifootprint.options.marks import marker_limits
 from pytest_aifootprint.records.model import Verdict
@@ -46,11 +47,11 @@ class DirectCost:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         """Judge the final call report; make the suffix for the status word."""
+        __tracebackhide__ = True
         if report.when == "call" and type(report) is pytest.TestReport and str(report.outcome) != "rerun":
             run = self._record_of(report)
             if run is not None and run.calls:
                 self._pause(lambda: self._price_or_doubt(report, run))
-        __tracebackhide__ = True
         try:
             return (yield)
         finally:
@@ -79,16 +80,13 @@ class DirectCost:
 
         presenter = self._presenter
         direct = presenter.pricing.direct(run)
-        if run.calls:
-            mark = "~" if direct.provisional else ""
-            self._suffix = (report, mark + formatting.suffix(direct.carbon.total))
+        mark = "~" if direct.provisional else ""
+        self._suffix = (report, mark + formatting.suffix(direct.carbon.total))
         verdicts = verdicts_on(presenter, run, direct)
         if not verdicts:
             return
         presenter.test_verdicts[run.worker, run.index] = verdicts
         over = [v for v in verdicts if presenter.fails(v)]
-        if over:
-            presenter.failed_limits = True
         if over and report.outcome == "passed" and not hasattr(report, "wasxfail"):
             report.outcome = "failed"
             report.longrepr = "\n".join(f"aifootprint: {v.message}" for v in over)
@@ -132,8 +130,16 @@ def verdicts_at_end(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
     uses_ai = not presenter.collector.ai_fixtures.isdisjoint(run.users_of)
     if not own_limits or live is False or uses_ai or run.outcome not in {"passed", "failed"}:
         return ()
-    reason = "it is marked but made no AI call"
-    limit = own_limits[0]
+    return _undecided(run, own_limits[0], "it is marked but made no AI call")
+
+
+def unpriced_verdict(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
+    """Of a limited test whose price failed: undecided, never a pass."""
+    limits = presenter.limits_of(run.marker)
+    return _undecided(run, limits[0], "it could not be priced") if limits else ()
+
+
+def _undecided(run: TestRun, limit: Limit, reason: str) -> tuple[Verdict, ...]:
     message = f"{limit.text}: {reason}"
     return (Verdict(run.nodeid, limit.text, limit.kind, limit.value, None, "central", "undecided", message, reason),)
 

@@ -51,7 +51,6 @@ class Presenter:
         self.machine = Machine(selection)
         self.footprint: RunFootprint | None = None
         self.test_verdicts: dict[tuple[str, int], tuple[Verdict, ...]] = {}
-        self.failed_limits = False
         self.before_build: list[Callable[[], None]] = []
         self._broken: str | None = None
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -90,7 +89,7 @@ class Presenter:
             if must_raise():
                 raise
             self._broken = f"{type(error).__name__}: {error}"
-        gated = bool(self.settings.budgets) or self.failed_limits
+        gated = bool(self.settings.budgets or self.settings.test_budget or self.test_verdicts)
         failed = self._broken is not None and gated
         if self.footprint is not None:
             failed = any(self.fails(v) for v in self._all_verdicts(self.footprint))
@@ -104,7 +103,7 @@ class Presenter:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary; nothing here may raise, it would eat pytest's own last line."""
-        if self.collector.usage_error is not None:
+        if self.collector.usage_error is not None or REAL.getpid() != self._pid:
             return
         try:
             if self.footprint is None:
@@ -121,10 +120,16 @@ class Presenter:
 
     def _judge_what_is_left(self) -> None:
         """Limits of tests that had no call report (skipped in set-up), and live calls that came after it."""
-        from pytest_aifootprint.session.direct import verdicts_at_end
+        from pytest_aifootprint.session.direct import unpriced_verdict, verdicts_at_end
 
         for run in self.collector.tests:
-            verdicts = verdicts_at_end(self, run)
+            try:
+                verdicts = verdicts_at_end(self, run)
+            except Exception as error:  # one test without a price must not take the verdicts of the others along
+                if must_raise():
+                    raise
+                self.collector.errors.append(f"limits of {run.nodeid}: {type(error).__name__}: {error}")
+                verdicts = unpriced_verdict(self, run)
             if verdicts:
                 before = self.test_verdicts.get((run.worker, run.index), ())
                 self.test_verdicts[run.worker, run.index] = (*before, *verdicts)
@@ -134,7 +139,8 @@ class Presenter:
         return verdict.verdict == "fail" or (verdict.verdict == "undecided" and self.settings.undecided == "fail")
 
     def _all_verdicts(self, run: RunFootprint) -> list[Verdict]:
-        return [*run.verdicts, *(v for test in run.tests for v in test.verdicts)]
+        # Not those of the rows: with --aifootprint-tests marked, not every test that was judged has one.
+        return [*run.verdicts, *(v for verdicts in self.test_verdicts.values() for v in verdicts)]
 
     def _build(self) -> RunFootprint:
         from pytest_aifootprint.budgets.verdicts import judge_run
@@ -178,4 +184,5 @@ class Presenter:
             except OSError as error:
                 notice = Notice("report-not-written", f"{kind}:{path}: {error.strerror or error}")
                 sys.stderr.write(f"aifootprint: report not written: {notice.message}\n")
-                self.footprint = replace(self.footprint or run, notices=(*run.notices, notice))
+                before = self.footprint or run
+                self.footprint = replace(before, notices=(*before.notices, notice))

@@ -71,6 +71,23 @@ class CpuTree:
         """Pids of the descendants at the last look."""
         return tuple(pid for pid, _ in self._known)
 
+    @property
+    def busy(self) -> bool:
+        """Whether there were descendants at the last look."""
+        return bool(self._known)
+
+    def by_child_ns(self) -> dict[Key, int]:
+        """CPU ns of each of our own children at the last look, its descendants and what they reaped included."""
+        with self._lock:
+            known = self._known
+            sums: dict[Key, int] = {}
+            for key, one in known.items():
+                top, parent = key, one.parent
+                while parent is not None and parent in known:
+                    top, parent = parent, known[parent].parent
+                sums[top] = sums.get(top, 0) + one.total_ns
+            return sums
+
     def _slow_ns(self, has_children: Callable[[], bool]) -> int:
         with self._lock:
             own: int = REAL.process_time_ns()

@@ -7,6 +7,9 @@ happened to trigger it; that test gets the same span again with sign -1, so a su
 once.
 
 The CPU clock of a lane is ``Tree(t)`` (method: section 1) minus what this plugin itself used.
+
+A piece is what no clock reading at an owner's own edges can say: its part of a stretch in which several tests ran at
+the same time, the CPU of a server that is not our child, a child's CPU while no window was open.
 """
 
 from __future__ import annotations
@@ -14,9 +17,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 SPAN_FIELDS = 7
+PIECE_FIELDS = 6
 TICK_FIELDS = 3
 PHASES = ("setup", "call", "teardown")
 
@@ -31,6 +35,20 @@ class Span(NamedTuple):
     t1_ns: int
     c0_ns: int
     c1_ns: int
+
+
+class Piece(NamedTuple):
+    """CPU ns that ran for an owner between two moments, evenly; and how much of that time was its own.
+
+    ``time_ns`` is what a device divided by time (a GPU) or reserved by time goes by: 0 where the owner has a span then.
+    """
+
+    owner: int
+    phase: int
+    t0_ns: int
+    t1_ns: int
+    cpu_ns: int
+    time_ns: int
 
 
 class Tick(NamedTuple):
@@ -61,6 +79,7 @@ class Lane:
     plugin_ns: int = 0
     flat_spans: array[int] = field(default_factory=lambda: array("q"))
     flat_ticks: array[int] = field(default_factory=lambda: array("q"))
+    flat_pieces: array[int] = field(default_factory=lambda: array("q"))
 
     def add(self, span: Span | tuple[int, int, int, int, int, int, int]) -> None:
         """Append one span."""
@@ -72,6 +91,12 @@ class Lane:
         for i in range(0, len(flat), SPAN_FIELDS):
             yield Span(*flat[i : i + SPAN_FIELDS])
 
+    def pieces(self) -> Iterator[Piece]:
+        """All pieces in the order they were added."""
+        flat = self.flat_pieces
+        for i in range(0, len(flat), PIECE_FIELDS):
+            yield Piece(*flat[i : i + PIECE_FIELDS])
+
     def ticks(self) -> Iterator[Tick]:
         """All ticks in time order."""
         flat = self.flat_ticks
@@ -79,34 +104,12 @@ class Lane:
             yield Tick(*flat[i : i + TICK_FIELDS])
 
     def cpu_ns_by_owner(self) -> dict[int, int]:
-        """CPU ns of every owner: the signed sum of its spans."""
+        """CPU ns of every owner: the signed sum of its spans, and its pieces."""
         flat, n = self.flat_spans, SPAN_FIELDS
         cpu: dict[int, int] = {}
         # Columns instead of spans: half a million spans are summed at the end of a run.
         for owner, sign, c0, c1 in zip(flat[0::n], flat[2::n], flat[5::n], flat[6::n], strict=True):
             cpu[owner] = cpu.get(owner, 0) + sign * (c1 - c0)
+        for piece in self.pieces():
+            cpu[piece.owner] = cpu.get(piece.owner, 0) + piece.cpu_ns
         return cpu
-
-    def cpu_ns_by_phase(self) -> dict[tuple[int, int], int]:
-        """CPU ns of every (owner, phase): the signed sum of its spans."""
-        flat, n = self.flat_spans, SPAN_FIELDS
-        cpu: dict[tuple[int, int], int] = {}
-        columns = zip(flat[0::n], flat[1::n], flat[2::n], flat[5::n], flat[6::n], strict=True)
-        for owner, phase, sign, c0, c1 in columns:
-            cpu[owner, phase] = cpu.get((owner, phase), 0) + sign * (c1 - c0)
-        return cpu
-
-    def to_wire(self) -> dict[str, Any]:
-        """Builtin types only."""
-        return {
-            "worker": self.worker, "boot_id": self.boot_id, "start_ns": self.start_ns, "end_ns": self.end_ns,
-            "plugin_ns": self.plugin_ns, "spans": self.flat_spans.tolist(), "ticks": self.flat_ticks.tolist(),
-        }  # fmt: skip
-
-    @classmethod
-    def from_wire(cls, data: dict[str, Any]) -> Lane:
-        """The lane that ``to_wire`` gave."""
-        lane = cls(data["worker"], data["boot_id"], data["start_ns"], data["end_ns"], data["plugin_ns"])
-        lane.flat_spans.extend(data["spans"])
-        lane.flat_ticks.extend(data["ticks"])
-        return lane

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_aifootprint.attribution.lanes import SPAN_FIELDS, TICK_FIELDS, Lane
+from pytest_aifootprint.attribution.lanes import PIECE_FIELDS, SPAN_FIELDS, TICK_FIELDS, Lane
 from pytest_aifootprint.timeline.readings import CounterReadings
 
 Weight = Literal["cpu", "time"]
@@ -72,6 +72,7 @@ def grid_of(readings: CounterReadings, lanes: Sequence[Lane], weight: Weight) ->
     if took:
         for number, lane in enumerate(lanes):
             _add_spans(grid, lane, number << _OWNER_BITS, weight)
+            _add_pieces(grid, lane, number << _OWNER_BITS, weight)
             if weight == "cpu":
                 _add_plugin(grid, lane)
     return grid
@@ -82,6 +83,9 @@ def _extent(lane: Lane) -> Iterable[int]:
     if flat:
         yield min(flat[3::SPAN_FIELDS])
         yield max(flat[4::SPAN_FIELDS])
+    if lane.flat_pieces:
+        yield min(lane.flat_pieces[2::PIECE_FIELDS])
+        yield max(lane.flat_pieces[3::PIECE_FIELDS])
     if lane.start_ns and lane.end_ns:
         yield lane.start_ns
         yield lane.end_ns
@@ -110,6 +114,23 @@ def _add_spans(grid: Grid, lane: Lane, code: int, weight: Weight) -> None:
             before = at_bounds[j + 1]
             j += 1
         used[j][key] = used[j].get(key, 0) + sign * (c1 - before)
+
+
+def _add_pieces(grid: Grid, lane: Lane, code: int, weight: Weight) -> None:
+    """A piece has no clock to be cut on: it is even over its time."""
+    bounds, used = grid.bounds, grid.used
+    last = len(used) - 1
+    for piece in lane.pieces():
+        ns = piece.cpu_ns if weight == "cpu" else piece.time_ns
+        t0, length = piece.t0_ns, piece.t1_ns - piece.t0_ns
+        key = code | piece.owner
+        i, before = min(max(bisect_right(bounds, t0) - 1, 0), last), 0
+        while i < last and bounds[i + 1] < piece.t1_ns:
+            now = ns * (bounds[i + 1] - t0) // length
+            used[i][key] = used[i].get(key, 0) + now - before
+            before = now
+            i += 1
+        used[i][key] = used[i].get(key, 0) + ns - before
 
 
 def _clock_at_bounds(bounds: list[int], lane: Lane) -> list[int]:

@@ -22,6 +22,7 @@ class Perhaps(NamedTuple):
     nodeid: str
     outcome: str
     users_of: tuple[FixtureKey, ...]
+    retry_owners: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Collector:
         ai_fixtures: fixtures in whose windows a model was called: their users are AI tests.
         workers: id to whether it reported its end. seams: by worker. errors: of ours, one line each.
         usage_error: what a worker could not accept, such as a mark that cannot be read; then no test ran.
+        strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
     """
 
     keep_all: bool = False
@@ -49,6 +51,7 @@ class Collector:
     seams: dict[str, dict[str, str]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     usage_error: str | None = None
+    strangers: int = 0
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
 
@@ -79,23 +82,34 @@ class Collector:
         elif run.users_of:
             keys = tuple(run.users_of)
             self._perhaps.append(
-                Perhaps(run.worker, run.index, run.nodeid, run.outcome, self._keys.setdefault(keys, keys))
+                Perhaps(
+                    run.worker,
+                    run.index,
+                    run.nodeid,
+                    run.outcome,
+                    self._keys.setdefault(keys, keys),
+                    tuple(run.retry_owners),
+                )
             )
 
     def settle(self) -> None:
         """No test is to come: those that used a fixture which called a model are AI tests, whenever they ran."""
         late = [slim for slim in self._perhaps if not self.ai_fixtures.isdisjoint(slim.users_of)]
         self._perhaps.clear()
-        edges: dict[tuple[str, int], list[int]] = {(slim.worker, slim.owner): [] for slim in late}
-        for lane in self.lanes.values() if late else ():
-            for span in lane.spans():
-                if span.sign > 0 and (mine := edges.get((lane.worker, span.owner))) is not None:
-                    mine += (1, span.phase, span.t0_ns, span.t1_ns, span.c0_ns, span.c1_ns)
+        runs: dict[tuple[str, int], tuple[TestRun, int]] = {}
         for slim in late:
             run = TestRun(slim.owner, slim.nodeid, slim.worker, closed=True, users_of=list(slim.users_of))
-            run.edges = edges[slim.worker, slim.owner]
-            run.outcomes = [(1, 1, slim.outcome)]
+            run.retry_owners = list(slim.retry_owners)
+            run.outcomes = [(len(run.owners), 1, slim.outcome)]
+            runs.update({(slim.worker, owner): (run, n) for n, owner in enumerate(run.owners, 1)})
             self.tests.append(run)
+        for lane in self.lanes.values() if late else ():
+            for span in lane.spans():
+                if span.sign > 0 and (found := runs.get((lane.worker, span.owner))) is not None:
+                    found[0].edges += (found[1], span.phase, span.t0_ns, span.t1_ns, span.c0_ns, span.c1_ns)
+            for piece in lane.pieces():
+                if piece.time_ns and (found := runs.get((lane.worker, piece.owner))) is not None:
+                    found[0].edges += (found[1], piece.phase, piece.t0_ns, piece.t1_ns, 0, piece.cpu_ns)
 
     def end_of_worker(self, worker: str, output: dict[str, Any]) -> None:
         """A worker's own totals, at its end."""
@@ -103,8 +117,10 @@ class Collector:
         lane.boot_id = output["boot_id"]
         lane.start_ns, lane.end_ns, lane.plugin_ns = output["start_ns"], output["end_ns"], output["plugin_ns"]
         lane.flat_ticks.extend(output["ticks"])
+        lane.flat_pieces.extend(output["pieces"])
         self.workers[worker] = True
         self.seams[worker] = dict(output["seams"])
         self.errors += output["errors"]
         self.usage_error = self.usage_error or output["usage_error"]
+        self.strangers += output["strangers"]
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

@@ -20,7 +20,8 @@ class FixtureWindow:
     Attributes:
         index: the owner number in its lane. key: (base id, name, parameter). scope: ``class`` to ``session``.
         kind: ``setup`` or ``teardown``. nodeid: of the test during which it ran.
-        span: (t0, t1, c0, c1) in ns. inside: (owner, phase) of the window around it.
+        span: (t0, t1, c0, c1) in ns. inside: (owner, phase) of the window around it; owner -1 if its CPU stands in
+            pieces, because other tests ran at the same time.
     """
 
     index: int
@@ -56,8 +57,11 @@ class TestRun:
     """One test on one worker, all attempts. An owner of calls (``detection.recorder``).
 
     Attributes:
-        index: the owner number in its lane.
+        index: the owner number in its lane. retry_owners: those of its second and later attempts.
         edges: flat, six integers a phase: attempt, phase (index in ``PHASES``), t0, t1, c0, c1.
+        apart: where in ``edges`` phases begin whose CPU stands in ``pieces``, because other tests ran at the same time.
+        pieces: flat, the fields of ``lanes.Piece``.
+        calls_until: the number of calls when each attempt ended.
         outcomes: attempt, phase, outcome of every report, in order.
         users_of: shared fixtures that were active at its end. windows: those whose set-up or teardown ran inside.
         marker: keywords of its ``aifootprint`` marks, the nearest one winning; None without a mark.
@@ -78,6 +82,24 @@ class TestRun:
     users_of: list[FixtureKey] = field(default_factory=list)
     windows: list[FixtureWindow] = field(default_factory=list)
     marker: dict[str, Any] | None = None
+    retry_owners: list[int] = field(default_factory=list)
+    apart: list[int] = field(default_factory=list)
+    pieces: list[int] = field(default_factory=list)
+    calls_until: list[int] = field(default_factory=list)
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """The owner numbers of all attempts, in order."""
+        return (self.index, *self.retry_owners)
+
+    def owner_of(self, attempt: int) -> int:
+        """The owner number of an attempt, from 1; the last one's for a number beyond."""
+        return self.owners[min(max(attempt, 1), len(self.retry_owners) + 1) - 1]
+
+    @property
+    def retried_calls(self) -> list[AICall]:
+        """The calls of all attempts but the last."""
+        return self.calls[: self.calls_until[-2]] if len(self.calls_until) > 1 else []
 
     @property
     def outcome(self) -> str:
@@ -114,7 +136,7 @@ class TestRun:
         """CPU seconds of all phases so far, without the windows of shared fixtures inside."""
         edges = self.edges
         ns = sum(edges[i + 5] - edges[i + 4] for i in range(0, len(edges), EDGE_FIELDS))
-        return (ns - sum(w.span[3] - w.span[2] for w in self.windows if w.inside[0] == self.index)) / 1e9
+        return (ns - sum(w.span[3] - w.span[2] for w in self.windows if w.inside[0] in self.owners)) / 1e9
 
     def to_wire(self) -> str:
         """One JSON string: what rides on a report from a worker."""
@@ -122,6 +144,7 @@ class TestRun:
             [
                 self.index, self.edges, self.outcomes, self.users_of,
                 [w.to_wire() for w in self.windows], [c.to_wire() for c in self.calls], self.marker,
+                self.retry_owners, self.apart, self.pieces, self.calls_until,
             ],
             separators=(",", ":"),
         )  # fmt: skip
@@ -129,13 +152,14 @@ class TestRun:
     @classmethod
     def from_wire(cls, text: str, nodeid: str, worker: str) -> TestRun:
         """The test that ``to_wire`` gave."""
-        index, edges, outcomes, users_of, windows, calls, marker = json.loads(text)
+        index, edges, outcomes, users_of, windows, calls, marker, retries, apart, pieces, until = json.loads(text)
         return cls(
             index=index, nodeid=nodeid, worker=worker, edges=edges, closed=True, marker=marker,
             outcomes=[(a, p, o) for a, p, o in outcomes],
             users_of=[FixtureKey(b, n, p) for b, n, p in users_of],
             windows=[FixtureWindow.from_wire(w) for w in windows],
             calls=[AICall.from_wire(c) for c in calls],
+            retry_owners=retries, apart=apart, pieces=pieces, calls_until=until,
         )  # fmt: skip
 
 
@@ -143,8 +167,11 @@ def book(lane: Lane, run: TestRun) -> None:
     """Put a test's windows, and those of shared fixtures inside it, into its lane."""
     edges = run.edges
     for i in range(0, len(edges), EDGE_FIELDS):
-        lane.flat_spans.extend((run.index, edges[i + 1], 1, *edges[i + 2 : i + 6]))
+        if i not in run.apart:
+            lane.flat_spans.extend((run.owner_of(edges[i]), edges[i + 1], 1, *edges[i + 2 : i + 6]))
     for window in run.windows:
         owner, phase = window.inside
-        lane.flat_spans.extend((window.index, 0, 1, *window.span))
-        lane.flat_spans.extend((owner, phase, -1, *window.span))
+        if owner >= 0:
+            lane.flat_spans.extend((window.index, 0, 1, *window.span))
+            lane.flat_spans.extend((owner, phase, -1, *window.span))
+    lane.flat_pieces.extend(run.pieces)

@@ -150,6 +150,11 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
             if state not in {"armed", "waiting"}:
                 where = "" if worker == "main" else f" on {worker}"
                 yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
+    if collector.strangers:
+        yield Notice(
+            "tests-elsewhere",
+            f"{collector.strangers} tests ran in processes that another plugin forked: their calls were not seen",
+        )
     for error in dict.fromkeys(collector.errors):
         yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
     remote = [c for c in collector.unowned if c.locality == "remote" and c.realness == "live"]

@@ -37,6 +37,11 @@ class EdgeClock:
             self.errors.append(f"clock: {type(error).__name__}: {error}")
         return self._last
 
+    @property
+    def last_ns(self) -> int:
+        """CLOCK_MONOTONIC of the last edge."""
+        return self._last[0]
+
     def own_ns(self) -> int:
         """CPU ns that this plugin used so far, its threads included."""
         threads = self._own_threads_ns

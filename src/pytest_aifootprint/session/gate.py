@@ -36,7 +36,7 @@ def doubts_of(run: RunFootprint) -> list[str]:
     doubts += [f"seam {name}: {state}" for name, state in sorted(run.seams.items()) if state.startswith("failed")]
     if run.totals.unpriced_calls:
         doubts.append(f"{run.totals.unpriced_calls} AI calls could not be priced")
-    doubts += [n.message for n in run.notices if n.code == "remote-calls-outside-tests"]
+    doubts += [n.message for n in run.notices if n.code in {"remote-calls-outside-tests", "tests-elsewhere"}]
     idle = [t.nodeid for t in run.tests if any(n.code == "marked-without-call" for n in t.notices)]
     if idle:
         doubts.append(f"{idle[0]} is marked but made no AI call" + (f" (and {len(idle) - 1} more)" if idle[1:] else ""))

@@ -17,6 +17,7 @@ from pytest_aifootprint.options import MARKER, option_error
 from pytest_aifootprint.options.marks import marker_limits
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
+from pytest_aifootprint.session.children import Children
 from pytest_aifootprint.session.clock import EdgeClock
 from pytest_aifootprint.session.runner import TestRunner
 
@@ -45,7 +46,9 @@ class RunningPart:
         self.recorder = recorder
         self.seams = seams
         self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
-        self.clock = EdgeClock(CpuTree().now_ns, detection_ns=lambda: recorder.own_ns)
+        tree = CpuTree()
+        self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
+        self.children = Children(tree)
         self.runner: TestRunner | None = None
         self.markers: Markers | None = None
         self._config: pytest.Config | None = None
@@ -59,7 +62,8 @@ class RunningPart:
     ) -> None:
         """Register the hooks."""
         self._config = config
-        self.runner = TestRunner(self.lane, self.clock, self.recorder, on_test, on_report)
+        self.runner = TestRunner(self.lane, self.clock, self.recorder, self.children, on_test, on_report)
+        self.runner.plugins = config.pluginmanager
         config.pluginmanager.register(self.runner, RUNNER)
         self.markers = Markers(self.runner, in_worker=hasattr(config, "workerinput"))
         config.pluginmanager.register(self.markers, "aifootprint-markers")
@@ -69,10 +73,17 @@ class RunningPart:
         if self._seams_at_end is not None:
             return
         self.recorder.flush(None)
+        self.children.window_again(self.clock.edge()[0])
+        self.lane.flat_pieces.extend(self.children.flat_pieces)
         self.lane.end_ns = REAL.monotonic_ns()
         self.lane.plugin_ns = self.clock.own_ns()
         self._seams_at_end = self.seams.status()
         self.seams.disarm()
+
+    @property
+    def strangers(self) -> int:
+        """Tests that reported in this process but ran in another that nobody meters."""
+        return self.runner.strangers if self.runner is not None else 0
 
     def seams_status(self) -> dict[str, str]:
         """Seam name to what became of it."""

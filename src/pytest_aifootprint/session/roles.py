@@ -51,7 +51,7 @@ class Single:
     def _judge_directly(self, config: pytest.Config) -> None:
         from pytest_aifootprint.session.direct import DirectCost
 
-        direct = DirectCost(self.presenter, lambda _: self._runner.run, self._runner.pause)
+        direct = DirectCost(self.presenter, lambda report: self._runner.run_of(report.nodeid), self._runner.pause)
         config.pluginmanager.register(direct, DIRECT)
 
     def _end(self) -> None:
@@ -61,6 +61,7 @@ class Single:
         collector.seams[part.lane.worker] = part.seams_status()
         collector.errors += [*part.recorder.errors, *part.clock.errors]
         collector.unowned += part.recorder.unowned
+        collector.strangers += part.strangers
 
 
 class Controller:

@@ -13,27 +13,32 @@ from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.detection.recorder import Owner, Recorder
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import FixtureWindow, TestRun, book
+from pytest_aifootprint.session.children import Children
 from pytest_aifootprint.session.clock import EdgeClock
+from pytest_aifootprint.session.loose import LooseCalls
+from pytest_aifootprint.session.windows import PHASE, OpenTest, Windows
 
 _PARAM_LENGTH = 60
-_PHASE = {"setup": 0, "call": 1, "teardown": 2}
+_LOOSE = "aifootprint-loose"
 
 
 class TestRunner:
-    """Chained windows of every test, nested windows of shared fixtures, and the owner that calls belong to.
+    """Windows of every test, nested windows of shared fixtures, and the owner that calls belong to.
 
     Attributes:
         lane: where the spans go. markers: keywords of a test's own marks, for the tests that have any.
         on_report: called with each report of a test itself and its record so far. on_test: once a test is over.
+        strangers: tests that reported here without having run here. plugins: where hooks are registered.
     """
 
     __test__ = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # what a process that runs tests is made of
         self,
         lane: Lane,
         clock: EdgeClock,
         recorder: Recorder,
+        children: Children,
         on_test: Callable[[TestRun], None],
         on_report: Callable[[pytest.TestReport, TestRun], None] | None = None,
     ) -> None:
@@ -41,67 +46,72 @@ class TestRunner:
         self.lane = lane
         self.clock = clock
         self.recorder = recorder
+        self.children = children
         self.on_test = on_test
         self.on_report = on_report
         self.markers: dict[pytest.Item, dict[str, Any]] = {}
-        self.run: TestRun | None = None
+        self.strangers = 0
+        self.plugins: pytest.PytestPluginManager | None = None
         self._owners = 0
-        self._edge = (0, 0)
-        self._stack: list[FixtureWindow] = []
+        self._windows = Windows(clock, self._owner)
         self._shared: dict[Any, FixtureKey] = {}
+
+    @property
+    def run(self) -> TestRun | None:
+        """The record of the test that runs here, now."""
+        test = self._windows.here()
+        return None if test is None else test.run
+
+    def run_of(self, nodeid: str) -> TestRun | None:
+        """The record of a test that is open."""
+        test = self._windows.find(nodeid)
+        return None if test is None else test.run
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """The whole of a test, all attempts: entered once."""
         __tracebackhide__ = True
         own = REAL.thread_time_ns()
-        recorder = self.recorder
-        run = self.run = TestRun(self._owner(), item.nodeid, self.lane.worker)
+        run = TestRun(self._owner(), item.nodeid, self.lane.worker)
         run.marker = self.markers.get(item)
-        recorder.current = run
-        recorder.context.set(run)
+        self._own(run)
         self.clock.plugin_ns += REAL.thread_time_ns() - own
-        self._edge = self.clock.edge()
+        test = self._enter(run)
         try:
             return (yield)
         finally:
-            own = REAL.thread_time_ns()
-            recorder.flush(run)
-            run.closed = True
-            run.tally.clear()
-            self.run = recorder.current = None
-            recorder.context.set(None)
-            self._stack.clear()
-            book(self.lane, run)
-            self.on_test(run)
-            self.clock.plugin_ns += REAL.thread_time_ns() - own
+            self._leave(test)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """The edge that ends a phase, taken before a traceback is rendered. A subtest ends a part of the call phase."""
-        t0, c0 = self._edge
-        self._edge = t1, c1 = self.clock.edge()
-        own = REAL.thread_time_ns()
-        run = self.run
-        phase = _PHASE.get(call.when)
-        if run is None or phase is None:
+        phase = PHASE.get(call.when)
+        windows = self._windows
+        test = windows.only or windows.find(item.nodeid)
+        if test is None or phase is None:
             return
-        if phase == 0:
-            run.attempt += 1
-            run.phase = "call"
-        elif phase == 2:
+        windows.cut(test, phase)
+        own = REAL.thread_time_ns()
+        run = test.run
+        if phase == 2:
             self.recorder.flush(run)
-            run.phase = "setup"
-        run.edges += (run.attempt, phase, t0, t1, c0, c1)
+            run.calls_until.append(len(run.calls))
+            run.tally.clear()
+        elif phase == 0 and test.loose:
+            run.marker = self.markers.get(item)
         self.clock.plugin_ns += REAL.thread_time_ns() - own
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """The users of shared fixtures: what is active in the request at the end of the test."""
-        run = self.run
-        if run is None:
+        windows = self._windows
+        test = windows.only or windows.find(item.nodeid)
+        if test is None:
             return
+        run = test.run
         run.phase = "teardown"
+        if test.loose:
+            windows.begin(test)
         # The one place that reads a private name of pytest: a cached fixture taken by getfixturevalue fires no hook.
         request = getattr(item, "_request", None)
         active = getattr(request, "_fixture_defs", None)
@@ -116,31 +126,49 @@ class TestRunner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the outcome; a subtest's report is not the test's."""
-        run = self.run
-        if run is None or type(report) is not pytest.TestReport:
+        if type(report) is not pytest.TestReport:
             return
+        phase = PHASE.get(report.when)
+        test = self._windows.only or self._windows.find(report.nodeid)
+        if test is None or phase is None:
+            self.strangers += phase == 1
+            return
+        run = test.run
         outcome: str = report.outcome
         if hasattr(report, "wasxfail"):
             outcome = "xpassed" if outcome == "passed" else "xfailed"
         attempt = getattr(report, "rerun", None)
-        number = run.attempt if attempt is None else attempt + 1
-        phase = _PHASE.get(report.when)
-        if phase is None:
-            return
-        run.outcomes.append((number, phase, outcome))
+        run.outcomes.append((run.attempt if attempt is None else attempt + 1, phase, outcome))
         if self.on_report is not None:
             self.on_report(report, run)
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test that some plugin runs without the protocol, such as one of a group on one event loop."""
+        only = self._windows.only
+        if (only is not None and only.run.nodeid == nodeid) or self._windows.find(nodeid) is not None:
+            return
+        if self.plugins is not None and not self.plugins.has_plugin(_LOOSE):
+            self.plugins.register(LooseCalls(self._windows, self._own), _LOOSE)
+        run = TestRun(self._owner(), nodeid, self.lane.worker)
+        self._enter(run, loose=True)
+        self._own(run)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """The end of such a test."""
+        test = None if self._windows.only is not None else self._windows.find(nodeid)
+        if test is not None and test.loose:
+            self._leave(test)
+
     def open_cpu_s(self) -> float:
         """CPU seconds of the running phase until now."""
-        return (self.clock.edge()[1] - self._edge[1]) / 1e9
+        return self._windows.open_cpu_s()
 
     def pause(self, work: Callable[[], None]) -> None:
         """Do our own work between two phases: its CPU and wall time are in no window."""
         own = REAL.thread_time_ns()
         work()
         self.clock.plugin_ns += REAL.thread_time_ns() - own
-        self._edge = self.clock.edge()
+        self._windows.skip()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
@@ -148,12 +176,12 @@ class TestRunner:
     ) -> Generator[None, object, object]:
         """The set-up of a fixture of wider than function scope is a window of its own."""
         __tracebackhide__ = True
-        if fixturedef.scope == "function" or self.run is None:
+        if fixturedef.scope == "function" or (test := self._windows.here()) is None:
             return (yield)
         key = FixtureKey(fixturedef.baseid, fixturedef.argname, _param_of(request))
         self._shared[fixturedef] = key
-        if key not in self.run.users_of:
-            self.run.users_of.append(key)
+        if key not in test.run.users_of:
+            test.run.users_of.append(key)
         self._open(key, fixturedef.scope, "setup")
         try:
             return (yield)
@@ -167,34 +195,57 @@ class TestRunner:
         if fixturedef.scope != "function" and (key := self._shared.get(fixturedef)) is not None:
             self._close(key, "teardown")
 
+    def _enter(self, run: TestRun, *, loose: bool = False) -> OpenTest:
+        test, alone = self._windows.enter(run, loose=loose)
+        if alone:
+            self.children.window_again(test.edge[0])
+        return test
+
+    def _leave(self, test: OpenTest) -> None:
+        recorder, run = self.recorder, test.run
+        if not test.group:
+            self.strangers += bool(run.outcomes) and not run.edges
+            if run.phase != "setup" or not run.edges:  # interrupted, or run in a fork that reports for it
+                self._windows.cut(test, PHASE[run.phase])
+        nobody = self._windows.leave(test)
+        own = REAL.thread_time_ns()
+        recorder.flush(run)
+        run.closed = True
+        run.tally.clear()
+        self.children.started_by(run.index)
+        if nobody:
+            self.children.no_window(self.clock.last_ns)
+        here = self._windows.here()
+        recorder.current = None if here is None else here.run
+        recorder.context.set(None)
+        if not test.group:
+            book(self.lane, run)
+            self.on_test(run)
+        self.clock.plugin_ns += REAL.thread_time_ns() - own
+
     def _open(self, key: FixtureKey, scope: str, kind: str) -> None:
-        run = self.run
-        if run is None:
+        test = self._windows.here()
+        if test is None:
             return
-        window = FixtureWindow(self._owner(), key, scope, kind, run.nodeid)
-        t, c = self.clock.edge()
-        window.span = (t, 0, c, 0)
-        outer = self._stack[-1] if self._stack else None
-        window.inside = (outer.index, 0) if outer else (run.index, _PHASE[run.phase])
-        self._stack.append(window)
+        window = FixtureWindow(self._owner(), key, scope, kind, test.run.nodeid)
+        self._windows.open_fixture(test, window)
         self._own(window)
 
     def _close(self, key: FixtureKey, kind: str) -> None:
-        run = self.run
-        position = next((i for i, w in enumerate(self._stack) if (w.key, w.kind) == (key, kind)), None)
-        if run is None or position is None:
+        test = self._windows.here()
+        if test is None:
             return
-        t1, c1 = self.clock.edge()
+        position = next((i for i, w in enumerate(test.stack) if (w.key, w.kind) == (key, kind)), None)
+        if position is None:
+            return
         # A window above it that never closed (its teardown raised) ends here, too.
-        for window in reversed(self._stack[position:]):
-            t0, _, c0, _ = window.span
-            window.span = (t0, t1, c0, c1)
+        for window in self._windows.close_fixture(test, position):
             self.recorder.flush(window)
             window.closed = True
             window.tally.clear()
-            run.windows.append(window)
-        del self._stack[position:]
-        self._own(self._stack[-1] if self._stack else run)
+            test.run.windows.append(window)
+            self.children.started_by(window.index)
+        self._own(test.stack[-1] if test.stack else test.run)
 
     def _own(self, owner: Owner) -> None:
         self.recorder.current = owner

@@ -47,6 +47,7 @@ class Worker:
         self._sent = None
         # The controller books the spans from the record; here they would only grow.
         del self.part.lane.flat_spans[:]
+        del self.part.lane.flat_pieces[:]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
@@ -62,10 +63,12 @@ class Worker:
             "end_ns": lane.end_ns,
             "plugin_ns": lane.plugin_ns,
             "ticks": lane.flat_ticks.tolist(),
+            "pieces": lane.flat_pieces.tolist(),
             "seams": part.seams_status(),
             "errors": [*part.recorder.errors, *part.clock.errors],
             "unowned": [c.to_wire() for c in part.recorder.unowned],
             "unsent": self._unsent,
+            "strangers": part.strangers,
             "usage_error": part.markers.usage_error if part.markers is not None else None,
         }
         self.config.workeroutput[OUTPUT] = output  # type: ignore[attr-defined]

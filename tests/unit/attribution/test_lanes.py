@@ -17,13 +17,14 @@ def test_a_fixture_inside_a_test_is_counted_once() -> None:
     assert lane().cpu_ns_by_owner() == {1: 25, 2: 40}
 
 
-def test_cpu_by_phase_adds_up_to_cpu_by_owner() -> None:
-    assert lane().cpu_ns_by_phase() == {(1, 0): 20, (1, 1): 5, (2, 0): 40}
+def test_a_piece_counts_for_its_owner() -> None:
+    busy = lane()
+    busy.flat_pieces.extend((2, 0, 500, 600, 9, 0))
+    busy.flat_pieces.extend((5, 1, 500, 600, 4, 100))
+    assert busy.cpu_ns_by_owner() == {1: 25, 2: 49, 5: 4}
+    assert [piece.time_ns for piece in busy.pieces()] == [0, 100]
 
 
-def test_the_wire_keeps_everything() -> None:
-    sent = lane().to_wire()
-    assert Lane.from_wire(sent) == lane()
-    assert all(type(value) in {str, int, list} for value in sent.values())
-    assert [span.owner for span in Lane.from_wire(sent).spans()] == [1, 2, 1, 1]
-    assert [tick.cpu_ns for tick in Lane.from_wire(sent).ticks()] == [160]
+def test_spans_and_ticks_come_back_in_order() -> None:
+    assert [span.owner for span in lane().spans()] == [1, 2, 1, 1]
+    assert [tick.cpu_ns for tick in lane().ticks()] == [160]

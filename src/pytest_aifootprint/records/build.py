@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from pytest_aifootprint.attribution import fixtures
@@ -22,6 +22,7 @@ from pytest_aifootprint.records.model import (
     FixtureFootprint,
     FixtureShare,
     MeterUse,
+    Retries,
     RunFootprint,
     TestFootprint,
     Verdict,
@@ -81,7 +82,7 @@ def build(
         direct, whole, calls = costs.get((run.worker, run.index)) or _test_costs(run, accounts, shared)
         ai = (run.worker, run.index) in costs
         rows.append(_row(run, direct, whole, calls, shared, verdicts.get((run.worker, run.index), ()), ai=ai))
-    ai_owners = {(run.worker, run.index) for run in ai_tests}
+    ai_owners = {(run.worker, owner) for run in ai_tests for owner in run.owners}
     fixture_owners = {(worker, window.index) for worker, window in collector.windows}
 
     def classify(worker: str, owner: int) -> Kind:
@@ -118,7 +119,10 @@ def build(
         remote_grids=pricer.remote_grids(),
         meters=tuple(MeterUse(s.domain, s.meter, s.basis, data.reason_of(s.domain)) for s in shares),
         rejected_meters=tuple({"name": r.name, "reason": r.reason, "remedy": r.remedy} for r in selection.rejected),
-        totals=totals_of(summed, all_calls, shares, n_ai=len(ai_tests), n_tests=collector.n_tests, passed=passed),
+        totals=replace(
+            totals_of(summed, all_calls, shares, n_ai=len(ai_tests), n_tests=collector.n_tests, passed=passed),
+            retries=_retries(ai_tests, accounts),
+        ),
         balance=balances,
         tests=tuple(rows),
         fixtures=tuple(fixture for _, fixture, _ in fixture_costs),
@@ -166,9 +170,19 @@ def _test_costs(
 ) -> tuple[Cost, Cost, tuple[CallFootprint, ...]]:
     """(own part, own part and shares of shared fixtures, own calls)."""
     calls = accounts.priced(run.calls)
-    direct = accounts.cost([(run.worker, run.index)], calls)
+    direct = accounts.cost([(run.worker, owner) for owner in run.owners], calls)
     parts = [shared[key][1] for key in run.users_of if key in shared]
     return direct, sum_costs([direct, *parts]), calls
+
+
+def _retries(tests: Sequence[TestRun], accounts: Accounts) -> Retries:
+    """What all attempts but the last came to, of the tests that have several."""
+    again = [run for run in tests if run.retry_owners]
+    if not again:
+        return Retries()
+    owners = [(run.worker, owner) for run in again for owner in run.owners[:-1]]
+    cost = accounts.cost(owners, accounts.priced([call for run in again for call in run.retried_calls]))
+    return Retries(len(owners), cost.energy, cost.carbon)
 
 
 def _row(  # noqa: PLR0913 - a row is made from all of these
@@ -196,7 +210,10 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
     for key in run.users_of:
         if key in shared:
             fixture, part = shared[key]
-            shares.append(FixtureShare(fixture.name, fixture.scope, len(fixture.users), part.energy, part.carbon))
+            n, trained = len(fixture.users), fixture.trained
+            shares.append(
+                FixtureShare(fixture.name, fixture.scope, n, part.energy, part.carbon, fixture.setups, trained)
+            )
     notices = {n for c in calls for n in call_notices(c)}
     # Who forbids live calls may well have mocked the model so far out that no seam sees a call.
     expects_call = run.marker is not None and run.marker.get("live") is not False

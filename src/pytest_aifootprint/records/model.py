@@ -101,13 +101,20 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class FixtureShare:
-    """A test's share of a shared fixture: the fixture's footprint over its distinct users on all workers."""
+    """A test's share of a shared fixture: the fixture's footprint over its distinct users on all workers.
+
+    Attributes:
+        users: tests that bear a share each. setups: how often it was set up, on all workers.
+        trained: models that were trained in it, and are thereby amortised over its users.
+    """
 
     name: str
     scope: str
     users: int
     energy: Energy
     carbon: Carbon
+    setups: int = 1
+    trained: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,21 @@ class FixtureFootprint:
     energy: Energy
     carbon: Carbon
     cpu_s: float
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Names of the models that were trained in it."""
+        calls = (priced.call for priced in self.calls)
+        return tuple(sorted({c.model or "unknown" for c in calls if c.operation == "training"}))
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """What attempts cost that were run again: all attempts of a test but its last; contained in the totals."""
+
+    attempts: int = 0
+    energy: Energy = field(default_factory=Energy)
+    carbon: Carbon = field(default_factory=Carbon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +256,7 @@ class Totals:
     sci_style: Mapping[str, Any] | None
     basis_share: Mapping[str, float]
     unpriced_calls: int = 0
+    retries: Retries = field(default_factory=Retries)
 
 
 @dataclass(frozen=True, slots=True)

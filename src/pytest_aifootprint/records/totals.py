@@ -151,10 +151,9 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
                 where = "" if worker == "main" else f" on {worker}"
                 yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
     if collector.strangers:
-        yield Notice(
-            "tests-elsewhere",
-            f"{collector.strangers} tests ran in processes that another plugin forked: their calls were not seen",
-        )
+        n = collector.strangers
+        who = "1 test ran in a process" if n == 1 else f"{n} tests ran in processes"
+        yield Notice("tests-elsewhere", f"{who} that another plugin forked: calls there were not seen")
     for error in dict.fromkeys(collector.errors):
         yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
     remote = [c for c in collector.unowned if c.locality == "remote" and c.realness == "live"]

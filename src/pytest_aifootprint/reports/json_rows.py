@@ -84,6 +84,11 @@ def totals_row(run: RunFootprint) -> Row:
         "water_l": water_row(totals.water),
         "avoidable_carbon_g": ranged(totals.avoidable_carbon_g),
         "avoided_carbon_g": ranged(totals.avoided_carbon_g),
+        "retries": {
+            "attempts": totals.retries.attempts,
+            "energy_j": ranged(totals.retries.energy.total),
+            "carbon_g": carbon_row(totals.retries.carbon),
+        },
         "sci_style": plain(totals.sci_style),
         "widest_input": carbon.widest_factor,
         "factors": {
@@ -193,6 +198,8 @@ def _share_row(share: FixtureShare) -> Row:
         "users": share.users,
         "energy_j": ranged(share.energy.total),
         "carbon_g": ranged(share.carbon.total),
+        "setups": share.setups,
+        "trained": list(share.trained),
     }
 
 

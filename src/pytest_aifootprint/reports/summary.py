@@ -7,7 +7,7 @@ import heapq
 from dataclasses import dataclass
 
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import Energy, RunFootprint, TestFootprint
+from pytest_aifootprint.records.model import Energy, FixtureFootprint, RunFootprint, TestFootprint
 from pytest_aifootprint.reports import facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
@@ -193,4 +193,22 @@ def _asides(run: RunFootprint, unit: formatting.Unit) -> list[tuple[str, str, st
         avoided = totals.avoided_carbon_g if totals.avoided_carbon_g.central else None
         text = f"{formatting.counted(totals.calls_replayed, 'call')} replayed from cassettes"
         found.append(("avoided", formatting.carbon(avoided, unit), text))
+    if totals.retries.attempts:
+        text = f"{formatting.counted(totals.retries.attempts, 'attempt')} run again, contained above"
+        found.append(("retries", formatting.carbon(totals.retries.carbon.total, unit), text))
+    found += [
+        ("amortised", formatting.carbon(fixture.carbon.total, unit), _amortised(fixture))
+        for fixture in run.fixtures
+        if fixture.trained and fixture.users
+    ]
     return found
+
+
+def _amortised(fixture: FixtureFootprint) -> str:
+    """A model that is trained once for many tests: each bears its part."""
+    again = f", set up {fixture.setups} times" if fixture.setups > 1 else ""
+    models = ", ".join(map(formatting.one_line, fixture.trained))
+    return (
+        f"over {formatting.counted(len(fixture.users), 'test')}: fixture {formatting.one_line(fixture.name)} "
+        f"({fixture.scope}) trains {models}{again}"
+    )

@@ -16,9 +16,9 @@ from pytest_aifootprint.records.raw import FixtureWindow, TestRun, book
 from pytest_aifootprint.session.children import Children
 from pytest_aifootprint.session.clock import EdgeClock
 from pytest_aifootprint.session.loose import LooseCalls
+from pytest_aifootprint.session.users import FixtureUsers
 from pytest_aifootprint.session.windows import PHASE, OpenTest, Windows
 
-_PARAM_LENGTH = 60
 _LOOSE = "aifootprint-loose"
 
 
@@ -54,7 +54,7 @@ class TestRunner:
         self.plugins: pytest.PytestPluginManager | None = None
         self._owners = 0
         self._windows = Windows(clock, self._owner)
-        self._shared: dict[Any, FixtureKey] = {}
+        self._users = FixtureUsers()
 
     @property
     def run(self) -> TestRun | None:
@@ -112,16 +112,8 @@ class TestRunner:
         run.phase = "teardown"
         if test.loose:
             windows.begin(test)
-        # The one place that reads a private name of pytest: a cached fixture taken by getfixturevalue fires no hook.
-        request = getattr(item, "_request", None)
-        active = getattr(request, "_fixture_defs", None)
-        if not active or not self._shared:
-            return
-        shared = self._shared
-        for definition in active.values():
-            key = shared.get(definition)
-            if key is not None and key not in run.users_of:
-                run.users_of.append(key)
+        if self._users.keys:
+            self._users.note(getattr(item, "_request", None), run.users_of)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -178,8 +170,7 @@ class TestRunner:
         __tracebackhide__ = True
         if fixturedef.scope == "function" or (test := self._windows.here()) is None:
             return (yield)
-        key = FixtureKey(fixturedef.baseid, fixturedef.argname, _param_of(request))
-        self._shared[fixturedef] = key
+        key, before = self._users.setting_up(fixturedef, request)
         if key not in test.run.users_of:
             test.run.users_of.append(key)
         self._open(key, fixturedef.scope, "setup")
@@ -187,12 +178,13 @@ class TestRunner:
             return (yield)
         finally:
             self._close(key, "setup")
+            self._users.set_up(fixturedef, request, before)
             # There is an end hook for a teardown but none for its begin: the finalizer added last runs first.
             fixturedef.addfinalizer(partial(self._open, key, fixturedef.scope, "teardown"))
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """The end of a shared fixture's teardown."""
-        if fixturedef.scope != "function" and (key := self._shared.get(fixturedef)) is not None:
+        if fixturedef.scope != "function" and (key := self._users.keys.get(fixturedef)) is not None:
             self._close(key, "teardown")
 
     def _enter(self, run: TestRun, *, loose: bool = False) -> OpenTest:
@@ -254,17 +246,3 @@ class TestRunner:
     def _owner(self) -> int:
         self._owners += 1
         return self._owners - 1
-
-
-def _param_of(request: pytest.FixtureRequest) -> str:
-    """What tells the instances of a parametrised fixture apart, the same on every worker; "" without a parameter.
-
-    The index alone does not: two modules may each give a session fixture their own first parameter.
-    """
-    if not hasattr(request, "param"):
-        return ""
-    index = getattr(request, "param_index", 0)
-    if isinstance(request.param, (str, int, float, bool, bytes, type(None))):
-        text = str(request.param)
-        return text if len(text) <= _PARAM_LENGTH else f"{text[:_PARAM_LENGTH]}…{index}"
-    return str(index)

@@ -55,7 +55,8 @@ def balance(shares: DomainShares, classify: Callable[[str, int], Kind]) -> Balan
         ValueError: for a kind that there is not.
     """
     joules: dict[Kind, list[float]] = {"ai": [], "fixture": [], "other": []}
-    for (worker, owner), energy_j in shares.owners.items():
+    everybody = [*shares.owners.items(), *shares.reserved.items()]
+    for (worker, owner), energy_j in everybody:
         kind = classify(worker, owner)
         if kind not in joules:
             raise ValueError(f"owner {owner} of {worker} is {kind!r}; valid: {', '.join(joules)}")

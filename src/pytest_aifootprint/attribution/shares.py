@@ -35,6 +35,9 @@ class DomainShares:
         modelled: in a counter domain, the part of ``owners`` that a load model priced (gaps, other hosts); None
             where all of it was.
         modelled_idle_j: the part of ``idle_j`` that a model priced.
+        bounds_ns, idle_by_tick_j: the ticks of a counter, and what of each was idle; empty for a model.
+        reserved: idle joules of every owner where idle is shared (``attribution.reserved``); not in ``owners``, and no
+            longer in ``idle_j``. reserved_modelled: the part of them that a model priced, 0 to 1.
     """
 
     domain: str
@@ -51,17 +54,27 @@ class DomainShares:
     modelled: Mapping[OwnerKey, float] | None = field(default_factory=dict)
     modelled_idle_j: float = 0.0
     notices: tuple[Notice, ...] = ()
+    bounds_ns: Sequence[int] = ()
+    idle_by_tick_j: Sequence[float] = ()
+    reserved: Mapping[OwnerKey, float] = field(default_factory=dict)
+    reserved_modelled: float = 0.0
 
     def energy_of(self, owner: OwnerKey) -> Range:
-        """Joules of one owner with their uncertainty; exact 0 for an owner without CPU seconds."""
-        joules = self.owners.get(owner, 0.0)
-        if not joules:
-            return EXACT_ZERO
-        modelled = joules if self.modelled is None else min(self.modelled.get(owner, 0.0), joules)
-        return _mixed(joules, modelled, self.uncertainty)
+        """Joules of one owner with their uncertainty; exact 0 for an owner without any."""
+        return self.energy_of_all((owner,))
 
     def energy_of_all(self, owners: Iterable[OwnerKey]) -> Range:
         """Joules of several owners together: what the model gets wrong, it gets wrong for all of them."""
+        keys = list(owners)
+        return self.active_of_all(keys) + self.reserved_of_all(keys) if self.reserved else self.active_of_all(keys)
+
+    def reserved_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+        """Idle joules that several owners bear together: what the machine had taken without them, too."""
+        joules = math.fsum(self.reserved.get(key, 0.0) for key in owners)
+        return _mixed(joules, joules * self.reserved_modelled, self.idle_uncertainty)
+
+    def active_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+        """Joules above idle of several owners together."""
         keys = list(owners)
         joules = math.fsum(self.owners.get(key, 0.0) for key in keys)
         modelled = joules if self.modelled is None else math.fsum(self.modelled.get(key, 0.0) for key in keys)

@@ -15,7 +15,7 @@ from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
-from pytest_aifootprint.records.domains import MachineData, domain_shares
+from pytest_aifootprint.records.domains import MachineData, domain_shares, reserved_seconds
 from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
@@ -34,7 +34,12 @@ from pytest_aifootprint.records.totals import call_notices, model_footprints, ru
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What is known about a run beside its numbers. ``rows``: which tests get a row (``ai``, ``marked``, ``all``)."""
+    """What is known about a run beside its numbers.
+
+    Attributes:
+        rows: which tests get a row (``ai``, ``marked``, ``all``).
+        idle_shared: the machine is there for the tests alone: its idle power and its manufacture are theirs.
+    """
 
     started_at: str
     duration_s: float
@@ -43,6 +48,7 @@ class RunInfo:
     ci: Mapping[str, str]
     commit: str | None
     rows: str = "ai"
+    idle_shared: bool = False
 
 
 def build(
@@ -68,8 +74,9 @@ def build(
     lanes = list(collector.lanes.values())
     pricer.note_training(c for _, window in collector.windows for c in window.calls)
     pricer.note_training(c for run in collector.tests for c in run.calls)
-    shares = domain_shares(data, lanes)
-    accounts = Accounts(shares, data, collector.lanes, pricer)
+    shares = domain_shares(data, lanes, idle_shared=info.idle_shared)
+    reserved = reserved_seconds(data, lanes) if info.idle_shared else None
+    accounts = Accounts(shares, data, collector.lanes, pricer, reserved)
     fixture_costs = _fixtures(collector, accounts)
     shared = {bill.key: (fixture, cost.scale(bill.part)) for bill, fixture, cost in fixture_costs}
     ai_tests = [run for run in collector.tests if is_ai(run, collector)]

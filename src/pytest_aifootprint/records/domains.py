@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.counters import counter_shares
 from pytest_aifootprint.attribution.idle import idle_power
 from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.attribution.shares import DomainShares, memory_shares, model_shares
+from pytest_aifootprint.attribution.reserved import reserve, share_idle
+from pytest_aifootprint.attribution.shares import (
+    DomainShares,
+    OwnerKey,
+    host_durations_s,
+    memory_shares,
+    model_shares,
+    split_by_host,
+)
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
 from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
@@ -16,11 +25,12 @@ from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
 @dataclass(frozen=True, slots=True)
 class MachineData:
-    """What the meters of this machine said over the run."""
+    """What the meters of this machine said over the run; ``started_ns``: CLOCK_MONOTONIC at its start."""
 
     selection: Selection
     busy: BusyReadings
     duration_s: float
+    started_ns: int = 0
     counters: Sequence[CounterReadings] = field(default_factory=tuple)
 
     @property
@@ -37,8 +47,8 @@ class MachineData:
         return self.selection.memory_model.reason if domain == "ram" else self.selection.cpu_model.reason
 
 
-def domain_shares(data: MachineData, lanes: Sequence[Lane]) -> list[DomainShares]:
-    """Joules by owner in every domain of this machine."""
+def domain_shares(data: MachineData, lanes: Sequence[Lane], *, idle_shared: bool = False) -> list[DomainShares]:
+    """Joules by owner in every domain of this machine; with ``idle_shared`` also of what it takes anyway."""
     selection = data.selection
     boot_id = selection.host.boot_id
     shares: list[DomainShares] = [_counter_domain(readings, data, lanes) for readings in data.counters]
@@ -49,7 +59,28 @@ def domain_shares(data: MachineData, lanes: Sequence[Lane]) -> list[DomainShares
         )
     if "ram" not in metered and (memory := memory_shares(selection.memory_model, data.duration_s)) is not None:
         shares.append(memory)
-    return shares
+    return [_with_idle(share, data, lanes) for share in shares] if idle_shared else shares
+
+
+def reserved_seconds(data: MachineData, lanes: Sequence[Lane]) -> dict[OwnerKey, float]:
+    """Seconds of this machine that every owner had it, each second divided among the windows open in it."""
+    local, _ = split_by_host(lanes, data.selection.host.boot_id)
+    return reserve(local, _run_bounds(data)).seconds()
+
+
+def _run_bounds(data: MachineData) -> tuple[int, int]:
+    return data.started_ns, data.started_ns + max(round(data.duration_s * 1e9), 1)
+
+
+def _with_idle(share: DomainShares, data: MachineData, lanes: Sequence[Lane]) -> DomainShares:
+    local, remote = split_by_host(lanes, data.selection.host.boot_id)
+    if share.bounds_ns:
+        return share_idle(share, reserve(local, share.bounds_ns), share.idle_by_tick_j)
+    bounds = _run_bounds(data)
+    # A model's idle power is constant; that of other machines is not of this one.
+    whole_s = data.duration_s + math.fsum(host_durations_s(remote) if share.domain == "cpu" else ())
+    here_j = share.idle_j * data.duration_s / whole_s if whole_s else 0.0
+    return share_idle(share, reserve(local, bounds), (here_j,))
 
 
 def _counter_domain(readings: CounterReadings, data: MachineData, lanes: Sequence[Lane]) -> DomainShares:

@@ -132,6 +132,11 @@ class TestRun:
                 sums[PHASES[phase]] = (wall + (t1 - t0) / 1e9, cpu + (c1 - c0) / 1e9)
         return sums
 
+    def wall_s(self) -> float:
+        """Seconds of all phases so far."""
+        edges = self.edges
+        return sum(edges[i + 3] - edges[i + 2] for i in range(0, len(edges), EDGE_FIELDS)) / 1e9
+
     def own_cpu_s(self) -> float:
         """CPU seconds of all phases so far, without the windows of shared fixtures inside."""
         edges = self.edges

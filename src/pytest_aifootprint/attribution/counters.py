@@ -140,6 +140,7 @@ def counter_shares(  # noqa: PLR0913 # what a counter domain is made of; most of
         modelled=_by_key(bill.modelled, local) | far_owners,
         modelled_idle_j=math.fsum(bill.modelled_idle) + (far.idle_j if far else 0.0),
         notices=notices,
+        idle_power=idle,
         bounds_ns=grid.bounds,
         idle_by_tick_j=bill.idle_by_tick,
     )

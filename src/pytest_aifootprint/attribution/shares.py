@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
@@ -35,6 +36,7 @@ class DomainShares:
         modelled: in a counter domain, the part of ``owners`` that a load model priced (gaps, other hosts); None
             where all of it was.
         modelled_idle_j: the part of ``idle_j`` that a model priced.
+        idle_power: watts that idle goes by, and how they were found.
         bounds_ns, idle_by_tick_j: the ticks of a counter, and what of each was idle; empty for a model.
         reserved: idle joules of every owner where idle is shared (``attribution.reserved``); not in ``owners``, and no
             longer in ``idle_j``. reserved_modelled: the part of them that a model priced, 0 to 1.
@@ -54,6 +56,7 @@ class DomainShares:
     modelled: Mapping[OwnerKey, float] | None = field(default_factory=dict)
     modelled_idle_j: float = 0.0
     notices: tuple[Notice, ...] = ()
+    idle_power: IdlePower | None = None
     bounds_ns: Sequence[int] = ()
     idle_by_tick_j: Sequence[float] = ()
     reserved: Mapping[OwnerKey, float] = field(default_factory=dict)
@@ -143,6 +146,7 @@ def model_shares(
         modelled=None,
         modelled_idle_j=idle_j,
         notices=host_notices(remote, priced_by=model.name) + busy_notices(known=machine_busy_s is not None),
+        idle_power=IdlePower(cpu_idle_w, model.basis, 0, model.name),
     )
 
 
@@ -167,6 +171,7 @@ def memory_shares(model: MemoryModel, duration_s: float) -> DomainShares | None:
         idle_uncertainty=Range(1.0, model.power_w.factors),
         modelled=None,
         modelled_idle_j=joules,
+        idle_power=IdlePower(model.power_w.central, model.basis, 0, model.name),
     )
 
 

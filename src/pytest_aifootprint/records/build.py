@@ -137,6 +137,7 @@ def build(
         verdicts=(),
         notices=run_notices(collector, all_calls, pricer, notices),
         seams=_seams(collector),
+        idle_shared=info.idle_shared,
     )
 
 

@@ -293,3 +293,4 @@ class RunFootprint:
     verdicts: tuple[Verdict, ...]
     notices: tuple[Notice, ...]
     seams: Mapping[str, str] = field(default_factory=dict)
+    idle_shared: bool = False

@@ -43,6 +43,7 @@ def facts(run: RunFootprint) -> Iterator[tuple[str, str]]:
     lines = (
         ("basis", basis(run)),
         ("grid", grids(run)),
+        ("idle power", "shared: each test bears it for the time that it had this machine" if run.idle_shared else ""),
         ("unattributed", unattributed(run)),
         ("widest input", widest_input(run)),
     )

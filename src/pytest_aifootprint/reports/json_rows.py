@@ -38,6 +38,7 @@ def run_row(run: RunFootprint) -> Row:
         "host": {"id": None, "cpu": None, "gpus": [], "virtual": None, **plain(run.host)},
         "ci": plain(run.ci),
         "commit": run.commit,
+        "idle_shared": run.idle_shared,
         "workers": [{"id": worker.id, "reported": worker.reported} for worker in run.workers],
         "grids": {
             "local": grid_row(run.local_grid),
@@ -151,7 +152,16 @@ def balance_row(balance: Balance) -> Row:
         "clamped_j": finite(balance.clamped_j),
         "basis": balance.basis.value,
         "meter": balance.meter,
+        "idle": _idle_row(balance),
     }
+
+
+def _idle_row(balance: Balance) -> Row | None:
+    """Watts that idle joules go by, their basis, from how many ticks, and how."""
+    power = balance.idle_power
+    if power is None:
+        return None
+    return {"power_w": finite(power.power_w), "basis": power.basis.value, "ticks": power.n, "how": power.how}
 
 
 def test_row(test: TestFootprint) -> Row:

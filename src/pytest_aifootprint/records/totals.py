@@ -111,7 +111,7 @@ def run_notices(
     """Everything a reader has to know about the run, each once."""
     # Where nothing was metered for anybody, nobody needs to know the grid.
     grid = _grid_notices(pricer) if calls or collector.tests else ()
-    found = dict.fromkeys([*more, *grid, *_seen_notices(collector)])
+    found = dict.fromkeys([*more, *grid, *_how_seen(collector), *_seen_notices(collector)])
     found.update(dict.fromkeys(notice for priced in calls for notice in call_notices(priced)))
     return tuple(found)
 
@@ -150,10 +150,6 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
             if state not in {"armed", "waiting"}:
                 where = "" if worker == "main" else f" on {worker}"
                 yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
-    if collector.strangers:
-        n = collector.strangers
-        who = "1 test ran in a process" if n == 1 else f"{n} tests ran in processes"
-        yield Notice("tests-elsewhere", f"{who} that another plugin forked: calls there were not seen")
     for error in dict.fromkeys(collector.errors):
         yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
     remote = [c for c in collector.unowned if c.locality == "remote" and c.realness == "live"]
@@ -162,6 +158,25 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
         yield Notice("calls-outside-tests", _outside(local))
     if remote:
         yield Notice("remote-calls-outside-tests", _outside(remote))
+
+
+def _how_seen(collector: Collector) -> Iterator[Notice]:
+    """What limits the attribution of CPU seconds and calls to tests."""
+    if collector.overlapped:
+        yield Notice(
+            "tests-at-the-same-time",
+            f"{collector.overlapped} tests ran beside others in one process: what no thread's own clock tells apart is "
+            "divided equally (modelled)",
+        )
+    if collector.coarse:
+        yield Notice(
+            "coarse-children",
+            "CPU of child processes was read in steps of 10 ms or through psutil, not by their clocks",
+        )
+    if collector.strangers:
+        n = collector.strangers
+        who = "1 test ran in a process" if n == 1 else f"{n} tests ran in processes"
+        yield Notice("tests-elsewhere", f"{who} that another plugin forked: calls there were not seen")
 
 
 def _outside(calls: Sequence[AICall]) -> str:

@@ -15,6 +15,7 @@ from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.meters.boot import boot_id
 from pytest_aifootprint.options import MARKER, option_error
 from pytest_aifootprint.options.marks import marker_limits
+from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.children import Children
@@ -46,7 +47,7 @@ class RunningPart:
         self.recorder = recorder
         self.seams = seams
         self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
-        tree = CpuTree()
+        self.tree = tree = CpuTree()
         self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
         self.children = Children(tree)
         self.runner: TestRunner | None = None
@@ -84,6 +85,11 @@ class RunningPart:
     def strangers(self) -> int:
         """Tests that reported in this process but ran in another that nobody meters."""
         return self.runner.strangers if self.runner is not None else 0
+
+    @property
+    def coarse(self) -> bool:
+        """Some child's CPU could not be read by a clock."""
+        return self.tree.basis is not Basis.MEASURED
 
     def seams_status(self) -> dict[str, str]:
         """Seam name to what became of it."""

@@ -57,7 +57,7 @@ def test_the_doctors_json_is_json_of_the_same_findings() -> None:
 def test_every_rejected_meter_comes_with_its_reason_and_remedy(tmp_path: Path) -> None:
     findings = diagnose(vm(tmp_path), {})
     assert findings["meters"] == []
-    assert {r["name"] for r in findings["rejected_meters"]} == {"rapl", "nvml"}
+    assert {r["name"] for r in findings["rejected_meters"]} == {"rapl", "perf", "nvml"}
     assert findings["cpu_model"]["active_w"]["central"] == pytest.approx(1.6 * 1.15)
     assert findings["memory_model"]["power_w"] is None
 

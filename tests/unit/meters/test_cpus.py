@@ -45,6 +45,11 @@ def v1(own: str, quotas: dict[str, tuple[int, int]], mount_root: str = "/") -> d
     )
 
 
+def quota_file(folder: str) -> dict[str, str]:
+    base = f"sys/fs/cgroup/{folder}"
+    return {f"{base}/cpu.cfs_quota_us": "100000", f"{base}/cpu.cfs_period_us": "100000"}
+
+
 @pytest.mark.parametrize(
     ("files", "cpus"),
     [
@@ -88,8 +93,12 @@ def test_a_quota_is_found_wherever_it_binds(tmp_path: Path, grow: Grow, files: d
         v1("/", {"": (0, 100_000)}),
         v2("/", {"": "100000 100000"}) | {"proc/self/mountinfo": "garbage\n- - -\n1 2 3 - cgroup2"},
         v2("/", {"": "100000 100000"}) | {"proc/self/cgroup": "garbage\n::\n0\n"},
-        # A group of memory alone, and a hierarchy without the cpu controller.
-        v1("/a", {"/a": (-1, 100_000)}) | {"sys/fs/cgroup/memory/elsewhere/cpu.cfs_quota_us": "100000"},
+        # Our path in another hierarchy, and the path of another hierarchy in that of the CPU.
+        v1("/a", {}) | quota_file("memory/a"),
+        v1("/a", {}) | quota_file("cpu,cpuacct/elsewhere"),
+        v1("/a", {}) | {"proc/self/mountinfo": V2, "sys/fs/cgroup/a/cpu.max": "100000 100000"},
+        # What lies outside the mount is no group.
+        v2("/../../user.slice", {"": "max 100000"}, mount_root="/..") | {"sys/fs/user.slice/cpu.max": "100000 100000"},
     ],
 )
 def test_no_quota_and_nonsense_are_no_limit(tmp_path: Path, grow: Grow, files: dict[str, str]) -> None:

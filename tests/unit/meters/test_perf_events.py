@@ -22,6 +22,7 @@ import pytest
 from pytest_aifootprint.meters.contract import Reading, Unreadable
 from pytest_aifootprint.meters.perf_events import HIGH_FD, PerfEventMeter, find_perf_events
 from pytest_aifootprint.meters.selection import select
+from pytest_aifootprint.quantities.unfaked import REAL
 
 Build = Callable[[str], Path]
 Grow = Callable[[Path, dict[str, str]], Path]
@@ -251,6 +252,40 @@ def test_another_perf_event_in_our_place_is_not_taken_for_ours(tree: Path) -> No
         assert fd in perf_fds()
         assert joules(meter) == before
         os.close(fd)
+
+
+def test_a_swap_in_the_moment_between_question_and_read_gives_no_number(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with meter_of(tree) as meter, meter_of(tree) as of_a_test:
+        before = joules(meter)
+        (fd,) = perf_fds()
+        joules(of_a_test)
+        (theirs,) = perf_fds() - {fd}
+
+        def asked_then_swapped(fd: int, request: int, number: bytearray) -> int:
+            done: int = fcntl.ioctl(fd, request, number)
+            os.dup2(theirs, fd)
+            return done
+
+        with monkeypatch.context() as patched:
+            patched.setattr("pytest_aifootprint.meters.perf_events._REAL.ioctl", asked_then_swapped)
+            gap = meter.read()
+        assert isinstance(gap, Unreadable)
+        assert "another perf event" in gap.reason
+        os.close(fd)
+        assert isinstance(meter.read(), Unreadable)
+        assert joules(meter) == before
+
+
+def test_an_event_that_the_kernel_gave_up_is_a_gap(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with meter_of(tree) as meter:
+        joules(meter)
+        # What read(2) gives for an event in the error state.
+        monkeypatch.setattr(REAL, "read", lambda *_: b"")
+        gap = meter.read()
+    assert isinstance(gap, Unreadable)
+    assert "stopped" in gap.reason
 
 
 def test_a_fork_shares_the_counter_and_closes_only_its_own_copy(tree: Path) -> None:

@@ -127,7 +127,7 @@ def model_shares(
     known_s = math.fsum(owners.values()) + plugin_s
     far_s = math.fsum(far_owners.values()) + far_plugin_s
     busy_s = max(machine_busy_s or 0.0, known_s)
-    cpu_idle_w = model.idle_w_per_cpu.central * model.n_cpu
+    cpu_idle_w = model.idle_w_per_cpu.central * model.idle_cpus
     idle_s = (duration_s, *host_durations_s(remote))
     idle_j = math.fsum(cpu_idle_w * s for s in idle_s)
     owners.update(far_owners)

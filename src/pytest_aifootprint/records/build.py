@@ -102,7 +102,7 @@ def build(
     all_calls = [c for _, _, calls in costs.values() for c in calls] + [c for _, f, _ in fixture_costs for c in f.calls]
     summed = sum_costs([whole for _, whole, _ in costs.values()])
     passed = sum(run.outcome in {"passed", "xpassed"} for run in ai_tests)
-    notices = [n for share in shares for n in share.notices]
+    notices = [*data.notices, *(n for share in shares for n in share.notices)]
     notices += [n for b in balances.values() for n in balance_notices(b)]
     return RunFootprint(
         version=version("pytest-aifootprint"),

@@ -19,7 +19,8 @@ from pytest_aifootprint.attribution.shares import (
     split_by_host,
 )
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
-from pytest_aifootprint.quantities import Basis
+from pytest_aifootprint.quantities import Basis, Notice
+from pytest_aifootprint.timeline.busy import steal_notice
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
 
@@ -38,6 +39,12 @@ class MachineData:
         """Busy CPU seconds of the machine in this run; None where the platform does not tell."""
         values = self.busy.busy_s
         return values[-1] - values[0] if len(values) > 1 else None
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a reader has to know about the machine over this run."""
+        notice = steal_notice(self.busy)
+        return () if notice is None else (notice,)
 
     def reason_of(self, domain: str) -> str:
         """Why this domain is metered the way it is."""

@@ -92,7 +92,7 @@ class Accounts:
         # The machine takes its idle power whether these tests run or not.
         active_j = local_j if self._reserved_s is None else total(s.active_of_all(owners) for s in self._shares)
         cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
-        used_s = cpu_s if self._reserved_s is None else self._reserved(owners) * model.n_cpu
+        used_s = cpu_s if self._reserved_s is None else self._reserved(owners) * model.idle_cpus
         impacts = [c.impact for c in calls]
         by_domain["remote"] = total(i.energy_j for i in impacts if i.energy_j is not None)
         local_g = pricer.local_carbon_g(local_j)
@@ -126,7 +126,7 @@ class Accounts:
         )
 
     def _reserved(self, owners: Sequence[OwnerKey]) -> float:
-        """Seconds that these owners had the whole machine."""
+        """Seconds that these owners had the machine, or the part of it that this run may use."""
         return sum((self._reserved_s or {}).get(owner, 0.0) for owner in owners)
 
     def priced(self, calls: Sequence[AICall]) -> tuple[CallFootprint, ...]:

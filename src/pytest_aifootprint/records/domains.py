@@ -82,7 +82,10 @@ def _run_bounds(data: MachineData) -> tuple[int, int]:
 def _with_idle(share: DomainShares, data: MachineData, lanes: Sequence[Lane]) -> DomainShares:
     local, remote = split_by_host(lanes, data.selection.host.boot_id)
     if share.bounds_ns:
-        return share_idle(share, reserve(local, share.bounds_ns), share.idle_by_tick_j)
+        model = data.selection.cpu_model
+        # A counter counts the whole machine; what is reserved is the part that this run may use.
+        part = model.idle_cpus / model.n_cpu if share.domain in {"cpu", "ram"} else 1.0
+        return share_idle(share, reserve(local, share.bounds_ns), [joules * part for joules in share.idle_by_tick_j])
     bounds = _run_bounds(data)
     # A model's idle power is constant; that of other machines is not of this one.
     whole_s = data.duration_s + math.fsum(host_durations_s(remote) if share.domain == "cpu" else ())

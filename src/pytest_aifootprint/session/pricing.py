@@ -76,10 +76,10 @@ class Pricing:
         cpu_j, used_s = model.active_w.scale(cpu_s), cpu_s
         if self._idle_shared:
             had_s = run.wall_s() / max(n_processes, 1)
-            cpu_j += model.idle_w_per_cpu.scale(model.n_cpu * had_s)
+            cpu_j += model.idle_w_per_cpu.scale(model.idle_cpus * had_s)
             if (memory_w := selection.memory_model.power_w) is not None:
                 cpu_j += memory_w.scale(had_s)
-            used_s = had_s * model.n_cpu
+            used_s = had_s * model.idle_cpus
         site, source = self.pricer.local_water(cpu_j)
         impacts = [c.impact for c in calls]
         remote_j = total(i.energy_j for i in impacts if i.energy_j is not None)

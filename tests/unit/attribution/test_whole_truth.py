@@ -31,6 +31,7 @@ from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import FixtureWindow, TestRun, book
 from pytest_aifootprint.session.clock import EdgeClock
 from pytest_aifootprint.session.windows import OpenTest, Windows
+from pytest_aifootprint.timeline.busy import BusyTimes
 from pytest_aifootprint.timeline.sampler import Sampler
 
 S = 1_000_000_000
@@ -67,7 +68,7 @@ class Kernel:
         self.ticks: list[Callable[[int], None]] = []
         self.sampler = Sampler(
             (self.meter,),
-            lambda: self.busy_s,
+            lambda: BusyTimes(self.busy_s, 0.0),
             lambda t: [tick(t) for tick in self.ticks],
             clock=lambda: self.t_ns,
             thread_clock=lambda: 0,
@@ -174,7 +175,7 @@ def scenario(kernel: Kernel) -> list[Lane]:
     return [gw0.lane, gw1.lane]
 
 
-def kernel_threads(kernel: Kernel, ids: list[int], cpus: list[float], opened: list[OpenTest], beside: OpenTest) -> None:
+def kernel_threads(kernel: Kernel, ids: list[int], cpus: list[float], opened: list[OpenTest]) -> None:
     """A tick in which the open threads of gw1 work, and 0.1 CPUs more that no thread of a test used."""
     seconds, watts = 0.1, 25.0
     for thread, n in zip(ids, cpus, strict=False):

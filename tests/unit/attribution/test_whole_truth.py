@@ -38,6 +38,7 @@ S = 1_000_000_000
 TICK = S // 10
 IDLE_W = 30.0
 WRAP_UJ = 262_143_328_850
+MODULUS_UJ = WRAP_UJ * 2**32 / (2**32 - 1)  # the range is the register's last value, of 2**32
 NEIGHBOUR = "neighbour"
 Who = OwnerKey | str
 
@@ -98,7 +99,7 @@ class Kernel:
 
     def _write(self) -> None:
         for n, uj in enumerate(self.uj):
-            (self.base / f"intel-rapl:{n}" / "energy_uj").write_text(f"{round(uj) % (WRAP_UJ + 1)}\n")
+            (self.base / f"intel-rapl:{n}" / "energy_uj").write_text(f"{round(uj % MODULUS_UJ)}\n")
 
     @contextmanager
     def owes(self, who: Who, name: str) -> Iterator[None]:

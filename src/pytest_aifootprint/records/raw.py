@@ -94,7 +94,8 @@ class TestRun:
 
     def owner_of(self, attempt: int) -> int:
         """The owner number of an attempt, from 1; the last one's for a number beyond."""
-        return self.owners[min(max(attempt, 1), len(self.retry_owners) + 1) - 1]
+        retries = self.retry_owners
+        return retries[min(attempt - 2, len(retries) - 1)] if retries and attempt > 1 else self.index
 
     @property
     def retried_calls(self) -> list[AICall]:

@@ -211,11 +211,11 @@ class ServerBill(NamedTuple):
     """What the calls of a run made servers use.
 
     Attributes:
-        pieces: by worker. ignored: number of calls whose readings went backwards: they bear nothing.
+        pieces: by worker. ignored: indexes of the calls whose readings went backwards: they bear nothing.
     """
 
     pieces: dict[str, list[Piece]]
-    ignored: int
+    ignored: list[int]
 
 
 def pieces_of_calls(calls: Iterable[Served], hosts: Mapping[str, str] | None = None) -> ServerBill:
@@ -228,17 +228,17 @@ def pieces_of_calls(calls: Iterable[Served], hosts: Mapping[str, str] | None = N
     Returns:
         CPU ns that add up to what each server used while at least one call was open.
     """
-    servers: dict[tuple[str | None, int, int], list[Served]] = {}
-    for call in calls:
-        worker, server = call[0], call[3]
-        servers.setdefault((hosts.get(worker) if hosts else None, server[0], server[1]), []).append(call)
+    served = list(calls)
+    servers: dict[tuple[str | None, int, int], list[int]] = {}
+    for index, (worker, _, _, server) in enumerate(served):
+        servers.setdefault((hosts.get(worker) if hosts else None, server[0], server[1]), []).append(index)
     pieces: dict[str, list[Piece]] = {}
-    ignored = 0
+    ignored: list[int] = []
     for mine in servers.values():
-        split = split_uses([Use(*call[3][2:]) for call in mine])
-        ignored += len(split.ignored)
-        for index, t0, t1, ns in split.parts:
-            worker, owner, phase, _ = mine[index]
+        split = split_uses([Use(*served[index][3][2:]) for index in mine])
+        ignored += (mine[use] for use in split.ignored)
+        for use, t0, t1, ns in split.parts:
+            worker, owner, phase, _ = served[mine[use]]
             if owner is not None:
                 pieces.setdefault(worker, []).append((owner, phase, t0, t1, ns, 0))
-    return ServerBill(pieces, ignored)
+    return ServerBill(pieces, sorted(ignored))

@@ -5,6 +5,7 @@ answer is OpenAI's, with the CPU ns that the server's processes used since the r
 
 --prefork N: N forked processes share the socket. --runner: a child does the work, kept for
 all requests (as Ollama's runner). --once: a child of its own for every request, reaped. --path P: listen at a file.
+--name N: what the kernel calls it. --stay: no service after all, but a child of whoever started it.
 """
 
 import argparse
@@ -139,14 +140,20 @@ def main() -> None:
     parser.add_argument("--runner", action="store_true")
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--path", default="")
+    parser.add_argument("--name", default="")
+    parser.add_argument("--stay", action="store_true")
     options = parser.parse_args()
     server = serve(options)
-    pid = os.fork()
+    port = server.server_address[1] if not options.path else 0
+    pid = 0 if options.stay else os.fork()
+    if pid or options.stay:
+        os.write(1, f"{pid or os.getpid()} {port}\n".encode())
     if pid:
-        port = server.server_address[1] if not options.path else 0
-        os.write(1, f"{pid} {port}\n".encode())
         os._exit(0)  # whoever started us waited for this process only
-    os.setsid()
+    if not options.stay:
+        os.setsid()
+    if options.name:
+        Path("/proc/self/comm").write_text(options.name)
     for stream in (0, 1, 2):
         os.dup2(os.open(os.devnull, os.O_RDWR), stream)
     _run(server, options)

@@ -416,6 +416,8 @@ def test_a_call_outside_every_window_bears_its_part_for_nobody() -> None:
     assert bill.pieces == {"main": [(5, 1, 0, 10, 50, 0)]}
 
 
-def test_calls_with_readings_that_went_backwards_are_counted() -> None:
-    bill = pieces_of_calls([("main", 5, 1, (40, 7, 0, 10, 100, 0))])
-    assert (bill.pieces, bill.ignored) == ({}, 1)
+def test_calls_with_readings_that_went_backwards_are_named() -> None:
+    sane, broken = (40, 7, 0, 10, 0, 100), (41, 7, 0, 10, 100, 0)
+    bill = pieces_of_calls([("main", 4, 1, sane), ("main", 5, 1, broken), ("main", 6, 1, sane), ("main", 7, 1, broken)])
+    assert [piece[0] for piece in bill.pieces["main"]] == [4, 6]
+    assert bill.ignored == [1, 3]

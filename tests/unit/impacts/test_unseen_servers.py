@@ -27,23 +27,23 @@ def sure(value: Range | None) -> Range:
     return value
 
 
-def test_the_estimate_is_four_times_a_served_call_without_the_data_centre() -> None:
+def test_the_estimate_is_twice_that_of_a_served_call_without_the_data_centre() -> None:
     pricer = Pricer(FRANCE)
     hidden = pricer.call(HIDDEN)
     # The same model, at a provider: PUE in, and the provider's own uncertainty.
     site = pricer._call_prices._site("groq")
     served = sure(pricer.call(REMOTE).energy_j).central / site.pue.central
     energy = sure(hidden.energy_j)
-    assert energy.central == pytest.approx(4 * served)
+    assert energy.central == pytest.approx(2 * served)
     down, up = energy.factors["local-server"]
-    assert (round(2.718281828459045**down, 3), round(2.718281828459045**up, 3)) == (0.25, 7.5)
+    assert (round(2.718281828459045**down, 3), round(2.718281828459045**up, 3)) == (0.1, 10.0)
     assert not any(name.startswith(("pue", "grid")) for name in energy.factors)
     assert sure(hidden.use_carbon_g).central == pytest.approx(energy.central / 3.6e6 * FRANCE.carbon_g_per_kwh.central)
     assert hidden.avoidable_carbon_g == hidden.use_carbon_g
     assert sure(hidden.water_source_l).central > 0
     assert hidden.hardware_carbon_g is None
     assert hidden.basis is Basis.ASSUMED
-    assert hidden.equation.startswith("E = 4 (a server that works for one) x E_it; E_it = ")
+    assert hidden.equation.startswith("E = 2 (a server that works for one) x E_it; E_it = ")
     assert hidden.priced
 
 

@@ -1,4 +1,4 @@
-"""The real LLM of docs/examples/llm as a service that is nobody's child, as Ollama or llama.cpp run on many machines."""
+"""The real LLM of docs/examples/llm as a service that is nobody's child, as Ollama runs on many machines."""
 
 import json
 import os

@@ -85,6 +85,15 @@ def test_with_a_gpu_meter_a_server_on_loopback_is_metered_in_part_and_not_estima
     assert codes == ([] if estimated else [UNSEEN])
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_price_that_is_remembered_is_that_of_an_equal_call(order: tuple[int, ...]) -> None:
+    calls = [SEEN, HIDDEN, replace(HIDDEN, host="ollama:11434")]
+    pricer = Pricer(FRANCE, gpu_metered=True)
+    prices = {i: pricer.call(calls[i]) for i in order}
+    assert prices == {i: Pricer(FRANCE, gpu_metered=True).call(calls[i]) for i in order}
+    assert len({(sure(price.energy_j).central, price.notices) for price in prices.values()}) == 3
+
+
 @pytest.mark.parametrize(
     "change", [{"status": 500, "input_tokens": None, "output_tokens": None}, {"realness": "mocked"}]
 )

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from suites import Suite, truth_of
+from known_truth import truth_of
+from suites import Suite
 from tools import Rows, Tool, ToolFailedError, environment
 
 _LONG_ENOUGH_S = 0.1  # a share of less CPU than this says nothing

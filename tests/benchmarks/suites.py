@@ -6,60 +6,16 @@ time would do a third of the work, and the truth would be unknown.
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+
+from known_truth import lay_out
 
 BURN_S = 2.0
 PIECE_S = 0.5
 PIECES = 8
 RETRY_S = 0.5
 ATTEMPTS = 3
-
-_TRUTH = "truth.jsonl"
-
-_KNOWN = '''
-"""What the tests of this suite have in common. Written by tests/benchmarks/suites.py."""
-
-import contextlib
-import json
-import os
-import resource
-import subprocess
-import sys
-import time
-
-# Until the child's own CPU clock says so, its start included.
-CHILD = "import sys, time\\nwhile time.process_time() < float(sys.argv[1]): sum(range(10_000))"
-
-
-def burn(seconds):
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        sum(range(10_000))
-
-
-def burn_in_child(seconds):
-    subprocess.run([sys.executable, "-S", "-c", CHILD, str(seconds)], check=True)
-
-
-def cpu_s():
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime
-
-
-@contextlib.contextmanager
-def told(name):
-    before = cpu_s()
-    try:
-        yield
-    finally:
-        line = json.dumps({"test": name, "cpu_s": cpu_s() - before}) + "\\n"
-        file = os.open(os.path.join(os.path.dirname(__file__), "truth.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, line.encode())
-        os.close(file)
-'''
 
 _BURN_SLEEP_CHILD = f"""
 import time
@@ -140,7 +96,7 @@ class Suite:
     def write(self, folder: Path) -> None:
         """Lay the suite out in an empty folder."""
         folder.mkdir(parents=True)
-        (folder / "known.py").write_text(_KNOWN)
+        lay_out(folder)
         (folder / "test_suite.py").write_text(self.text)
         # A root of its own: no configuration of a folder above it is read.
         (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
@@ -157,13 +113,3 @@ def suites(n_cpu: int) -> tuple[Suite, ...]:
         Suite("n4", _PIECES, workers=4),
         Suite("retries", _RETRIES),
     )
-
-
-def truth_of(folder: Path) -> dict[str, float]:
-    """CPU seconds of every test by name, over all its attempts, as the tests themselves say."""
-    seconds: defaultdict[str, float] = defaultdict(float)
-    path = folder / _TRUTH
-    for line in path.read_text().splitlines() if path.exists() else ():
-        told = json.loads(line)
-        seconds[told["test"]] += told["cpu_s"]
-    return dict(seconds)

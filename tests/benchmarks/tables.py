@@ -70,11 +70,11 @@ def goals(results: Results) -> list[Goal]:
     retried = [run for name in both for run in results[name, "retries"].runs]
     return [
         Goal("sleep / burn, joules", _worst(_of(run, "test_sleep") for run in alone), 0.01),
-        Goal("|child / burn - 1|, joules", _worst(abs(_of(run, "test_child") - 1) for run in alone), 0.03),
-        Goal("beside a neighbour, |booked / own - 1|, CPU s", _worst(run.worst_cpu for run in beside), 0.02),
-        Goal("over -n, |sum booked / sum own - 1|, CPU s", _worst(_sum_error(run) for run in spread_out), 0.02),
+        Goal("child / burn, joules, off 1 by", _worst(abs(_of(run, "test_child") - 1) for run in alone), 0.03),
+        Goal("beside a neighbour, CPU s booked / own, off 1 by", _worst(run.worst_cpu for run in beside), 0.02),
+        Goal("over -n, sum of CPU s booked / own, off 1 by", _worst(_sum_error(run) for run in spread_out), 0.02),
         Goal("over -n, tests lost", _worst(float(PIECES - len(run.rows)) for run in spread_out), 0),
-        Goal("retries, |booked / own - 1|, CPU s", _worst(run.worst_cpu for run in retried), 0.02),
+        Goal("retries, CPU s booked / own, off 1 by", _worst(run.worst_cpu for run in retried), 0.02),
     ]
 
 

@@ -107,7 +107,12 @@ def metered(pytester: pytest.Pytester) -> Any:
         assert imbalance(data) <= 1e-9
         assert {t["outcome"] for t in data["tests"]} == {"passed"}
         assert [n["code"] for n in data["notices"] if n["code"] != "grid-guessed"] == []
-        return {t["nodeid"].rpartition("::")[2]: t["direct"]["cpu_s"] for t in data["tests"]}
+        rows = {t["nodeid"].rpartition("::")[2]: t for t in data["tests"]}
+        # An edge read off a wrong clock in mid-test would cancel out over set-up, call and teardown.
+        for row in rows.values():
+            call = row["attempts"][0]["phases"]["call"]["cpu_s"]
+            assert call == pytest.approx(row["direct"]["cpu_s"], rel=0.02, abs=0.005)
+        return {name: row["direct"]["cpu_s"] for name, row in rows.items()}
 
     return run
 

@@ -204,6 +204,11 @@ FAMILIES = """
         before = time.process_time()
         known.burn(0.05)
         helpers.own("test_somebody_else", before)
+
+    def test_last():
+        before = time.process_time()
+        known.burn(0.02)
+        helpers.own("test_last", before)
 """
 
 DAEMON = """

@@ -24,11 +24,11 @@ SUITE = """
 
     @pytest.fixture(scope="session")
     def model():
-        known.burn(0.05)
-        known.tell("model", 0.05)
+        with known.told("set-up"):
+            known.burn(0.05)
         yield "model"
-        known.burn(0.02)
-        known.tell("model", 0.02)
+        with known.told("teardown"):
+            known.burn(0.02)
 
     @pytest.mark.parametrize("n", range(4))
     def test_burns(n):
@@ -135,9 +135,10 @@ def test_every_test_is_billed_what_it_used(pytester: pytest.Pytester, metered: A
     assert {key: rows[key] for key in own} == {key: close(s) for key, s in own.items()}
     assert math.fsum(rows.values()) == pytest.approx(math.fsum(own.values()), rel=0.02, abs=0.005 * len(own))
     (fixture,) = (f for f in data["fixtures"] if f["name"] == "model")
-    of_model = [line["cpu_s"] for line in lines_of(pytester.path) if line["test"] == "model"]
-    assert fixture["setups"] == sum(s == 0.05 for s in of_model)
-    assert fixture["cpu_s"] == pytest.approx(math.fsum(of_model), rel=0.02, abs=0.005 * fixture["setups"])
+    parts = [line for line in lines_of(pytester.path) if line["test"] in {"set-up", "teardown"}]
+    assert fixture["setups"] == sum(line["test"] == "set-up" for line in parts)
+    used_s = math.fsum(line["cpu_s"] for line in parts)
+    assert fixture["cpu_s"] == pytest.approx(used_s, rel=0.02, abs=0.005 * fixture["setups"])
     assert all(worker["reported"] for worker in data["run"]["workers"])
 
 

@@ -5,13 +5,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop lint clean
+.PHONY: help demo demo-llm test test-all interop bench-attribution lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
 	@echo "make demo-llm  the same with a real LLM served on this machine (downloads 355 MB)"
 	@echo "make test      lint, types, import contract and all everyday tests"
 	@echo "make interop   the tests against the large libraries (torch, a real LLM)"
+	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
 	@echo "make test-all  make test on every Python from 3.10 to 3.13 that is installed, and make interop"
 
 # A Python without ensurepip (Debian's, without python3-venv) still has pip: virtualenv does the same then.
@@ -41,6 +42,9 @@ test: lint
 
 interop: $(VENV)/.installed-interop
 	$(BIN)/python -m pytest tests/interop
+
+bench-attribution: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/attribution.py --write docs/explanation/attribution-accuracy.md
 
 PYTHONS := $(foreach v,3.10 3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null))
 test-all: test interop

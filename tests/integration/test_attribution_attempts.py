@@ -224,10 +224,6 @@ def test_a_test_with_subtests_pays_for_all_of_them(pytester: pytest.Pytester, me
     assert attempts(row) == [close(own)]
 
 
-@pytest.mark.xfail(
-    reason="pytest turns such a test to failed in pytest_report_teststatus, after our pytest_runtest_logreport has "
-    "noted 'passed' (session/runner.py): the row, totals and sci_style count a failed test as passed"
-)
 def test_a_test_with_a_failed_subtest_is_failed_as_pytest_says(pytester: pytest.Pytester, metered: Any) -> None:
     pytest.importorskip("_pytest.subtests", reason="subtests are built into pytest 9")
     (row,) = metered(SUBTESTS).values()

@@ -119,10 +119,6 @@ def test_flaky_makes_attempts(tmp_path: Path, workers: tuple[str, ...]) -> None:
         assert row["direct"]["cpu_s"] == pytest.approx(math.fsum(calls(row)), rel=0.02, abs=0.03)
 
 
-@pytest.mark.xfail(
-    reason="flaky logs no call report of an attempt that it repeats, so records/raw.py outcome_of() sees only the "
-    "set-up and teardown that passed: an attempt that failed is called 'passed'"
-)
 def test_an_attempt_that_flaky_repeats_has_not_passed(tmp_path: Path) -> None:
     _, rows = run(tmp_path, "flaky", FLAKY)
     assert [a["outcome"] == "passed" for a in rows["test_third_time"]["attempts"]] == [False, False, True]

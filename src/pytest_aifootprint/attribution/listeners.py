@@ -7,7 +7,7 @@ into which sockets it has open (``/proc/pid/fd``). Of another user's process it 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from pytest_aifootprint.attribution import proc
 from pytest_aifootprint.quantities.unfaked import REAL
 
 _LISTEN = "0A"
+_FIRST = (_LISTEN, "03")  # old kernels list connections that are being opened with the socket that listens
 _ACCEPTS = "00010000"
 _LOCALHOST = ("localhost", "localhost.localdomain")
 # Whoever only passes on: the model runs behind it. Names as Linux cuts them, then those of other systems.
@@ -47,10 +48,10 @@ def listeners(host: str, port: int) -> list[Listener]:
     """
     sockets = _sockets(host, port)
     found: dict[int, Listener] = {}
-    for pid in _pids() if sockets else ():
+    for pid in _pids(set(sockets.values())) if sockets else ():
         listener = _listener(pid, sockets)
         if listener is not None:
-            sockets.discard(listener.socket)
+            del sockets[listener.socket]
             listener = _first(listener)
             found[listener.pid] = listener
             if not sockets:
@@ -79,19 +80,17 @@ def is_here(host: str) -> bool:
     return address.is_loopback or address.is_unspecified or address in _own_addresses()
 
 
-def _sockets(host: str, port: int) -> set[str]:
-    """Names of the listening sockets, of any process, that answer at the address."""
+def _sockets(host: str, port: int) -> dict[str, int]:
+    """Names of the listening sockets, of any process, that answer at the address, with the users who opened them."""
     if host.startswith("/"):
-        return {f"socket:[{number}]" for number in _listening_at(host)}
+        return {f"socket:[{number}]": _user_of(host) for number in _listening_at(host)}
     if not is_here(host):
-        return set()
+        return {}
     wanted = _address(host.strip("[]"))
-    named: dict[str, int] = {}
-    for address, number in _listening(port):
-        named[f"socket:[{number}]"] = _fits(address, wanted)
+    ranked = [(_fits(address, wanted), f"socket:[{number}]", user) for address, number, user in _listening(port)]
     # A socket bound to the address itself comes before one that is bound to all.
-    best = max(named.values(), default=0)
-    return {name for name, rank in named.items() if rank == best > 0}
+    best = max((rank for rank, _, _ in ranked), default=0)
+    return {name: user for rank, name, user in ranked if rank == best > 0}
 
 
 def _fits(bound: IPv4Address | IPv6Address, wanted: IPv4Address | IPv6Address | None) -> int:
@@ -104,14 +103,18 @@ def _fits(bound: IPv4Address | IPv6Address, wanted: IPv4Address | IPv6Address | 
     return int(bound.is_unspecified and bound.version in (wanted.version, 6))
 
 
-def _listening(port: int) -> Iterator[tuple[IPv4Address | IPv6Address, str]]:
-    """Address and number of every socket that listens on the port."""
+def _listening(port: int) -> Iterator[tuple[IPv4Address | IPv6Address, str, int]]:
+    """Address, number and user of every socket that listens on the port."""
     wanted = f":{port:04X}"
     for table in ("tcp", "tcp6"):
         for line in _lines(f"self/net/{table}"):
             fields = line.split(None, 10)
-            if len(fields) > 9 and fields[1].endswith(wanted) and fields[3] == _LISTEN:
-                yield _unhex(fields[1].partition(":")[0]), fields[9]
+            if len(fields) < 10 or fields[0] == "sl":
+                continue
+            if fields[3] not in _FIRST:
+                break  # the kernel lists those that listen first; the others may be thousands, at 10 us each
+            if fields[1].endswith(wanted) and fields[3] == _LISTEN:
+                yield _unhex(fields[1].partition(":")[0]), fields[9], int(fields[7])
 
 
 def _listening_at(path: str) -> Iterator[str]:
@@ -152,16 +155,30 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
-def _lines(path: str) -> list[str]:
-    return (proc.read_whole(f"{proc.ROOT}/{path}") or "").splitlines()
+def _lines(path: str) -> Iterator[str]:
+    return proc.lines(f"{proc.ROOT}/{path}")
 
 
-def _pids() -> list[int]:
-    """Youngest first: a server was mostly started not long ago."""
-    return sorted((int(entry) for entry in REAL.listdir(proc.ROOT) if entry.isdecimal()), reverse=True)
+def _pids(users: set[int]) -> list[int]:
+    """Processes that may have sockets of these users, the likeliest first: looking into all of them takes long.
+
+    Their own come first, the youngest before the others: a server was mostly started not long ago. Root may also look
+    into those of others, who took the socket over.
+    """
+    by_user = {int(entry): _user_of(f"{proc.ROOT}/{entry}") for entry in REAL.listdir(proc.ROOT) if entry.isdecimal()}
+    own = sorted((pid for pid, user in by_user.items() if user in users), reverse=True)
+    return own + sorted(by_user.keys() - own, reverse=True) if REAL.getuid() == 0 else own
 
 
-def _listener(pid: int, sockets: set[str]) -> Listener | None:
+def _user_of(path: str) -> int:
+    """The user whose a process or a file is; -1 if it is gone."""
+    try:
+        return int(REAL.stat(path).st_uid)
+    except OSError:
+        return -1
+
+
+def _listener(pid: int, sockets: Container[str]) -> Listener | None:
     """The process, if one of these sockets is open in it."""
     folder = f"{proc.ROOT}/{pid}/fd"
     try:

@@ -69,21 +69,23 @@ def read(path: str) -> str | None:
         REAL.close(fd)
 
 
-def read_whole(path: str) -> str | None:
-    """A file of /proc that may be long, and comes in pieces; None as above."""
+def lines(path: str) -> Iterator[str]:
+    """The lines of a file of /proc that may be long, as they come: the kernel makes it up while it is read."""
     try:
         fd: int = REAL.open(path, os.O_RDONLY)
     except OSError:
-        return None
-    pieces: list[bytes] = []
+        return
+    rest = ""
     try:
-        while piece := REAL.read(fd, 1 << 16):
-            pieces.append(piece)
+        while piece := bytes(REAL.read(fd, 1 << 16)).decode("ascii", "replace"):
+            *whole, rest = (rest + piece).split("\n")
+            yield from whole
     except OSError:
-        return None
+        return
     finally:
         REAL.close(fd)
-    return b"".join(pieces).decode("ascii", "replace")
+    if rest:
+        yield rest
 
 
 def stat(pid: int) -> Stat | None:

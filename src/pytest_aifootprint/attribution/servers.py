@@ -16,7 +16,7 @@ from pytest_aifootprint.attribution import portable, proc
 from pytest_aifootprint.attribution.listeners import Listener, listeners, still_listens
 from pytest_aifootprint.attribution.overlaps import Use, split_uses
 from pytest_aifootprint.attribution.proc import Descendant, Key
-from pytest_aifootprint.detection.servers import OURS, UNSEEN, ServerSample, ServerTimes
+from pytest_aifootprint.detection.servers import OURS, OWN, UNSEEN, ServerSample, ServerTimes
 from pytest_aifootprint.quantities.unfaked import REAL
 
 _BIRTH_NS = 10_000_000  # a new pid is given out microseconds before its process can be listed
@@ -109,8 +109,8 @@ class ServerClock:
         parents = {one.parent for one in self._known.values()}
         found: dict[Key, Descendant] = {}
         for key, old in self._known.items():
-            # Where nobody was born since, who had no children has reaped nobody: his clock is enough.
-            quick = self._complete and old.exact and key not in parents
+            # Who has no children has reaped nobody, or such as were born since the last listing, which comes again.
+            quick = old.exact and key not in parents
             clock = self._system.clock_ns(old.pid) if quick else None
             if clock is not None:
                 found[key] = Descendant(old.pid, old.start, old.parent, clock, True, old.reaped_ns, old.floor_ns)
@@ -144,7 +144,7 @@ class LocalServers:
         self._lock = threading.Lock()
 
     def __call__(self, host: str, port: int) -> ServerSample | str:
-        """The server's clock now; without one, a notice's code, or ``OURS``."""
+        """The server's clock now; without one, ``UNSEEN``, ``OURS`` or ``OWN``."""
         pid = REAL.getpid()
         if pid != self._pids[-1]:
             # A forked child: its parent's tree has its work; the lock may be held by a thread that it does not have.
@@ -177,6 +177,8 @@ class LocalServers:
         """The clock of these processes, which is kept if it is the same server; or why there is none."""
         if not owners:
             return None, UNSEEN
+        if any(owner.pid == self._pids[-1] for owner in owners):
+            return None, OWN
         if all(self._is_ours(owner.pid) for owner in owners):
             return None, OURS
         if clock is not None and (clock.pid, clock.start) == owners[0][:2]:

@@ -10,6 +10,9 @@ UNSEEN = "server-unseen"
 OURS = ""
 """The server runs inside this run's own processes, whose CPU clock has its work already: nothing to add, or to say."""
 
+OWN = "own-server"
+"""This very process listens: what answers is the test's own fake."""
+
 ServerTimes = tuple[int, int, int, int, int, int]
 """A call as its server's clock saw it: pid, start of the process, then t0, t1 (CLOCK_MONOTONIC) and c0, c1, in ns."""
 
@@ -32,11 +35,11 @@ class ServerWatch(Protocol):
     """Finds the server behind an address of this machine, or of its private network, and reads its CPU clock."""
 
     def __call__(self, host: str, port: int) -> ServerSample | str:
-        """A sample now; without one, the code of the notice that says why, or ``OURS``. Must not raise."""
+        """A sample now; without one, ``UNSEEN``, ``OURS`` or ``OWN``. Must not raise."""
 
 
 def times_of(begin: ServerSample | str, end: ServerSample | str) -> ServerTimes | str:
-    """The server's clock over a call; without it, the code of a notice or ``OURS``.
+    """The server's clock over a call; without it, why there is none, as a watch says it.
 
     A server that was another one at the end (it ended, or was started again) was not seen for the whole call.
     """

@@ -22,9 +22,11 @@ REAL: Any = SimpleNamespace(
     close=os.close,
     getpid=os.getpid,
     getppid=os.getppid,
+    getuid=getattr(os, "getuid", None),
     listdir=os.listdir,
     open=os.open,
     read=os.read,
     readlink=os.readlink,
+    stat=os.stat,
     sysconf=getattr(os, "sysconf", None),
 )

@@ -179,7 +179,9 @@ def _energy(energy: Energy) -> Figure:
     unit = formatting.energy_unit([whole])
     known = [*ENERGY_ORDER, *sorted(energy.by_domain.keys() - set(ENERGY_ORDER))]
     parts = [(name, energy.by_domain[name]) for name in known if name in energy.by_domain]
-    detail = " · ".join(f"{name} {formatting.energy_number(part, unit)}" for name, part in parts if part.central)
+    detail = " · ".join(
+        f"{name.replace('_', ' ')} {formatting.energy_number(part, unit)}" for name, part in parts if part.central
+    )
     return Figure("energy", formatting.energy(whole, unit), _span("energy", whole), detail)
 
 

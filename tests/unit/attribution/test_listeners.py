@@ -1,5 +1,6 @@
 """From a port to the process that listens on it: a machine as /proc shows it, and this one."""
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -31,8 +32,11 @@ class FakeProc:
         (root / "self" / "net").mkdir(parents=True)
         self.tables = {"tcp": ["sl local rem st"], "tcp6": ["sl local rem st"]}
 
-    def listens(self, table: str, address: str, port: int, number: int, state: str = "0A") -> None:
-        fields = f"0: {address}:{port:04X} 0:0 {state} 0:0 0:0 0 0 0 {number} 1 0 100"
+    def listens(
+        self, table: str, address: str, port: int, number: int, state: str = "0A", user: int | None = None
+    ) -> None:
+        user = os.getuid() if user is None else user
+        fields = f"0: {address}:{port:04X} 0:0 {state} 0:0 0:0 0 {user} 0 {number} 1 0 100"
         self.tables[table].append(fields)
         (self.root / "self" / "net" / table).write_text("\n".join(self.tables[table]))
 
@@ -106,6 +110,12 @@ def test_one_who_cannot_be_seen_beside_one_who_can_leaves_it_open_who_answers(fa
     fake.process(40, sockets=(55,))
     assert pids("localhost") == []
     assert pids("127.0.0.1") == [40]
+
+
+def test_only_root_looks_for_another_users_socket_in_all_processes(fake: FakeProc) -> None:
+    fake.listens("tcp", LOOPBACK, 11434, 55, user=os.getuid() + 1)
+    fake.process(40, sockets=(55,))
+    assert pids("127.0.0.1") == ([40] if os.getuid() == 0 else [])
 
 
 def test_who_forked_the_others_to_share_the_socket_stands_for_all(fake: FakeProc) -> None:

@@ -158,10 +158,24 @@ def test_a_call_that_is_mocked_reads_no_clock(watched: Any, told: Told) -> None:
     assert told.asked == []
 
 
-def test_the_tests_own_fake_has_no_server_times(watched: Any, told: Told, own_server: str) -> None:
+def test_the_tests_own_fake_has_no_server_times(watched: Any, own_server: str) -> None:
+    watched.recorder.servers = LocalServers()
     httpx.post(f"{own_server}/v1/chat/completions", json=BODY)
-    assert (watched.only().realness, watched.only().server) == ("mocked", None)
-    assert watched.only().notices == ()
+    call = watched.only()
+    assert (call.realness, call.replayer, call.server, call.notices) == ("mocked", "own server", None, ())
+
+
+@pytest.mark.parametrize("says", [OURS, UNSEEN, BEGIN])
+def test_who_is_not_this_process_is_no_fake(watched: Any, local: str, says: ServerSample | str) -> None:
+    watched.recorder.servers = Told(says, says)
+    httpx.post(f"{local}/v1/chat/completions", json=BODY)
+    assert watched.only().realness == "live"
+
+
+def test_where_nobody_can_tell_the_own_ports_are_asked(watched: Any, own_server: str) -> None:
+    watched.recorder.servers = Told(UNSEEN)
+    httpx.post(f"{own_server}/v1/chat/completions", json=BODY)
+    assert (watched.only().realness, watched.only().notices) == ("mocked", ())
 
 
 def test_a_remote_call_reads_no_clock(watched: Any, told: Told, local_port: int) -> None:

@@ -10,7 +10,7 @@ from pytest_aifootprint.detection.providers.asking import Asked
 from pytest_aifootprint.detection.providers.body import Body
 from pytest_aifootprint.detection.providers.usage import Usage
 from pytest_aifootprint.detection.recorder import Recorder
-from pytest_aifootprint.detection.servers import UNSEEN, ServerSample, ServerTimes, ServerWatch, times_of
+from pytest_aifootprint.detection.servers import OWN, UNSEEN, ServerSample, ServerTimes, ServerWatch, times_of
 from pytest_aifootprint.quantities.unfaked import REAL
 
 LIVE, REPLAYED, MOCKED = "live", "replayed", "mocked"
@@ -90,6 +90,11 @@ class Exchange:
             started_ns = REAL.thread_time_ns()
             self._server = self._sample(servers, self.address)
             self._recorder.own_ns += REAL.thread_time_ns() - started_ns
+
+    @property
+    def own_server(self) -> bool | None:
+        """Whether this very process is the server; None if that was not looked for, or could not be told."""
+        return None if self._server is None or self._server == UNSEEN else self._server == OWN
 
     def answered(self, status: int, content_type: str) -> None:
         """The answer's head is there. The body of an error says nothing about tokens and is not read."""
@@ -191,7 +196,7 @@ class Exchange:
         if isinstance(found, tuple):
             return found
         # Where there was no answer, or an error, nobody knows of any work.
-        if found and isinstance(self.status, int) and self.status < 400:
+        if found == UNSEEN and isinstance(self.status, int) and self.status < 400:
             self.notice(found)
         return None
 

@@ -99,8 +99,11 @@ def test_each_test_bears_what_the_server_used_for_it(
         assert phases["call"]["cpu_s"] >= own
         served += own
     whole = (after - before) / 1e9
-    # Together what the server ran, once: also where both calls were open at the same time.
-    assert abs(served - whole) <= 0.03 * whole + 0.03
+    # Together what the server ran, once: also where both calls were open at the same time. The client's own account
+    # contains what this plugin used in it, which its test does not bear.
+    watts = found["test_long"]["direct"]["energy_j"]["cpu"]["central"] / found["test_long"]["direct"]["cpu_s"]
+    plugin_s = report["balance"]["cpu"]["plugin_j"] / watts
+    assert 0.97 * whole - plugin_s - 0.01 <= served <= 1.03 * whole + 0.01
     assert found["test_none"]["direct"]["cpu_s"] < 0.05
     assert "server-unseen" not in codes(report)
     assert "local_server" not in report["totals"]["energy_j"]
@@ -201,7 +204,7 @@ def test_a_server_that_cannot_be_seen_is_estimated_and_says_so(
     assert report["totals"]["unpriced_calls"] == 0
     assert codes(report).count("server-unseen") == 1
     assert [notice["code"] for notice in row["notices"]].count("server-unseen") == 1
-    result.stdout.fnmatch_lines(["*local server*", "*127.0.0.1:*cannot be read*estimated*"])
+    result.stdout.fnmatch_lines(["energy*cpu * · local server *", "*127.0.0.1:*cannot be read*estimated*"])
 
 
 def test_what_one_worker_started_is_not_billed_again_to_the_other_that_calls_it(pytester: pytest.Pytester) -> None:

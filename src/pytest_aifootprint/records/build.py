@@ -68,7 +68,7 @@ def build(
     lanes = list(collector.lanes.values())
     pricer.note_training(c for _, window in collector.windows for c in window.calls)
     pricer.note_training(c for run in collector.tests for c in run.calls)
-    shares = domain_shares(data, lanes)
+    shares = domain_shares(data, lanes, collector.pids)
     accounts = Accounts(shares, data, collector.lanes, pricer)
     fixture_costs = _fixtures(collector, accounts)
     shared = {bill.key: (fixture, cost.scale(bill.part)) for bill, fixture, cost in fixture_costs}

@@ -37,6 +37,7 @@ class Collector:
         workers: id to whether it reported its end. seams: by worker. errors: of ours, one line each.
         usage_error: what a worker could not accept, such as a mark that cannot be read; then no test ran.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
+        pids: of the processes that ran tests, by worker; a lost worker has none.
     """
 
     keep_all: bool = False
@@ -52,6 +53,7 @@ class Collector:
     errors: list[str] = field(default_factory=list)
     usage_error: str | None = None
     strangers: int = 0
+    pids: dict[str, int] = field(default_factory=dict)
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
 
@@ -123,4 +125,5 @@ class Collector:
         self.errors += output["errors"]
         self.usage_error = self.usage_error or output["usage_error"]
         self.strangers += output["strangers"]
+        self.pids[worker] = output["pid"]
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

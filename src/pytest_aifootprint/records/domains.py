@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.counters import counter_shares
+from pytest_aifootprint.attribution.gpu import gpu_shares
 from pytest_aifootprint.attribution.idle import idle_power
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import DomainShares, memory_shares, model_shares
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
+from pytest_aifootprint.meters.gpu import GpuMeter
 from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
@@ -37,11 +39,11 @@ class MachineData:
         return self.selection.memory_model.reason if domain == "ram" else self.selection.cpu_model.reason
 
 
-def domain_shares(data: MachineData, lanes: Sequence[Lane]) -> list[DomainShares]:
-    """Joules by owner in every domain of this machine."""
+def domain_shares(data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, int]) -> list[DomainShares]:
+    """Joules by owner in every domain of this machine; ``pids`` of the lanes, by worker."""
     selection = data.selection
     boot_id = selection.host.boot_id
-    shares: list[DomainShares] = [_counter_domain(readings, data, lanes) for readings in data.counters]
+    shares: list[DomainShares] = [_counter_domain(readings, data, lanes, pids) for readings in data.counters]
     metered = {s.domain for s in shares}
     if "cpu" not in metered:
         shares.insert(
@@ -52,20 +54,26 @@ def domain_shares(data: MachineData, lanes: Sequence[Lane]) -> list[DomainShares
     return shares
 
 
-def _counter_domain(readings: CounterReadings, data: MachineData, lanes: Sequence[Lane]) -> DomainShares:
+def _counter_domain(
+    readings: CounterReadings, data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, int]
+) -> DomainShares:
     selection = data.selection
+    boot_id = selection.host.boot_id
+    counter = selection.counter(readings.domain)
+    basis = counter.basis if counter is not None else Basis.MEASURED
+    if isinstance(counter, GpuMeter):
+        return gpu_shares(readings, counter.signals, lanes, pids, basis=basis, boot_id=boot_id)
     gpu = readings.domain.startswith("gpu")
     models: dict[str, LoadModel | MemoryModel] = {"cpu": selection.cpu_model, "ram": selection.memory_model}
     fallback = models.get(readings.domain)
     idle = idle_power(readings, data.busy, selection.host.n_cpu, fallback)
-    counter = selection.counter(readings.domain)
     return counter_shares(
         readings,
         data.busy,
         lanes,
         idle,
         fallback=fallback,
-        basis=counter.basis if counter is not None else Basis.MEASURED,
-        boot_id=selection.host.boot_id,
+        basis=basis,
+        boot_id=boot_id,
         weight="time" if gpu else "cpu",
     )

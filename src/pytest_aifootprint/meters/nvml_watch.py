@@ -8,6 +8,7 @@ from pytest_aifootprint.quantities.units import NS_PER_S
 
 POWER_NS = NS_PER_S
 """The driver of an H100 keeps 2.4 s of power samples."""
+SLACK_NS = NS_PER_S // 20
 HOLDERS_NS = NS_PER_S // 5
 LOADS_NS = 2 * NS_PER_S
 LOADS_ALONE_NS = 10 * NS_PER_S
@@ -64,11 +65,14 @@ class NvmlWatch:
 
     def _take_power(self, t_ns: int) -> None:
         signals = self.signals
+        if self._card.now_us() < self._samples_us:
+            self._samples_us = 0  # the machine's clock was set back, and the driver's time stamps with it
         samples = self._card.power_samples(self._samples_us, t_ns)
         self.dense = samples is not None
         for stamp_us, at_ns, power_w in samples or ():
-            self._samples_us = max(self._samples_us, stamp_us)
-            if not signals.power_t_ns or at_ns > signals.power_t_ns[-1]:
+            known_ns = signals.power_t_ns[-1] if signals.power_t_ns else 0
+            if known_ns < at_ns <= t_ns + SLACK_NS:  # else a time stamp from before the clock was set
+                self._samples_us = stamp_us
                 signals.power_t_ns.append(at_ns)
                 signals.power_w.append(power_w)
 

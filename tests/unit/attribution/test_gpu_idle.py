@@ -45,8 +45,8 @@ def test_what_runs_at_a_constant_low_power_is_not_idle() -> None:
 
 
 def test_load_that_shows_only_later_counts_for_the_moment_before() -> None:
-    # The driver's load is of the last moments: work that began at 5.0 s shows at 5.4 s.
-    curve, signals = card(10, lambda t: 76 if t < 5 else 20, lambda t: 0 if t < 5.4 else 100)
+    # The driver's load is of the last moments: work that began at 5.0 s shows at 5.5 s.
+    curve, signals = card(10, lambda t: 76 if t < 5 else 20, lambda t: 0 if t < 5.5 else 100)
     assert gpu_idle(curve, signals, ours_from(99)).bare_w == pytest.approx(76)
 
 
@@ -70,3 +70,10 @@ def test_a_card_that_never_rests_or_does_not_say_has_no_idle(load: int) -> None:
     levels = gpu_idle(curve, signals, ours_from(0))
     assert levels.bare_w == 0
     assert levels.basis is Basis.ASSUMED
+
+
+def test_a_moment_in_doubt_belongs_to_neither_level() -> None:
+    curve, signals = card(15, lambda t: 76 if t < 5 else 10 if t < 7 else 122, lambda _: 0)
+    levels = gpu_idle(curve, signals, lambda t_ns: None if 5 * S <= t_ns < 7 * S else t_ns >= 7 * S)
+    assert levels.bare_w == pytest.approx(76)
+    assert levels.held_w == pytest.approx(122)

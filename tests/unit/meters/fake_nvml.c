@@ -2,7 +2,7 @@
  *
  * With FAKE_NVML_SCRIPT, a file, every tick is a line of it: "CARD KEY=VALUE ...". The first line of a card holds before
  * its first tick, and the last one for ever; a tick begins when the utilisation of the card is asked for. Keys: energy
- * and power (mJ and mW), util (percent), procs and draws (pids, by commas), loads (PID:PERCENT), samples
+ * and power (mJ and mW), util (percent), procs and draws (pids, by commas; "@FILE" for what a file holds), loads (PID:PERCENT), samples
  * (MICROSECONDS:MW). A value "!N" is the return code N; a key that is not there is "not supported". */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@ static int users = 0, reads = 0;
 static unsigned long long energy_mj[CARDS] = {5000, 7000};
 
 static char *lines[CARDS][MOST];
-static int ticks[CARDS], at[CARDS], loaded = 0;
+static int ticks[CARDS], at[CARDS], loaded = 0, asked = 0;
+int fake_asked(void) { return asked; } /* how often for power samples */
 
 static void load(void) {
     const char *name = getenv("FAKE_NVML_SCRIPT");
@@ -35,6 +36,15 @@ static const char *value(int card, const char *key, int *code) {
     const char *found = ticks[card] ? strstr(lines[card][at[card]], start) : NULL;
     if (!found) return *code = NOT_SUPPORTED, NULL;
     found += strlen(start);
+    if (*found == '@') { /* what a file holds now; "@/path/to/it" */
+        static char held[4096];
+        char name[1024];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(found + 1, " "), found + 1);
+        FILE *f = fopen(name, "r");
+        held[f ? fread(held, 1, sizeof held - 1, f) : 0] = 0;
+        if (f) fclose(f);
+        return *code = SUCCESS, held;
+    }
     if (*found == '!') return *code = atoi(found + 1), NULL;
     return *code = SUCCESS, found;
 }
@@ -159,6 +169,7 @@ int nvmlDeviceGetSamples(void *handle, int kind, unsigned long long since, int *
     static unsigned mw[4096];
     int code;
     (void)kind;
+    asked++;
     const char *text = value(index_of(handle), "samples", &code);
     if (code != SUCCESS) return code;
     unsigned n = (unsigned)list(text, stamps, mw), newer = 0;

@@ -114,17 +114,17 @@ def test_tests_shorter_than_a_step_of_the_counter(card: Any, tmp_path: Path) -> 
     whole_j = sum(joules) + run.bare_w * train.seconds
     card.show(
         "100 tests of 5 ms: each",
-        "above 0, at most P_max x its time",
+        "above 0, at most P_max (1.36 x the limit) x its time",
         f"{min(joules):.2f} to {max(joules):.2f} J, at most {100 * most:.0f} % of it",
     )
     card.show(
         "100 tests of 5 ms: sum + idle, against the counter",
-        "5 %",
+        "5 %, or 0.1 s of full power",
         f"{percent(whole_j, train.counter_j)} of {train.counter_j:.0f} J",
     )
     card.show(
         "a test of 5 ms between two that wait",
-        "above 0, at most P_max x its time",
+        "above 0, at most P_max (1.36 x the limit) x its time",
         f"{alone_j:.2f} J in {1e3 * alone_s:.1f} ms",
     )
     check_sum(run, card, "short")
@@ -143,7 +143,7 @@ def test_two_workers_on_one_card_add_up(card: Any, tmp_path: Path) -> None:
     whole_j = sum(own) + run.bare_w * (last.t1_ns - first.t0_ns) / 1e9
     card.show(
         "two workers: sum of tests + idle, against the counter",
-        "5 %",
+        "5 %, or 0.1 s of full power",
         f"{percent(whole_j, between_j)} of {between_j:.0f} J",
     )
     card.show("two workers: equal tests", "", f"{min(own):.0f} to {max(own):.0f} J")

@@ -97,7 +97,7 @@ def diagnose(root: Path, environ: Mapping[str, str], hardware: Mapping[str, obje
     try:
         return {
             "declared": {"hardware": dict(hardware or {}), "error": error},
-            "host": _host(selection),
+            "host": _host(selection, root),
             "meters": [
                 {"domain": m.domain, "name": m.name, "basis": m.basis.value, "reason": m.reason}
                 for m in selection.counters
@@ -134,6 +134,7 @@ def show(findings: Mapping[str, Any], console: Console) -> None:
         "This machine",
         [
             ("cpu", f"{host['cpu_model']}: {host['n_cpu']} logical CPUs{cores}"),
+            *_cpu_time_lines(host),
             ("memory", f"{host['memory_gib']:.1f} GiB"),
             ("kind", host["kind"] + (", virtual" if host["virtual"] and host["kind"] != "vm" else "")),
             *_declared_lines(findings["declared"]),
@@ -188,6 +189,18 @@ def _declared_hardware(project: Path) -> Mapping[str, object]:
     return table if isinstance(table, dict) else {}
 
 
+def _cpu_time_lines(host: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What takes CPU time from us: a limit, and other virtual machines."""
+    rows = []
+    if host["usable_cpus"] is not None:
+        usable = f"{round(host['usable_cpus'], 2):g} of {host['n_cpu']} CPUs by {host['limited_by']}"
+        rows.append(("usable", usable))
+    if host["steal_since_boot"]:
+        share = f"{host['steal_since_boot']:.2%}"
+        rows.append(("steal", f"{share} of the CPU time asked for since the boot went to others on this host"))
+    return rows
+
+
 def _declared_lines(declared: Mapping[str, Any]) -> list[tuple[str, str]]:
     if declared["error"]:
         return [("declared", f"left out, a run would stop here: {declared['error']}")]
@@ -202,10 +215,15 @@ _BOUNDARIES = {
 }
 
 
-def _host(selection: Selection) -> dict[str, Any]:
+def _host(selection: Selection, root: Path) -> dict[str, Any]:
+    from pytest_aifootprint.timeline.busy import busy_times, steal_share
+
     host = selection.host
+    times = busy_times(root)
+    stolen = None if times is None or times.steal_s is None else steal_share(times.busy_s, times.steal_s)
     return {
         "cpu_model": host.cpu_model, "n_cpu": host.n_cpu, "n_cores": host.n_cores, "virtual": host.virtual,
+        "usable_cpus": host.usable_cpus, "limited_by": host.limited_by or None, "steal_since_boot": stolen,
         "memory_gib": host.memory_bytes / 2**30, "kind": host.kind,
     }  # fmt: skip
 

@@ -237,3 +237,44 @@ def pytest_collection_finish(session):
     (fixture,) = (f for f in report["fixtures"] if f["name"] == "server")
     between = 0.15 * (3 - fixture["setups"])
     assert fixture["cpu_s"] == pytest.approx(between + fixture["setups"] * 0.04, abs=0.05)
+
+
+def test_on_a_dedicated_machine_a_sleeping_test_bears_the_idle_power_of_its_time(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    pytester.makeini("[pytest]\naifootprint_idle = share")
+    pytester.makepyfile(
+        f"""
+import time
+
+def test_sleeps(aifootprint):
+    {ASK}
+    time.sleep(0.5)
+
+def test_does_nothing(aifootprint):
+    {ASK}
+"""
+    )
+    report, result = run(pytester, *workers)
+    tests = by_name(report)
+    power_w = report["balance"]["cpu"]["idle"]["power_w"]
+    parts = len(report["run"]["workers"])
+    asleep, awake = (tests[n]["energy_j"]["cpu"]["central"] for n in ("test_sleeps", "test_does_nothing"))
+    assert power_w * 0.5 / parts * 0.9 < asleep - awake < power_w * 0.5 * 1.5
+    assert report["run"]["idle_shared"] is True
+    hardware = [tests[n]["carbon_g"]["hardware"]["central"] for n in ("test_sleeps", "test_does_nothing")]
+    assert hardware[0] > hardware[1] * 1.01
+    terms = report["balance"]["cpu"]
+    parts_j = sum(terms[name] for name in terms if name.endswith("_j") and name not in {"metered_j", "clamped_j"})
+    assert parts_j == pytest.approx(terms["metered_j"], rel=1e-9)
+    avoidable = tests["test_sleeps"]["avoidable_carbon_g"]["central"]
+    assert avoidable < tests["test_sleeps"]["carbon_g"]["use"]["central"]
+    result.stdout.fnmatch_lines(["idle power * shared: each test bears it for the time that it had this machine"])
+
+
+def test_by_default_a_sleeping_test_bears_no_idle_power(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(f"import time\n\ndef test_sleeps(aifootprint):\n    {ASK}\n    time.sleep(0.5)\n")
+    report, result = run(pytester)
+    assert by_name(report)["test_sleeps"]["energy_j"]["cpu"]["central"] < report["balance"]["cpu"]["idle_j"] / 5
+    assert report["run"]["idle_shared"] is False
+    result.stdout.no_fnmatch_line("idle power *")

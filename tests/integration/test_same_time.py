@@ -99,6 +99,7 @@ def test_half():
     assert seconds["test_half"] == pytest.approx(0.15, abs=0.03)
     assert seconds["test_sleep"] < 0.03
     assert_balanced(report)
+    assert [n["code"] for n in report["notices"] if n["code"].startswith("tests-")] == ["tests-at-the-same-time"]
     assert {t["outcome"] for t in report["tests"]} == {"passed"}
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from pytest_aifootprint.cli import NOT_WATCHED_YET, WATCHED, app, diagnose
+from pytest_aifootprint.cli import NOT_WATCHED_YET, WATCHED, app, diagnose, show
 from pytest_aifootprint.detection import Recorder, Seams
 
 VM = {
@@ -57,9 +59,40 @@ def test_the_doctors_json_is_json_of_the_same_findings() -> None:
 def test_every_rejected_meter_comes_with_its_reason_and_remedy(tmp_path: Path) -> None:
     findings = diagnose(vm(tmp_path), {})
     assert findings["meters"] == []
-    assert {r["name"] for r in findings["rejected_meters"]} == {"rapl", "nvml"}
+    assert {r["name"] for r in findings["rejected_meters"]} == {"rapl", "perf", "nvml"}
     assert findings["cpu_model"]["active_w"]["central"] == pytest.approx(1.6 * 1.15)
     assert findings["memory_model"]["power_w"] is None
+
+
+def printed(root: Path) -> str:
+    out = io.StringIO()
+    show(diagnose(root, {}), Console(file=out, width=200, highlight=False))
+    return out.getvalue()
+
+
+def test_a_quota_and_steal_are_shown_where_there_are_any(tmp_path: Path) -> None:
+    root = vm(tmp_path)
+    assert "usable" not in printed(root)
+    assert "since the boot" not in printed(root)
+    (root / "proc/stat").write_text("cpu  600 0 300 9999 5 0 0 100 0 0\n")
+    (root / "proc/self").mkdir()
+    (root / "proc/self/cgroup").write_text("0::/\n")
+    (root / "proc/self/mountinfo").write_text("31 23 0:28 / /cg rw - cgroup2 cgroup2 rw\n")
+    (root / "cg").mkdir()
+    (root / "cg/cpu.max").write_text("50000 100000\n")
+    host = diagnose(root, {})["host"]
+    assert (host["usable_cpus"], host["limited_by"], host["steal_since_boot"]) == (0.5, "cgroup quota", 0.1)
+    assert "usable  0.5 of 1 CPUs by cgroup quota" in printed(root)
+    assert "steal   10.00% of the CPU time asked for since the boot went to others on this host" in printed(root)
+    assert "idle of 0.5 of 1 CPUs by cgroup quota" in printed(root)
+
+
+def test_steal_that_is_not_told_is_not_zero(tmp_path: Path) -> None:
+    root = vm(tmp_path)
+    assert diagnose(root, {})["host"]["steal_since_boot"] is None
+    (root / "proc/stat").write_text("cpu  600 0 300 9999 5 0 0 0 0 0\n")
+    assert diagnose(root, {})["host"]["steal_since_boot"] == 0
+    assert "since the boot" not in printed(root)
 
 
 def test_declared_hardware_is_what_the_doctor_shows(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.shares import DomainShares
 from pytest_aifootprint.quantities import Basis, Notice
 
@@ -18,7 +19,11 @@ CLAMPED_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The terms of one domain in joules, central values; each was computed on its own, none is the rest."""
+    """The terms of one domain in joules, central values; each was computed on its own, none is the rest.
+
+    Attributes:
+        idle_power: the watts that ``idle_j`` goes by, and how they were found.
+    """
 
     domain: str
     meter: str
@@ -31,6 +36,7 @@ class Balance:
     idle_j: float
     plugin_j: float
     clamped_j: float
+    idle_power: IdlePower | None = None
 
     @property
     def terms_j(self) -> tuple[float, ...]:
@@ -55,7 +61,8 @@ def balance(shares: DomainShares, classify: Callable[[str, int], Kind]) -> Balan
         ValueError: for a kind that there is not.
     """
     joules: dict[Kind, list[float]] = {"ai": [], "fixture": [], "other": []}
-    for (worker, owner), energy_j in shares.owners.items():
+    everybody = [*shares.owners.items(), *shares.reserved.items()]
+    for (worker, owner), energy_j in everybody:
         kind = classify(worker, owner)
         if kind not in joules:
             raise ValueError(f"owner {owner} of {worker} is {kind!r}; valid: {', '.join(joules)}")
@@ -72,6 +79,7 @@ def balance(shares: DomainShares, classify: Callable[[str, int], Kind]) -> Balan
         idle_j=shares.idle_j,
         plugin_j=shares.plugin_j,
         clamped_j=shares.clamped_j,
+        idle_power=shares.idle_power,
     )
 
 

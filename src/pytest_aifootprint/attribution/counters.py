@@ -56,6 +56,7 @@ class _Bill:
     clamped: list[float] = field(default_factory=list)
     metered: list[float] = field(default_factory=list)
     modelled_metered: list[float] = field(default_factory=list)
+    idle_by_tick: list[float] = field(default_factory=list)
     modelled_s: float = 0.0
     lost_s: float = 0.0
 
@@ -139,6 +140,9 @@ def counter_shares(  # noqa: PLR0913 # what a counter domain is made of; most of
         modelled=_by_key(bill.modelled, local) | far_owners,
         modelled_idle_j=math.fsum(bill.modelled_idle) + (far.idle_j if far else 0.0),
         notices=notices,
+        idle_power=idle,
+        bounds_ns=grid.bounds,
+        idle_by_tick_j=bill.idle_by_tick,
     )
 
 
@@ -163,16 +167,19 @@ def _price(grid: Grid, busy_s: Sequence[float], idle_w: float, watts: _Watts | N
         if watts is not None and not whole:
             bill.modelled_s += seconds
             bill.modelled_idle.append(watts.idle_w * seconds)
+            bill.idle_by_tick.append(watts.idle_w * seconds)
             bill.modelled_metered.append(watts.active_w * b + watts.idle_w * seconds)
             if b > 0:
                 bill.divide(watts.active_w * b, b, used, plugin, modelled=True)
             continue
         if counted is None:
             bill.lost_s += seconds
+            bill.idle_by_tick.append(0.0)
             continue
         bill.metered.append(counted)
         idle = min(idle_w * seconds, counted) if b > 0 else counted
         bill.idle.append(idle)
+        bill.idle_by_tick.append(idle)
         if b > 0:
             bill.divide(counted - idle, b, used, plugin, modelled=False)
     return bill

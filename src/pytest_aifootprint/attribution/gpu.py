@@ -19,6 +19,7 @@ from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey, host_notices, split_by_host
 from pytest_aifootprint.meters.gpu import GpuSignals
 from pytest_aifootprint.quantities import Basis, Notice, basis_of_sum
+from pytest_aifootprint.timeline.clock import TICK_NS
 from pytest_aifootprint.timeline.readings import CounterReadings
 
 NS = 1e-9
@@ -73,6 +74,7 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
         )
         bill.others.append((1 - math.fsum(stretch.active.values())) * of_active)
         bill.others.append((1 - math.fsum(stretch.held.values())) * of_held)
+    bounds_ns, idle_by_tick_j = _coarse(curve.t_ns, idle_j)
     counted_j, integrated_j = curve.of_kind(COUNTED), curve.of_kind(POWER)
     parts = [(counted_j, basis), (integrated_j, Basis.MODELLED)]
     return DomainShares(
@@ -85,6 +87,8 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
         idle_j=math.fsum(idle_j),
         plugin_j=0.0,
         clamped_j=math.fsum(bill.clamped),
+        bounds_ns=bounds_ns,
+        idle_by_tick_j=idle_by_tick_j,
         notices=(
             *_gap_notices(readings, curve, local),
             *host_notices(remote, priced_by=None),
@@ -108,6 +112,18 @@ def _above_idle(curve: Curve, levels: GpuIdle, users: GpuUsers) -> tuple[list[fl
         held_j.append(held)
         active_j.append(joules - idle - held)
     return idle_j, Cumulative(curve.t_ns, active_j), Cumulative(curve.t_ns, held_j)
+
+
+def _coarse(t_ns: Sequence[int], joules: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Ticks put together to those of other counters: idle is constant, 20 ms say no more of it."""
+    bounds, sums, since = list(t_ns[:1]), [], 0.0
+    for end_ns, part in zip(t_ns[1:], joules, strict=True):
+        since += part
+        if end_ns - bounds[-1] >= TICK_NS or end_ns == t_ns[-1]:
+            bounds.append(end_ns)
+            sums.append(since)
+            since = 0.0
+    return bounds, sums
 
 
 def _lane_track(number: int, stretches: Sequence[Stretch], active: Cumulative, held: Cumulative) -> Cumulative:

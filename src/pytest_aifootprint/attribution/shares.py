@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
@@ -35,6 +36,10 @@ class DomainShares:
         modelled: in a counter domain, the part of ``owners`` that a load model priced (gaps, other hosts); None
             where all of it was.
         modelled_idle_j: the part of ``idle_j`` that a model priced.
+        idle_power: watts that idle goes by, and how they were found.
+        bounds_ns, idle_by_tick_j: the ticks of a counter, and what of each was idle; empty for a model.
+        reserved: idle joules of every owner where idle is shared (``attribution.reserved``); not in ``owners``, and no
+            longer in ``idle_j``. reserved_modelled: the part of them that a model priced, 0 to 1.
     """
 
     domain: str
@@ -51,17 +56,28 @@ class DomainShares:
     modelled: Mapping[OwnerKey, float] | None = field(default_factory=dict)
     modelled_idle_j: float = 0.0
     notices: tuple[Notice, ...] = ()
+    idle_power: IdlePower | None = None
+    bounds_ns: Sequence[int] = ()
+    idle_by_tick_j: Sequence[float] = ()
+    reserved: Mapping[OwnerKey, float] = field(default_factory=dict)
+    reserved_modelled: float = 0.0
 
     def energy_of(self, owner: OwnerKey) -> Range:
-        """Joules of one owner with their uncertainty; exact 0 for an owner without CPU seconds."""
-        joules = self.owners.get(owner, 0.0)
-        if not joules:
-            return EXACT_ZERO
-        modelled = joules if self.modelled is None else min(self.modelled.get(owner, 0.0), joules)
-        return _mixed(joules, modelled, self.uncertainty)
+        """Joules of one owner with their uncertainty; exact 0 for an owner without any."""
+        return self.energy_of_all((owner,))
 
     def energy_of_all(self, owners: Iterable[OwnerKey]) -> Range:
         """Joules of several owners together: what the model gets wrong, it gets wrong for all of them."""
+        keys = list(owners)
+        return self.active_of_all(keys) + self.reserved_of_all(keys) if self.reserved else self.active_of_all(keys)
+
+    def reserved_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+        """Idle joules that several owners bear together: what the machine had taken without them, too."""
+        joules = math.fsum(self.reserved.get(key, 0.0) for key in owners)
+        return _mixed(joules, joules * self.reserved_modelled, self.idle_uncertainty)
+
+    def active_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+        """Joules above idle of several owners together."""
         keys = list(owners)
         joules = math.fsum(self.owners.get(key, 0.0) for key in keys)
         modelled = joules if self.modelled is None else math.fsum(self.modelled.get(key, 0.0) for key in keys)
@@ -111,7 +127,7 @@ def model_shares(
     known_s = math.fsum(owners.values()) + plugin_s
     far_s = math.fsum(far_owners.values()) + far_plugin_s
     busy_s = max(machine_busy_s or 0.0, known_s)
-    cpu_idle_w = model.idle_w_per_cpu.central * model.n_cpu
+    cpu_idle_w = model.idle_w_per_cpu.central * model.idle_cpus
     idle_s = (duration_s, *host_durations_s(remote))
     idle_j = math.fsum(cpu_idle_w * s for s in idle_s)
     owners.update(far_owners)
@@ -130,6 +146,7 @@ def model_shares(
         modelled=None,
         modelled_idle_j=idle_j,
         notices=host_notices(remote, priced_by=model.name) + busy_notices(known=machine_busy_s is not None),
+        idle_power=IdlePower(cpu_idle_w, model.basis, 0, model.name),
     )
 
 
@@ -154,6 +171,7 @@ def memory_shares(model: MemoryModel, duration_s: float) -> DomainShares | None:
         idle_uncertainty=Range(1.0, model.power_w.factors),
         modelled=None,
         modelled_idle_j=joules,
+        idle_power=IdlePower(model.power_w.central, model.basis, 0, model.name),
     )
 
 

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.servers import ServerWatch
 
 
 class Owner(Protocol):
@@ -38,6 +39,8 @@ class Recorder:
         self.errors: list[str] = []
         # CPU that watching HTTP calls took, in ns: ours, not the test's. (In-process calls cost less than a clock.)
         self.own_ns = 0
+        # Reads the CPU clocks of local servers; the session sets it where there is somebody to bill.
+        self.servers: ServerWatch | None = None
         self._unowned_tally: dict[tuple[object, ...], AICall] = {}
         self._pending: dict[int, tuple[Pending, Owner | None]] = {}
 

@@ -40,7 +40,7 @@ class CounterMeter(Protocol):
 
     @property
     def name(self) -> str:
-        """The source, as the report prints it: ``rapl``, ``nvml``, ``recorded``."""
+        """The source, as the report prints it: ``rapl``, ``perf``, ``nvml``, ``recorded``."""
 
     @property
     def domain(self) -> str:
@@ -70,7 +70,8 @@ class LoadModel:
         reason: what was recognised and why no counter stands here: one line.
         active_w: watts per busy CPU second above idle (at the wall for cloud rows: PUE is inside), factor ``cpu_w``.
         idle_w_per_cpu: watts per logical CPU, whether busy or not, factor ``idle_w``.
-        n_cpu: logical CPUs of this machine.
+        n_cpu: logical CPUs of this machine: CPU seconds are shares of these.
+        usable_cpus: as the host's; its idle power is what stands for this process.
         includes_ram: the CPU figure contains memory, so the memory domain is "in cpu".
         boundary: ``wall`` or ``component``: what the watts contain.
         source: publication of the row.
@@ -87,6 +88,12 @@ class LoadModel:
     source: str
     machine: str
     basis: Basis = Basis.MODELLED
+    usable_cpus: float | None = None
+
+    @property
+    def idle_cpus(self) -> float:
+        """CPUs whose idle power stands for this process, where no counter meters the whole machine."""
+        return self.n_cpu if self.usable_cpus is None else self.usable_cpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +126,11 @@ class Host:
 
     Attributes:
         cpu_model: as the kernel names it, or "unknown".
-        n_cpu: logical CPUs. n_cores: physical cores, None where not known.
+        n_cpu: logical CPUs of the machine. n_cores: physical cores, None where not known.
         virtual: the kernel runs in a virtual machine. memory_bytes: installed, or the VM's.
         kind: ``vm``, ``laptop``, ``desktop`` or ``server``.
+        usable_cpus: where a cgroup's quota or the affinity leaves this process fewer than ``n_cpu``, how many, with
+            fractions; else None. limited_by: which of the two, or "".
     """
 
     cpu_model: str
@@ -131,6 +140,8 @@ class Host:
     memory_bytes: int
     kind: str
     boot_id: str
+    usable_cpus: float | None = None
+    limited_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

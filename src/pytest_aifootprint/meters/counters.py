@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pytest_aifootprint.meters.contract import Reading, Unreadable
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.quantities.units import NS_PER_S
 
 HOW_TO = "docs/how-to/read-power-sensors.md"
@@ -18,6 +21,7 @@ SLACK_S = 0.1
 """Counters are refreshed in steps (RAPL 1 ms, NVML up to 100 ms): one step more than the time between two reads."""
 
 _READ_BYTES = 4096
+_MAX_DIGITS = 20  # of a 64-bit counter
 
 
 class CounterFault(Exception):  # noqa: N818 - a state of the device, not an error of the program
@@ -34,12 +38,16 @@ class CounterFault(Exception):  # noqa: N818 - a state of the device, not an err
 
 
 def read_text(path: str | Path) -> str:
-    """The first 4 KiB of a file of sysfs or procfs, stripped. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY)
+    """The first 4 KiB of a file of sysfs or procfs, stripped. Raises OSError.
+
+    The real file, also while a test has put a fake ``os`` into all modules.
+    """
+    fd = REAL.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(fd, _READ_BYTES).decode("utf-8", "replace").strip()
+        text: bytes = REAL.read(fd, _READ_BYTES)
     finally:
-        os.close(fd)
+        REAL.close(fd)
+    return text.decode("utf-8", "replace").strip()
 
 
 def read_text_or(path: str | Path, default: str = "") -> str:
@@ -65,7 +73,8 @@ def read_microjoules(path: str) -> int:
         ) from None
     except OSError as e:
         raise CounterFault(f"{path}: {_why(e)}", f"see {HOW_TO}") from None
-    if not text.isdigit():
+    # ASCII: "²" is a digit, too, and no number. A longer number is none that a register holds, nor one that floats do.
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise CounterFault(f"{path} holds {text[:40]!r}, which is no counter", f"see {HOW_TO}")
     return int(text)
 
@@ -92,6 +101,10 @@ class Accumulator:
         self._raw_j: float | None = None
         self._moved_ns = 0
         self.energy_j = 0.0
+
+    def restart(self) -> None:
+        """The raw counter begins anew: its next reading is a new base, what it did until then is unknown."""
+        self._raw_j = None
 
     def advance(self, t_ns: int, raw_j: float) -> float:
         """Take in a raw reading.
@@ -127,3 +140,22 @@ class Accumulator:
         self._raw_j, self._moved_ns = raw_j, t_ns
         self.energy_j += step
         return self.energy_j
+
+
+def read_parts(t_ns: int, parts: Iterable[tuple[Callable[[], float], Accumulator]]) -> Reading | Unreadable:
+    """Joules of several raw counters together.
+
+    One that cannot be read makes the whole unreadable: half a sum is not a measurement. All are read nevertheless, so
+    that what happened to all of them at once (the machine slept) is one gap and not one after the other.
+
+    Args:
+        t_ns: the moment of the reading.
+        parts: what gives the raw joules of each, or raises ``CounterFault``, and what adds them up.
+    """
+    energy_j, fault = 0.0, None
+    for raw_j, accumulator in parts:
+        try:
+            energy_j += accumulator.advance(t_ns, raw_j())
+        except CounterFault as e:
+            fault = fault or e
+    return Reading(t_ns, energy_j) if fault is None else Unreadable(t_ns, fault.reason, fault.remedy)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_aifootprint.meters.boot import boot_id
 from pytest_aifootprint.meters.contract import Host
 from pytest_aifootprint.meters.counters import read_text_or
+from pytest_aifootprint.meters.cpus import cpu_limit, online_cpus
 
 UNKNOWN = "unknown"
 
@@ -45,6 +46,8 @@ _ARM_IMPLEMENTERS = {"0x41": "Arm", "0x61": "Apple", "0xc0": "Ampere", "0x51": "
 _CLIENT_CPU = re.compile(
     r"\bcore\b|\bryzen\b|\bpentium\b|\bceleron\b|\bathlon\b|\batom\b|apple|snapdragon", re.IGNORECASE
 )
+# QEMU's CPU models for Haswell, Broadwell and Skylake: a cloud's as likely as anybody's, and no real processor's name.
+_QEMU_CPU = re.compile(r"Intel Core Processor \(")
 _CPUINFO_HEAD = 8192
 
 
@@ -54,6 +57,7 @@ class Facts:
 
     Attributes:
         host: the part that the report shows.
+        vendor: of an x86 processor, as CPUID says it (``GenuineIntel``); "" where not known.
         family: ``epyc``, ``xeon``, ``arm-server``, ``client`` or ``unknown``.
         n_sockets: 1 where not known. virtual_because: what told that this is a virtual machine, "" if none does.
         github_hosted: a runner of GitHub's own fleet. linux: the facts come from the kernel's files.
@@ -61,6 +65,7 @@ class Facts:
     """
 
     host: Host
+    vendor: str
     family: str
     n_sockets: int
     virtual_because: str
@@ -84,6 +89,7 @@ def recognise(root: Path, environ: Mapping[str, str]) -> Facts:
 def _linux(root: Path, info: dict[str, str], *, github: bool) -> Facts:
     name = _cpu_name(info)
     n_cpu = _n_cpu(root)
+    limit = cpu_limit(root, n_cpu)
     siblings, cores = (int(info.get(key, "0") or 0) for key in ("siblings", "cpu cores"))
     n_sockets = max(1, round(n_cpu / siblings)) if siblings else 1
     family = _family(name, info)
@@ -98,8 +104,10 @@ def _linux(root: Path, info: dict[str, str], *, github: bool) -> Facts:
         memory_bytes=_memory_bytes(root),
         kind=_kind(root, family, virtual=bool(because), github=github),
         boot_id=boot_id(root),
+        usable_cpus=limit.cpus if limit else None,
+        limited_by=limit.by if limit else "",
     )
-    return Facts(host, family, n_sockets, because, github, linux=True, x64="flags" in info)
+    return Facts(host, info.get("vendor_id", ""), family, n_sockets, because, github, linux=True, x64="flags" in info)
 
 
 def _cpuinfo(root: Path) -> dict[str, str]:
@@ -138,16 +146,12 @@ def _family(name: str, info: Mapping[str, str]) -> str:
         return "xeon"
     if (info.get("CPU implementer", ""), info.get("CPU part", "")) in _ARM_SERVER_PARTS:
         return "arm-server"
-    return "client" if _CLIENT_CPU.search(name) else UNKNOWN
+    return "client" if _CLIENT_CPU.search(name) and not _QEMU_CPU.match(name) else UNKNOWN
 
 
 def _n_cpu(root: Path) -> int:
     """Logical CPUs that are online: the kernel's list (``0-3,6``), else the lines of /proc/cpuinfo."""
-    count = 0
-    for part in read_text_or(root / "sys/devices/system/cpu/online").split(","):
-        first, _, last = part.partition("-")
-        if first.isdigit():
-            count += int(last or first) - int(first) + 1
+    count = len(online_cpus(root))
     if not count:
         try:
             count = len(re.findall(r"(?m)^processor\s*:", (root / "proc/cpuinfo").read_text("utf-8", "replace")))
@@ -224,4 +228,4 @@ def _elsewhere(*, github: bool) -> Facts:
     family = "client" if apple else UNKNOWN
     x64 = platform.machine().lower() in {"x86_64", "amd64"}
     because = "GitHub-hosted runner" if github else ""
-    return Facts(host, family, 1, because, github, linux=False, x64=x64)
+    return Facts(host, "", family, 1, because, github, linux=False, x64=x64)

@@ -8,7 +8,7 @@ at the component. A socket's TDP is never used undivided in a virtual machine, w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_aifootprint.meters.contract import LoadModel
@@ -100,6 +100,11 @@ CPU_ROWS: Mapping[str, CpuRow] = {
 """Method, section 2. The remaining row, bare metal with a TDP, is a formula: ``tdp_row``."""
 
 
+ARM_METAL = replace(CPU_ROWS["vm-arm"], name="bare metal, ARM server")
+"""No table has the TDPs of ARM servers. Their cores have one thread each, so that the cloud's figure per CPU is that of
+a core, on a whole machine as well; a desktop's 10 W would be 640 W for a processor of 64 cores."""
+
+
 def tdp_row(tdp: float, cores: int, threads: int, source: str) -> CpuRow:
     """Bare metal with a TDP: T watts, C cores and N threads of one socket.
 
@@ -138,16 +143,20 @@ def load_model(facts: Facts, hardware: Hardware, *, tdp_table: Path | None = Non
         if hardware.idle_watts_per_cpu is None or hardware.pue:
             idle *= Range.of(*pue, PUE_LOCAL)
         reason += f"; PUE {pue[1]:g}"
+    host = facts.host
+    if host.usable_cpus is not None:
+        reason += f"; idle of {round(host.usable_cpus, 2):g} of {host.n_cpu} CPUs by {host.limited_by}"
     return LoadModel(
         name="load model: " + ("declared watts" if declared else row.name),
         reason=reason,
         active_w=active,
         idle_w_per_cpu=idle,
-        n_cpu=facts.host.n_cpu,
+        n_cpu=host.n_cpu,
+        usable_cpus=host.usable_cpus,
         includes_ram=row.cloud,
         boundary="wall" if row.cloud else "component",
         source="declared watts_per_cpu_second" if declared else row.source,
-        machine=hardware.machine or facts.host.kind,
+        machine=hardware.machine or host.kind,
         basis=Basis.MODELLED if declared else row.basis,
     )
 
@@ -171,6 +180,8 @@ def _row(facts: Facts, hardware: Hardware, tdp_table: Path | None) -> tuple[CpuR
         cores, threads = _socket(facts, hardware)
         return tdp_row(tdp, cores, threads, TDP_SOURCE), f"{seen}: {tdp:g} W TDP"
     kind = declared_machine or host.kind
+    if kind == "server" and facts.family == "arm-server":
+        return ARM_METAL, f"{seen}: an ARM server, per core as in the cloud; {DECLARE}"
     row = CPU_ROWS["laptop" if kind == "laptop" else "desktop"]
     if kind == "server":
         return row, f"{seen}: a server whose TDP is unknown, taken for a desktop; {DECLARE}"

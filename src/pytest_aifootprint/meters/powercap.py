@@ -1,7 +1,7 @@
 """RAPL counters of the CPU packages and of DRAM, by the kernel's powercap files (Intel, and AMD since Linux 5.8).
 
 The kernel's documentation: https://docs.kernel.org/power/powercap/powercap.html. ``energy_uj`` counts microjoules and
-starts again from 0 at ``max_energy_range_uj``. A package contains its cores and its graphics (``core``, ``uncore``):
+starts again from 0 after ``max_energy_range_uj``. A package contains its cores and its graphics (``core``, ``uncore``):
 they are never added to it. DRAM is a measurement of its own. ``psys`` contains the packages, and the display and the
 disk as well. A package seen by the MSR and by the MMIO interface is one package.
 """
@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pytest_aifootprint.meters.contract import Reading, RejectedMeter, Unreadable
@@ -21,11 +22,14 @@ from pytest_aifootprint.meters.counters import (
     Accumulator,
     CounterFault,
     read_microjoules,
+    read_parts,
     read_text_or,
 )
 from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.quantities.units import NS_PER_S
 
+REGISTER_STEPS = 2**32
+"""A RAPL energy register has 32 bits (Linux: ENERGY_STATUS_MASK)."""
 MAX_ZONE_W = 2000.0
 """No CPU package or its memory draws that much; the largest server package of 2025 has a TDP of 500 W."""
 STILL_NS = NS_PER_S
@@ -75,9 +79,10 @@ class PowercapMeter:
         self._clock = clock
         self._parts = [
             (
-                zone.energy_file,
+                partial(_joules, zone.energy_file),
                 Accumulator(
-                    wrap_j=None if zone.wrap_uj is None else zone.wrap_uj * J_PER_UJ,
+                    # The range is the register's highest value; it starts again from 0 one step later.
+                    wrap_j=zone.wrap_uj * J_PER_UJ * (REGISTER_STEPS / (REGISTER_STEPS - 1)) if zone.wrap_uj else None,
                     max_w=MAX_ZONE_W,
                     still_ns=STILL_NS,
                 ),
@@ -89,14 +94,14 @@ class PowercapMeter:
 
     def read(self) -> Reading | Unreadable:
         """Joules of all parts since the first read; one unreadable part makes the whole unreadable."""
-        t_ns = self._clock()
-        try:
-            return Reading(t_ns, sum(a.advance(t_ns, read_microjoules(f) * J_PER_UJ) for f, a in self._parts))
-        except CounterFault as e:
-            return Unreadable(t_ns, e.reason, e.remedy)
+        return read_parts(self._clock(), self._parts)
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _joules(path: str) -> float:
+    return read_microjoules(path) * J_PER_UJ
 
 
 def find_powercap(
@@ -150,7 +155,7 @@ def _zones(base: Path) -> tuple[list[_Zone], bool]:
         parent = key.rsplit(":", 1)[0] if match["sub"] else key
         limit = read_text_or(entries[key] / "max_energy_range_uj")
         zones.append(
-            _Zone(str(entries[key]), names[key], names.get(parent) or parent, int(limit) if limit.isdigit() else None)
+            _Zone(str(entries[key]), names[key], names.get(parent) or parent, int(limit) if limit.isdecimal() else None)
         )
     return zones, any(not name for name in names.values())
 

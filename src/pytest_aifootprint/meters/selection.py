@@ -73,6 +73,16 @@ def _counters(
         rapl, why_not = find_powercap(root, virtual=facts.host.virtual, clock=clock, pause=pause)
         counters += rapl
         rejected += why_not
+        missing = {"cpu", "ram"} - {meter.domain for meter in rapl}
+        if missing:
+            # Not at the top: fcntl, which it needs, is not on every platform.
+            from pytest_aifootprint.meters.perf_events import find_perf_events
+
+            perf, why_not = find_perf_events(
+                root, missing, vendor=facts.vendor, virtual=facts.host.virtual, clock=clock, pause=pause
+            )
+            counters += perf
+            rejected += why_not
     else:
         reason = f"no counter is read on {sys.platform} yet: the load model is used"
         rejected.append(RejectedMeter("rapl", reason, "declare watts_per_cpu_second if you have measured it"))

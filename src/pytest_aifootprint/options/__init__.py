@@ -84,6 +84,14 @@ OPTIONS = (
     ),
     Option("undecided", "what an undecided verdict does", "HOW", choices=("fail", "warn"), default="fail"),
     Option("report", "write a report, repeatable: json:PATH", "KIND[:PATH]", many=True),
+    Option(
+        "idle",
+        "what becomes of the power that the machine takes anyway: none, it is nobody's; share, the machine is there "
+        "for the tests alone, so idle power and manufacture go by the time that they have it",
+        "WHOSE",
+        choices=("none", "share"),
+        default="none",
+    ),
     Option("top", "rows of the table in the terminal (0 hides it)", "N", default="10"),
 )
 
@@ -119,7 +127,7 @@ class Settings:
         tests: ``ai``, ``marked`` or ``all``. grid: as written, None for the default; with its origin.
         budgets: limits of the run. test_budget: default limit of every AI test.
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
-        reports: kind and path. top: rows of the terminal table.
+        idle: ``none`` or ``share``. reports: kind and path. top: rows of the terminal table.
         hardware, models: the raw tables of ``[tool.aifootprint]``, and ``tables_origin``, the file they stand in.
         recorded_meter: a scripted meter instead of this machine's (for tests).
     """
@@ -130,6 +138,7 @@ class Settings:
     test_budget: Limit | None
     bound: str
     undecided: str
+    idle: str
     reports: tuple[tuple[str, Path, Value], ...]
     top: int
     hardware: Mapping[str, Any] = field(default_factory=dict)
@@ -199,6 +208,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         test_budget=_limit(default, values["test-budget"]) if (default := values["test-budget"].text) else None,
         bound=_choice("bound", values["bound"]),
         undecided=_choice("undecided", values["undecided"]),
+        idle=_choice("idle", values["idle"]),
         reports=tuple(_report(text, values["report"], config) for text in values["report"].texts),
         top=_top(values["top"]),
         hardware=tables.hardware,

@@ -21,8 +21,10 @@ REAL: Any = SimpleNamespace(
     access=os.access,
     close=os.close,
     getpid=os.getpid,
+    getppid=os.getppid,
     listdir=os.listdir,
     open=os.open,
     read=os.read,
+    readlink=os.readlink,
     sysconf=getattr(os, "sysconf", None),
 )

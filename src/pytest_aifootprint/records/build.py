@@ -15,7 +15,7 @@ from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
-from pytest_aifootprint.records.domains import MachineData, domain_shares
+from pytest_aifootprint.records.domains import MachineData, domain_shares, reserved_seconds
 from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
@@ -29,12 +29,18 @@ from pytest_aifootprint.records.model import (
     WorkerRecord,
 )
 from pytest_aifootprint.records.raw import TestRun
+from pytest_aifootprint.records.servers import book_servers
 from pytest_aifootprint.records.totals import call_notices, model_footprints, run_notices, totals_of
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What is known about a run beside its numbers. ``rows``: which tests get a row (``ai``, ``marked``, ``all``)."""
+    """What is known about a run beside its numbers.
+
+    Attributes:
+        rows: which tests get a row (``ai``, ``marked``, ``all``).
+        idle_shared: the machine is there for the tests alone: its idle power and its manufacture are theirs.
+    """
 
     started_at: str
     duration_s: float
@@ -43,6 +49,7 @@ class RunInfo:
     ci: Mapping[str, str]
     commit: str | None
     rows: str = "ai"
+    idle_shared: bool = False
 
 
 def build(
@@ -65,11 +72,13 @@ def build(
         The footprint, without verdicts on the run as a whole.
     """
     collector.settle()
+    book_servers(collector)
     lanes = list(collector.lanes.values())
     pricer.note_training(c for _, window in collector.windows for c in window.calls)
     pricer.note_training(c for run in collector.tests for c in run.calls)
-    shares = domain_shares(data, lanes, collector.pids)
-    accounts = Accounts(shares, data, collector.lanes, pricer)
+    shares = domain_shares(data, lanes, collector.pids, idle_shared=info.idle_shared)
+    reserved = reserved_seconds(data, lanes) if info.idle_shared else None
+    accounts = Accounts(shares, data, collector.lanes, pricer, reserved)
     fixture_costs = _fixtures(collector, accounts)
     shared = {bill.key: (fixture, cost.scale(bill.part)) for bill, fixture, cost in fixture_costs}
     ai_tests = [run for run in collector.tests if is_ai(run, collector)]
@@ -95,7 +104,7 @@ def build(
     all_calls = [c for _, _, calls in costs.values() for c in calls] + [c for _, f, _ in fixture_costs for c in f.calls]
     summed = sum_costs([whole for _, whole, _ in costs.values()])
     passed = sum(run.outcome in {"passed", "xpassed"} for run in ai_tests)
-    notices = [n for share in shares for n in share.notices]
+    notices = [*data.notices, *(n for share in shares for n in share.notices)]
     notices += [n for b in balances.values() for n in balance_notices(b)]
     return RunFootprint(
         version=version("pytest-aifootprint"),
@@ -130,6 +139,7 @@ def build(
         verdicts=(),
         notices=run_notices(collector, all_calls, pricer, notices),
         seams=_seams(collector),
+        idle_shared=info.idle_shared,
     )
 
 

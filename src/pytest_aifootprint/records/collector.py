@@ -36,6 +36,8 @@ class Collector:
         ai_fixtures: fixtures in whose windows a model was called: their users are AI tests.
         workers: id to whether it reported its end. seams: by worker. errors: of ours, one line each.
         usage_error: what a worker could not accept, such as a mark that cannot be read; then no test ran.
+        overlapped: tests beside which others ran at the same time in one process.
+        coarse: CPU of some child could only be read in ticks of the system, not by a clock.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
         pids: of the processes that ran tests, by worker; a lost worker has none.
     """
@@ -53,6 +55,8 @@ class Collector:
     errors: list[str] = field(default_factory=list)
     usage_error: str | None = None
     strangers: int = 0
+    overlapped: int = 0
+    coarse: bool = False
     pids: dict[str, int] = field(default_factory=dict)
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
@@ -71,6 +75,7 @@ class Collector:
         fixture's teardown calls one, or its set-up on another worker did. Of such tests a few words are kept.
         """
         self.n_tests += 1
+        self.overlapped += bool(run.apart)
         for window in run.windows:
             self.windows.append((run.worker, window))
             if window.calls:
@@ -125,5 +130,6 @@ class Collector:
         self.errors += output["errors"]
         self.usage_error = self.usage_error or output["usage_error"]
         self.strangers += output["strangers"]
+        self.coarse |= output["coarse"]
         self.pids[worker] = output["pid"]
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.lanes import Lane
@@ -11,7 +11,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.records.domains import MachineData
-from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Water
+from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, Energy, Water
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,31 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
     )
 
 
+def energy_of_calls(calls: Iterable[CallFootprint]) -> dict[str, Range]:
+    """Joules of calls that no meter here sees, by domain: ``remote``; ``local_server`` where there is any."""
+    joules: dict[str, list[Range]] = {"remote": [], LOCAL_SERVER: []}
+    for priced in calls:
+        if priced.impact.energy_j is not None:
+            joules["remote" if priced.call.locality == "remote" else LOCAL_SERVER].append(priced.impact.energy_j)
+    found = {domain: total(parts) for domain, parts in joules.items()}
+    if not found[LOCAL_SERVER].central:
+        del found[LOCAL_SERVER]
+    return found
+
+
 class Accounts:
     """Prices owners: their local energy in every domain and their calls."""
 
     def __init__(
-        self, shares: Sequence[DomainShares], data: MachineData, lanes: Mapping[str, Lane], pricer: Pricer
+        self,
+        shares: Sequence[DomainShares],
+        data: MachineData,
+        lanes: Mapping[str, Lane],
+        pricer: Pricer,
+        reserved_s: Mapping[OwnerKey, float] | None = None,
     ) -> None:
-        """Take the joules by owner and what prices them."""
+        """Take the joules by owner and what prices them; ``reserved_s`` where a machine's manufacture goes by time."""
+        self._reserved_s = reserved_s
         self._shares = shares
         self._model = data.selection.cpu_model
         self._pricer = pricer
@@ -83,9 +101,12 @@ class Accounts:
             name = "gpu" if share.domain.startswith("gpu") else share.domain
             by_domain[name] = by_domain.get(name, EXACT_ZERO) + share.energy_of_all(owners)
         local_j = total(by_domain.values())
+        # The machine takes its idle power whether these tests run or not.
+        active_j = local_j if self._reserved_s is None else total(s.active_of_all(owners) for s in self._shares)
         cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
+        used_s = cpu_s if self._reserved_s is None else self._reserved(owners) * model.idle_cpus
         impacts = [c.impact for c in calls]
-        by_domain["remote"] = total(i.energy_j for i in impacts if i.energy_j is not None)
+        by_domain |= energy_of_calls(calls)
         local_g = pricer.local_carbon_g(local_j)
         site, source = pricer.local_water(local_j)
         training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
@@ -97,7 +118,7 @@ class Accounts:
                 training=None if unknown else total(training),
                 hardware=total(
                     [
-                        pricer.hardware_g(max(cpu_s, 0.0), model.machine, model.n_cpu),
+                        pricer.hardware_g(max(used_s, 0.0), model.machine, model.n_cpu),
                         *(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
                     ]
                 ),
@@ -106,10 +127,19 @@ class Accounts:
                 total([site, *(i.water_site_l for i in impacts if i.water_site_l is not None)]),
                 total([source, *(i.water_source_l for i in impacts if i.water_source_l is not None)]),
             ),
-            total([local_g, *(i.avoidable_carbon_g for i in impacts if i.avoidable_carbon_g is not None)]),
+            total(
+                [
+                    pricer.local_carbon_g(active_j),
+                    *(i.avoidable_carbon_g for i in impacts if i.avoidable_carbon_g is not None),
+                ]
+            ),
             total(i.avoided_carbon_g for i in impacts if i.avoided_carbon_g is not None),
             cpu_s,
         )
+
+    def _reserved(self, owners: Sequence[OwnerKey]) -> float:
+        """Seconds that these owners had the machine, or the part of it that this run may use."""
+        return sum((self._reserved_s or {}).get(owner, 0.0) for owner in owners)
 
     def priced(self, calls: Sequence[AICall]) -> tuple[CallFootprint, ...]:
         """Calls with their prices."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,20 +10,30 @@ from pytest_aifootprint.attribution.counters import counter_shares
 from pytest_aifootprint.attribution.gpu import gpu_shares
 from pytest_aifootprint.attribution.idle import idle_power
 from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.attribution.shares import DomainShares, memory_shares, model_shares
+from pytest_aifootprint.attribution.reserved import reserve, share_idle
+from pytest_aifootprint.attribution.shares import (
+    DomainShares,
+    OwnerKey,
+    host_durations_s,
+    memory_shares,
+    model_shares,
+    split_by_host,
+)
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
 from pytest_aifootprint.meters.gpu import GpuMeter
-from pytest_aifootprint.quantities import Basis
+from pytest_aifootprint.quantities import Basis, Notice
+from pytest_aifootprint.timeline.busy import steal_notice
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
 
 @dataclass(frozen=True, slots=True)
 class MachineData:
-    """What the meters of this machine said over the run."""
+    """What the meters of this machine said over the run; ``started_ns``: CLOCK_MONOTONIC at its start."""
 
     selection: Selection
     busy: BusyReadings
     duration_s: float
+    started_ns: int = 0
     counters: Sequence[CounterReadings] = field(default_factory=tuple)
 
     @property
@@ -30,6 +41,12 @@ class MachineData:
         """Busy CPU seconds of the machine in this run; None where the platform does not tell."""
         values = self.busy.busy_s
         return values[-1] - values[0] if len(values) > 1 else None
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a reader has to know about the machine over this run."""
+        notice = steal_notice(self.busy)
+        return () if notice is None else (notice,)
 
     def reason_of(self, domain: str) -> str:
         """Why this domain is metered the way it is."""
@@ -39,8 +56,13 @@ class MachineData:
         return self.selection.memory_model.reason if domain == "ram" else self.selection.cpu_model.reason
 
 
-def domain_shares(data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, int]) -> list[DomainShares]:
-    """Joules by owner in every domain of this machine; ``pids`` of the lanes, by worker."""
+def domain_shares(
+    data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, int], *, idle_shared: bool = False
+) -> list[DomainShares]:
+    """Joules by owner in every domain of this machine; ``pids`` of the lanes, by worker.
+
+    With ``idle_shared`` also of what it takes anyway.
+    """
     selection = data.selection
     boot_id = selection.host.boot_id
     shares: list[DomainShares] = [_counter_domain(readings, data, lanes, pids) for readings in data.counters]
@@ -51,7 +73,31 @@ def domain_shares(data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, i
         )
     if "ram" not in metered and (memory := memory_shares(selection.memory_model, data.duration_s)) is not None:
         shares.append(memory)
-    return shares
+    return [_with_idle(share, data, lanes) for share in shares] if idle_shared else shares
+
+
+def reserved_seconds(data: MachineData, lanes: Sequence[Lane]) -> dict[OwnerKey, float]:
+    """Seconds of this machine that every owner had it, each second divided among the windows open in it."""
+    local, _ = split_by_host(lanes, data.selection.host.boot_id)
+    return reserve(local, _run_bounds(data)).seconds()
+
+
+def _run_bounds(data: MachineData) -> tuple[int, int]:
+    return data.started_ns, data.started_ns + max(round(data.duration_s * 1e9), 1)
+
+
+def _with_idle(share: DomainShares, data: MachineData, lanes: Sequence[Lane]) -> DomainShares:
+    local, remote = split_by_host(lanes, data.selection.host.boot_id)
+    if share.bounds_ns:
+        model = data.selection.cpu_model
+        # A counter counts the whole machine; what is reserved is the part that this run may use.
+        part = model.idle_cpus / model.n_cpu if share.domain in {"cpu", "ram"} else 1.0
+        return share_idle(share, reserve(local, share.bounds_ns), [joules * part for joules in share.idle_by_tick_j])
+    bounds = _run_bounds(data)
+    # A model's idle power is constant; that of other machines is not of this one.
+    whole_s = data.duration_s + math.fsum(host_durations_s(remote) if share.domain == "cpu" else ())
+    here_j = share.idle_j * data.duration_s / whole_s if whole_s else 0.0
+    return share_idle(share, reserve(local, bounds), (here_j,))
 
 
 def _counter_domain(

@@ -94,7 +94,8 @@ class TestRun:
 
     def owner_of(self, attempt: int) -> int:
         """The owner number of an attempt, from 1; the last one's for a number beyond."""
-        return self.owners[min(max(attempt, 1), len(self.retry_owners) + 1) - 1]
+        retries = self.retry_owners
+        return retries[min(attempt - 2, len(retries) - 1)] if retries and attempt > 1 else self.index
 
     @property
     def retried_calls(self) -> list[AICall]:
@@ -131,6 +132,11 @@ class TestRun:
                 wall, cpu = sums.get(PHASES[phase], (0.0, 0.0))
                 sums[PHASES[phase]] = (wall + (t1 - t0) / 1e9, cpu + (c1 - c0) / 1e9)
         return sums
+
+    def wall_s(self) -> float:
+        """Seconds of all phases so far."""
+        edges = self.edges
+        return sum(edges[i + 3] - edges[i + 2] for i in range(0, len(edges), EDGE_FIELDS)) / 1e9
 
     def own_cpu_s(self) -> float:
         """CPU seconds of all phases so far, without the windows of shared fixtures inside."""

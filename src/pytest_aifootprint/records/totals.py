@@ -12,8 +12,8 @@ from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
 from pytest_aifootprint.records.collector import Collector
-from pytest_aifootprint.records.cost import Cost
-from pytest_aifootprint.records.model import CallFootprint, Carbon, ModelFootprint, Totals, count_tokens
+from pytest_aifootprint.records.cost import Cost, energy_of_calls
+from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, ModelFootprint, Totals, count_tokens
 
 
 def totals_of(  # noqa: PLR0913 - a total is over all of these
@@ -84,7 +84,7 @@ def model_footprints(calls: Iterable[CallFootprint]) -> tuple[ModelFootprint, ..
     for (model, provider), mine in groups.items():
         impacts = [c.impact for c in mine]
         training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
-        remote = [i.energy_j for i in impacts if i.energy_j is not None]
+        beside = energy_of_calls(mine)
         best = next((i.training for i in impacts if i.training.method != "unknown"), impacts[0].training)
         found.append(
             ModelFootprint(
@@ -92,8 +92,12 @@ def model_footprints(calls: Iterable[CallFootprint]) -> tuple[ModelFootprint, ..
                 provider=provider,
                 calls=sum(c.call.count for c in mine),
                 tokens=count_tokens(mine),
-                # The local part is metered by test, not by model: it is not known here.
-                energy_j=total(remote) if any(c.call.locality == "remote" for c in mine) else None,
+                # What is metered here is metered by test, not by model: it is not known here.
+                energy_j=(
+                    total(beside.values())
+                    if LOCAL_SERVER in beside or any(c.call.locality == "remote" for c in mine)
+                    else None
+                ),
                 carbon=Carbon(
                     use=total(i.use_carbon_g for i in impacts if i.use_carbon_g is not None),
                     training=total(training) if training else None,
@@ -111,7 +115,7 @@ def run_notices(
     """Everything a reader has to know about the run, each once."""
     # Where nothing was metered for anybody, nobody needs to know the grid.
     grid = _grid_notices(pricer) if calls or collector.tests else ()
-    found = dict.fromkeys([*more, *grid, *_seen_notices(collector)])
+    found = dict.fromkeys([*more, *grid, *_how_seen(collector), *_seen_notices(collector)])
     found.update(dict.fromkeys(notice for priced in calls for notice in call_notices(priced)))
     return tuple(found)
 
@@ -150,10 +154,6 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
             if state not in {"armed", "waiting"}:
                 where = "" if worker == "main" else f" on {worker}"
                 yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
-    if collector.strangers:
-        n = collector.strangers
-        who = "1 test ran in a process" if n == 1 else f"{n} tests ran in processes"
-        yield Notice("tests-elsewhere", f"{who} that another plugin forked: calls there were not seen")
     for error in dict.fromkeys(collector.errors):
         yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
     remote = [c for c in collector.unowned if c.locality == "remote" and c.realness == "live"]
@@ -162,6 +162,25 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
         yield Notice("calls-outside-tests", _outside(local))
     if remote:
         yield Notice("remote-calls-outside-tests", _outside(remote))
+
+
+def _how_seen(collector: Collector) -> Iterator[Notice]:
+    """What limits the attribution of CPU seconds and calls to tests."""
+    if collector.overlapped:
+        yield Notice(
+            "tests-at-the-same-time",
+            f"{collector.overlapped} tests ran beside others in one process: what no thread's own clock tells apart is "
+            "divided equally (modelled)",
+        )
+    if collector.coarse:
+        yield Notice(
+            "coarse-children",
+            "CPU of child processes was read in steps of 10 ms or through psutil, not by their clocks",
+        )
+    if collector.strangers:
+        n = collector.strangers
+        who = "1 test ran in a process" if n == 1 else f"{n} tests ran in processes"
+        yield Notice("tests-elsewhere", f"{who} that another plugin forked: calls there were not seen")
 
 
 def _outside(calls: Sequence[AICall]) -> str:

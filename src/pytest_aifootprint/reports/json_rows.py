@@ -8,6 +8,7 @@ from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import Notice, total
 from pytest_aifootprint.records.model import (
+    LOCAL_SERVER,
     Attempt,
     CallFootprint,
     Carbon,
@@ -38,6 +39,7 @@ def run_row(run: RunFootprint) -> Row:
         "host": {"id": None, "cpu": None, "gpus": [], "virtual": None, **plain(run.host)},
         "ci": plain(run.ci),
         "commit": run.commit,
+        "idle_shared": run.idle_shared,
         "workers": [{"id": worker.id, "reported": worker.reported} for worker in run.workers],
         "grids": {
             "local": grid_row(run.local_grid),
@@ -77,6 +79,7 @@ def totals_row(run: RunFootprint) -> Row:
         "tokens": tokens_row(totals.tokens),
         "energy_j": {
             **{domain: ranged(domains.get(domain)) for domain in DOMAINS},
+            **({LOCAL_SERVER: ranged(domains[LOCAL_SERVER])} if LOCAL_SERVER in domains else {}),
             "remote": ranged(domains["remote"]) if "remote" in domains else none_remote,
             "total": ranged(energy),
         },
@@ -151,7 +154,16 @@ def balance_row(balance: Balance) -> Row:
         "clamped_j": finite(balance.clamped_j),
         "basis": balance.basis.value,
         "meter": balance.meter,
+        "idle": _idle_row(balance),
     }
+
+
+def _idle_row(balance: Balance) -> Row | None:
+    """Watts that idle joules go by, their basis, from how many ticks, and how."""
+    power = balance.idle_power
+    if power is None:
+        return None
+    return {"power_w": finite(power.power_w), "basis": power.basis.value, "ticks": power.n, "how": power.how}
 
 
 def test_row(test: TestFootprint) -> Row:
@@ -229,6 +241,7 @@ def call_row(priced: CallFootprint) -> Row:
         "samples": call.samples,
         "started_s": call.started_ns / 1e9,
         "duration_s": call.duration_ns / 1e9,
+        "server_cpu_s": None if call.server is None else (call.server[5] - call.server[4]) / 1e9,
         "status": call.status,
         "phase": call.phase,
         "inferred": call.inferred,

@@ -7,11 +7,11 @@ import heapq
 from dataclasses import dataclass
 
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import Energy, FixtureFootprint, RunFootprint, TestFootprint
+from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint
 from pytest_aifootprint.reports import facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
-ENERGY_ORDER = ("gpu", "cpu", "ram", "remote")
+ENERGY_ORDER = ("gpu", "cpu", "ram", LOCAL_SERVER, "remote")
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class DirectCost:
         from pytest_aifootprint.reports import formatting
 
         presenter = self._presenter
-        direct = presenter.pricing.direct(run)
+        direct = presenter.direct(run)
         mark = "~" if direct.provisional else ""
         self._suffix = (report, mark + formatting.suffix(direct.carbon.total))
         verdicts = verdicts_on(presenter, run, direct)
@@ -125,7 +125,7 @@ def verdicts_at_end(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
         return () if said else _live_verdict(run)
     if run.calls:
         limited = presenter.limits_of(run.marker) or _live_verdict(run)
-        return verdicts_on(presenter, run, presenter.pricing.direct(run)) if limited else ()
+        return verdicts_on(presenter, run, presenter.direct(run)) if limited else ()
     own_limits, live = marker_limits(run.marker, ()) if run.marker else ((), None)
     uses_ai = not presenter.collector.ai_fixtures.isdisjoint(run.users_of)
     if not own_limits or live is False or uses_ai or run.outcome not in {"passed", "failed"}:

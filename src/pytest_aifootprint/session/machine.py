@@ -54,6 +54,7 @@ class Machine:
         return MachineData(
             selection=self.selection,
             busy=self.sampler.busy,
+            started_ns=self._started_ns,
             duration_s=((self._ended_ns or REAL.monotonic_ns()) - self._started_ns) / 1e9,
             counters=tuple(self.sampler.readings.values()),
         )

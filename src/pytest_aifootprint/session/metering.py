@@ -81,7 +81,7 @@ class Metering:
         if any(getattr(config.option, mode, None) for mode in NO_TEST_RUNS):
             self.disarm()
             return None
-        pricing = Pricing(grid, models, selection, self.environ)
+        pricing = Pricing(grid, models, selection, self.environ, idle_shared=settings.idle == "share")
         presenter = Presenter(config, settings, selection, pricing, self.environ)
         option = config.option
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":

@@ -10,11 +10,13 @@ import pytest
 
 from pytest_aifootprint.attribution.cputree import CpuTree
 from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.attribution.servers import LocalServers
 from pytest_aifootprint.detection.patching import Seams
 from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.meters.boot import boot_id
 from pytest_aifootprint.options import MARKER, option_error
 from pytest_aifootprint.options.marks import marker_limits
+from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.children import Children
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.timeline.sampler import Sampler
 
 RUNNER = "aifootprint-runner"
+ALONE = "main"
 # An error of ours becomes a notice; our own test suite sets this to see it raised.
 RAISE = "PYTEST_AIFOOTPRINT_RAISE"
 
@@ -41,12 +44,13 @@ class RunningPart:
         lane: the spans of this process. recorder, seams: detection. clock: wall and CPU time at an edge.
     """
 
-    def __init__(self, recorder: Recorder, seams: Seams, worker: str = "main") -> None:
+    def __init__(self, recorder: Recorder, seams: Seams, worker: str = ALONE) -> None:
         """Start this process's clock: metering begins here."""
         self.recorder = recorder
+        recorder.servers = LocalServers(controller=None if worker == ALONE else REAL.getppid())
         self.seams = seams
         self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
-        tree = CpuTree()
+        self.tree = tree = CpuTree()
         self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
         self.children = Children(tree)
         self.runner: TestRunner | None = None
@@ -84,6 +88,11 @@ class RunningPart:
     def strangers(self) -> int:
         """Tests that reported in this process but ran in another that nobody meters."""
         return self.runner.strangers if self.runner is not None else 0
+
+    @property
+    def coarse(self) -> bool:
+        """Some child's CPU could not be read by a clock."""
+        return self.tree.basis is not Basis.MEASURED
 
     def seams_status(self) -> dict[str, str]:
         """Seam name to what became of it."""

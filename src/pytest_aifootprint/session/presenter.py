@@ -22,7 +22,8 @@ from pytest_aifootprint.session.parts import must_raise
 if TYPE_CHECKING:
     # What prices, judges and prints is imported when the run is over, or when a test is to be priced at once.
     from pytest_aifootprint.records.model import RunFootprint, Verdict
-    from pytest_aifootprint.session.pricing import Pricing
+    from pytest_aifootprint.records.raw import TestRun
+    from pytest_aifootprint.session.pricing import Direct, Pricing
 
 
 class Presenter:
@@ -65,6 +66,10 @@ class Presenter:
         if default is not None and not any(limit.kind == default.kind for limit in limits):
             return (*limits, default)
         return limits
+
+    def direct(self, run: TestRun) -> Direct:
+        """The direct cost of a test so far."""
+        return self.pricing.direct(run, len(self.collector.workers))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -156,6 +161,7 @@ class Presenter:
             ci=ci_environment(self._environ),
             commit=commit(self.config.rootpath, self._environ),
             rows=self.settings.tests,
+            idle_shared=self.settings.idle == "share",
         )
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
         doubts = doubts_of(run)

@@ -21,7 +21,8 @@ class Direct:
     """A test's own cost: its own set-up and call windows so far, and its own calls.
 
     Attributes:
-        provisional: a counter stands here, so the joules are the load model's until the run is over.
+        provisional: a counter stands here, so the joules are the load model's until the run is over; or idle power is
+            shared, and who had the machine beside this test is known only then.
     """
 
     energy: Energy
@@ -41,8 +42,11 @@ class Pricing:
         models: Mapping[str, ModelOverride],
         selection: Selection,
         environ: Mapping[str, str],
+        *,
+        idle_shared: bool = False,
     ) -> None:
         """Take the declared grid, the user's own models, the meters, and the environment as it was at the start."""
+        self._idle_shared = idle_shared
         self._environ = environ
         self._grid = grid
         self._models = models
@@ -53,28 +57,43 @@ class Pricing:
         """The impact model."""
         from pytest_aifootprint.impacts import Pricer, resolve_grid
 
-        return Pricer(self._grid or resolve_grid(None, self._environ), self._models)
+        gpu_metered = any(meter.domain.startswith("gpu") for meter in self._selection.counters)
+        return Pricer(self._grid or resolve_grid(None, self._environ), self._models, gpu_metered=gpu_metered)
 
-    def direct(self, run: TestRun) -> Direct:
-        """The direct cost of a test so far (method: section 2, "when it is known")."""
+    def direct(self, run: TestRun, n_processes: int = 1) -> Direct:
+        """The direct cost of a test so far (method: section 2, "when it is known").
+
+        Args:
+            run: the test.
+            n_processes: that run tests. Where idle power is shared, it is taken as divided among so many until the end
+                of the run tells.
+        """
+        from pytest_aifootprint.records.cost import energy_of_calls
         from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Water, count_tokens
+        from pytest_aifootprint.records.servers import server_cpu_s
 
         selection = self._selection
         model = selection.cpu_model
-        cpu_s = max(run.own_cpu_s(), 0.0)
+        servers_s = server_cpu_s(run.calls)
+        cpu_s = max(run.own_cpu_s(), 0.0) + servers_s
         calls = tuple(CallFootprint(c, self.pricer.call(c)) for c in run.calls)
-        cpu_j = model.active_w.scale(cpu_s)
+        cpu_j, used_s = model.active_w.scale(cpu_s), cpu_s
+        if self._idle_shared:
+            had_s = run.wall_s() / max(n_processes, 1)
+            cpu_j += model.idle_w_per_cpu.scale(model.idle_cpus * had_s)
+            if (memory_w := selection.memory_model.power_w) is not None:
+                cpu_j += memory_w.scale(had_s)
+            used_s = had_s * model.idle_cpus
         site, source = self.pricer.local_water(cpu_j)
         impacts = [c.impact for c in calls]
-        remote_j = total(i.energy_j for i in impacts if i.energy_j is not None)
         return Direct(
-            energy=Energy({"cpu": cpu_j, "remote": remote_j}),
+            energy=Energy({"cpu": cpu_j, **energy_of_calls(calls)}),
             carbon=Carbon(
                 use=total([self.pricer.local_carbon_g(cpu_j), *_known(i.use_carbon_g for i in impacts)]),
                 training=total(_known(i.training_carbon_g for i in impacts)),
                 hardware=total(
                     [
-                        self.pricer.hardware_g(cpu_s, model.machine, model.n_cpu),
+                        self.pricer.hardware_g(used_s, model.machine, model.n_cpu),
                         *_known(i.hardware_carbon_g for i in impacts),
                     ]
                 ),
@@ -85,7 +104,8 @@ class Pricing:
             ),
             tokens=count_tokens(calls),
             calls=calls,
-            provisional=bool(selection.counters),
+            # Another worker's calls may have shared the server.
+            provisional=bool(selection.counters) or self._idle_shared or (servers_s > 0 and n_processes > 1),
         )
 
 

@@ -48,15 +48,17 @@ class FixtureUsers:
 
     def note(self, request: object, users_of: list[FixtureKey]) -> None:
         """Add the shared fixtures that a test used, by its request, directly or through others."""
-        waiting = list(_active(request).values())
+        keys = self.keys
+        waiting = [definition for definition in _active(request).values() if definition in keys]
+        if not waiting:
+            return
         seen: set[Any] = set()
         while waiting:
             definition = waiting.pop(0)
-            key = self.keys.get(definition)
-            if key is None or definition in seen:
+            if definition in seen:
                 continue
             seen.add(definition)
-            if key not in users_of:
+            if (key := keys[definition]) not in users_of:
                 users_of.append(key)
             waiting += self._took.get(definition, ())
 

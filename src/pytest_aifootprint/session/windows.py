@@ -58,7 +58,7 @@ class Windows:
         Returns:
             It, and whether it is the only one that is open.
         """
-        test = OpenTest(run, threading.get_ident(), loose=loose)
+        test = OpenTest(run, threading.get_native_id(), loose=loose)
         with self._lock:
             test.edge = self._clock.edge()
             alone = not self._open
@@ -87,7 +87,7 @@ class Windows:
         """The test that runs on this thread."""
         if self.only is not None:
             return self.only
-        thread = threading.get_ident()
+        thread = threading.get_native_id()
         # Of several, the last: a loose one stands inside the group that its plugin runs.
         return next((t for t in reversed(self._open) if t.thread == thread), self._open[-1] if self._open else None)
 

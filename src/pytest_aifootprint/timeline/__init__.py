@@ -1,1 +1,1 @@
-"""The timeline: readings of the counters over a run, and the energy between any two moments."""
+"""The timeline: the clock and its ticks, and what the counters and the machine said over a run."""

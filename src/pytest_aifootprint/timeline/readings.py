@@ -30,7 +30,12 @@ class BusyReadings:
 
     Taken at the start and the end of the run, and at every tick where a counter is sampled. Empty where the platform
     does not tell.
+
+    Attributes:
+        t_ns, busy_s: the readings. steal_s: what the hypervisor gave to others meanwhile, one for each of ``t_ns``;
+            empty where the platform does not tell.
     """
 
     t_ns: array[int] = field(default_factory=lambda: array("q"))
     busy_s: array[float] = field(default_factory=lambda: array("d"))
+    steal_s: array[float] = field(default_factory=lambda: array("d"))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from pytest_aifootprint.meters.contract import CounterMeter, Reading, Unreadable
 from pytest_aifootprint.quantities.units import NS_PER_S
+from pytest_aifootprint.timeline.busy import BusyTimes
 from pytest_aifootprint.timeline.clock import TICK_NS, next_tick_ns
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
@@ -25,7 +26,7 @@ class Sampler:
 
     Args:
         counters: the meters; without any, no thread is started, unless ``threaded``.
-        busy: the machine's busy CPU seconds, or None if it does not tell.
+        busy: the machine's busy CPU seconds and steal, or None if it does not tell.
         tick: called at every tick with CLOCK_MONOTONIC in ns, before the counters are read.
         period_ns: of the grid. clock: CLOCK_MONOTONIC in ns. thread_clock: CPU ns of the calling thread.
         stopped: what the thread waits on; a test injects one that turns the clock instead of waiting.
@@ -40,7 +41,7 @@ class Sampler:
     def __init__(  # noqa: PLR0913 - everything that a test must be able to replace
         self,
         counters: Iterable[CounterMeter],
-        busy: Callable[[], float | None],
+        busy: Callable[[], BusyTimes | None],
         tick: Callable[[int], object] | None = None,
         *,
         period_ns: int = TICK_NS,
@@ -129,13 +130,15 @@ class Sampler:
         try:
             # Its own time: on a busy machine the thread may have waited since the tick began, and CPU seconds of one
             # moment under the time of another would make one tick's load too large and the next one's too small.
-            busy_s, t_ns = self._read_busy(), self._clock()
+            times, t_ns = self._read_busy(), self._clock()
         except Exception as e:  # noqa: BLE001 - as above
             self._error(f"busy seconds: {type(e).__name__}: {e}")
             return
-        if busy_s is not None:
+        if times is not None:
             self.busy.t_ns.append(t_ns)
-            self.busy.busy_s.append(busy_s)
+            self.busy.busy_s.append(times.busy_s)
+            if times.steal_s is not None:
+                self.busy.steal_s.append(times.steal_s)
 
     def _error(self, text: str) -> None:
         if len(self.errors) < MAX_ERRORS:

@@ -132,8 +132,9 @@ def test_a_thread_of_this_process_has_a_cpu_clock_that_others_can_read() -> None
     thread = threading.Thread(target=burn)
     thread.start()
     assert ready.wait(30)
-    seen = thread_cpu_ns(thread.ident or 0)
+    seen = thread_cpu_ns(thread.native_id or 0)
     stop.set()
     thread.join()
+    assert thread_cpu_ns(1 << 23) is None, "no thread has a number above the kernel's largest"
     assert seen is not None
     assert told[0] <= seen < told[0] + 20 * MS

@@ -150,6 +150,13 @@ def test_a_card_that_was_lost_is_a_gap_and_not_zero() -> None:
     assert "10 s of the run are not metered" in notice.message
 
 
+def test_idle_stands_by_tick_for_those_who_share_it() -> None:
+    found = shares(one_card((8, 10)))
+    assert len(found.bounds_ns) == len(found.idle_by_tick_j) + 1 == 201
+    assert math.fsum(found.idle_by_tick_j) == pytest.approx(found.idle_j)
+    assert found.idle_by_tick_j[100] == pytest.approx(0.1 * BARE_W)
+
+
 def test_nothing_read_at_all_is_no_energy_and_no_crash() -> None:
     assert shares(GpuSignals(), lane("main", (1, 7, 10, 1))).metered_j == 0
 

@@ -92,6 +92,10 @@ MACHINES: dict[str, dict[str, str]] = {
         "proc/cpuinfo": x86("QEMU Virtual CPU version 2.5+", flags="hypervisor"),
         "sys/devices/system/cpu/online": "0-3",
     },
+    "vm-qemu-core": {
+        "proc/cpuinfo": x86("Intel Core Processor (Haswell, no TSX)", flags="hypervisor"),
+        "sys/devices/system/cpu/online": "0-1",
+    },
     "vm-arm": {
         "proc/cpuinfo": CPUINFO_ARM,
         "sys/devices/system/cpu/online": "0-3",
@@ -140,11 +144,7 @@ def machine(tmp_path: Path) -> Callable[[str], Path]:
     """Builds the named machine; gives its root."""
 
     def build(name: str) -> Path:
-        for path, text in {**COMMON, **MACHINES[name]}.items():
-            file = tmp_path / name / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        return tmp_path / name
+        return _grow(tmp_path / name, {**COMMON, **MACHINES[name]})
 
     return build
 
@@ -153,6 +153,20 @@ def _add(root: Path, microjoules: int) -> None:
     for file in (root / "sys/class/powercap").glob("*/energy_uj"):
         if file.is_file() and file.read_text().isdigit():
             file.write_text(str(int(file.read_text()) + microjoules))
+
+
+def _grow(root: Path, files: dict[str, str]) -> Path:
+    for path, text in files.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return root
+
+
+@pytest.fixture
+def grow() -> Callable[[Path, dict[str, str]], Path]:
+    """Adds files to a machine; gives its root."""
+    return _grow
 
 
 @pytest.fixture

@@ -30,11 +30,11 @@ def model_of(root: Path, environ: dict[str, str] | None = None, **hardware: obje
         ("vm-xeon", "vm-xeon", "vm"),
         ("vm-arm", "vm-arm", "vm"),
         ("vm-nameless", "vm", "vm"),
+        ("vm-qemu-core", "vm", "vm"),
         ("wsl-on-laptop", "laptop", "laptop"),
         ("laptop-unlisted", "laptop", "laptop"),
         ("desktop-unlisted", "desktop", "desktop"),
         ("server-unlisted", "desktop", "server"),
-        ("metal-arm", "desktop", "server"),
     ],
 )
 def test_each_machine_gets_its_row(machine: Build, name: str, row: str, machine_row: str) -> None:
@@ -42,6 +42,15 @@ def test_each_machine_gets_its_row(machine: Build, name: str, row: str, machine_
     assert model.name == f"load model: {CPU_ROWS[row].name}"
     assert model.machine == machine_row
     assert model.source == CPU_ROWS[row].source
+
+
+def test_an_arm_server_of_bare_metal_is_priced_by_the_core(machine: Build) -> None:
+    model = model_of(machine("metal-arm"))
+    assert model.name == "load model: bare metal, ARM server"
+    assert model.active_w == model_of(machine("vm-arm")).active_w
+    assert (model.machine, model.boundary, model.n_cpu) == ("server", "wall", 64)
+    assert model_of(machine("metal-arm"), tdp_w=180).active_w.central == pytest.approx(1.3 * 180 / 64)
+    assert model_of(machine("metal-arm"), machine="desktop").name == "load model: desktop, TDP unknown"
 
 
 def test_the_table_is_the_one_of_the_method() -> None:

@@ -19,7 +19,7 @@ Living = Callable[[Path], Callable[[float], None]]
 def test_a_vm_without_sensors_has_a_model_and_says_why(machine: Build) -> None:
     selection = select(root=machine("vm-epyc"), environ={})
     assert selection.counters == ()
-    assert {r.name for r in selection.rejected} == {"rapl", "nvml"}
+    assert {r.name for r in selection.rejected} == {"rapl", "perf", "nvml"}
     assert all(r.reason and r.remedy for r in selection.rejected)
     assert selection.memory_model.power_w is None
     assert selection.memory_model.reason.startswith("in cpu")

@@ -154,6 +154,8 @@ def test_direct_part_differs_only_by_shared_fixtures() -> None:
         "users": 2,
         "energy_j": pytest.approx({"low": 137.5, "central": 250, "high": 450}),
         "carbon_g": {"low": 0.0039, "central": 0.0039, "high": 0.0039},
+        "setups": 1,
+        "trained": [],
     }
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from pytest_aifootprint.meters.contract import Reading, Unreadable
 from pytest_aifootprint.quantities import Basis
+from pytest_aifootprint.timeline.busy import BusyTimes
 from pytest_aifootprint.timeline.sampler import MAX_ERRORS, Sampler
 
 TICK = 100_000_000
+BUSY = BusyTimes(1.5, 0.5)
 
 
 class World:
@@ -67,11 +69,11 @@ def ten_watts(t_ns: int) -> Reading:
     return Reading(t_ns, t_ns / 1e8)
 
 
-def sampler(world: World, *meters: Meter, tick: Callable[[int], object] | None = None, busy: object = 1.5) -> Sampler:
-    def read_busy() -> float | None:
+def sampler(world: World, *meters: Meter, tick: Callable[[int], object] | None = None, busy: object = BUSY) -> Sampler:
+    def read_busy() -> BusyTimes | None:
         if isinstance(busy, Exception):
             raise busy
-        assert busy is None or isinstance(busy, float)
+        assert busy is None or isinstance(busy, BusyTimes)
         return busy
 
     return Sampler(meters, read_busy, tick, clock=world.clock, thread_clock=world.thread_clock, stopped=world.event())
@@ -89,6 +91,8 @@ def test_ticks_fall_on_the_grid_whatever_the_start() -> None:
     assert s.readings["cpu"].t_ns.tolist() == seen
     assert s.readings["cpu"].energy_j.tolist() == [t / 1e8 for t in seen]
     assert s.busy.t_ns.tolist() == seen
+    assert s.busy.busy_s.tolist() == [1.5] * len(seen)
+    assert s.busy.steal_s.tolist() == [0.5] * len(seen)
     assert s.errors == []
 
 
@@ -180,6 +184,12 @@ def test_errors_do_not_pile_up() -> None:
     s = sampler(world, busy=OSError("no /proc"))
     s.run()
     assert len(s.errors) == MAX_ERRORS
+
+
+def test_a_platform_that_does_not_tell_of_steal_leaves_it_empty() -> None:
+    s = sampler(World(waits=2), busy=BusyTimes(1.5, None))
+    s.run()
+    assert (s.busy.busy_s.tolist(), s.busy.steal_s.tolist()) == ([1.5, 1.5], [])
 
 
 def test_a_platform_that_does_not_tell_leaves_busy_empty() -> None:

@@ -76,7 +76,7 @@ def build(
     lanes = list(collector.lanes.values())
     pricer.note_training(c for _, window in collector.windows for c in window.calls)
     pricer.note_training(c for run in collector.tests for c in run.calls)
-    shares = domain_shares(data, lanes, idle_shared=info.idle_shared)
+    shares = domain_shares(data, lanes, collector.pids, idle_shared=info.idle_shared)
     reserved = reserved_seconds(data, lanes) if info.idle_shared else None
     accounts = Accounts(shares, data, collector.lanes, pricer, reserved)
     fixture_costs = _fixtures(collector, accounts)

@@ -39,6 +39,7 @@ class Collector:
         overlapped: tests beside which others ran at the same time in one process.
         coarse: CPU of some child could only be read in ticks of the system, not by a clock.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
+        pids: of the processes that ran tests, by worker; a lost worker has none.
     """
 
     keep_all: bool = False
@@ -56,6 +57,7 @@ class Collector:
     strangers: int = 0
     overlapped: int = 0
     coarse: bool = False
+    pids: dict[str, int] = field(default_factory=dict)
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
 
@@ -129,4 +131,5 @@ class Collector:
         self.usage_error = self.usage_error or output["usage_error"]
         self.strangers += output["strangers"]
         self.coarse |= output["coarse"]
+        self.pids[worker] = output["pid"]
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

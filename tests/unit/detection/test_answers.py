@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_aifootprint.detection.providers.anthropic import AnthropicAnswer
+from pytest_aifootprint.detection.providers.apis.anthropic import AnthropicAnswer
+from pytest_aifootprint.detection.providers.apis.openai import OpenAIAnswer
 from pytest_aifootprint.detection.providers.body import Body
-from pytest_aifootprint.detection.providers.openai import OpenAIAnswer
 from pytest_aifootprint.detection.providers.picking import WHOLE_LIMIT, Picker, pick
 from pytest_aifootprint.detection.providers.usage import Usage
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
-from pytest_aifootprint.detection.providers.anthropic import AnthropicAnswer
+from pytest_aifootprint.detection.providers.api import Ask, Request
+from pytest_aifootprint.detection.providers.apis import anthropic, openai
 from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
-from pytest_aifootprint.detection.providers.openai import OpenAIAnswer
-from pytest_aifootprint.detection.providers.picking import pick
-from pytest_aifootprint.detection.providers.usage import Interpreter, name
+from pytest_aifootprint.detection.providers.usage import Interpreter
 
-_PATH = re.compile(
-    rb"(?:^|/)(?:(?P<version>v\d\w*)/|openai/deployments/(?P<deployment>[^/]+)/)?(?P<verb>"
-    rb"chat/completions|completions|responses|embeddings|moderations|rerank|messages"
-    rb"|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations))/?(?:\?|$)"
-)
-_OPERATIONS = {
-    b"chat/completions": "chat",
-    b"responses": "chat",
-    b"messages": "chat",
-    b"completions": "completion",
-    b"embeddings": "embedding",
-    b"moderations": "moderation",
-    b"rerank": "rerank",
-}
-_WANTED = frozenset({("model",), ("stream",), ("messages",), ("max_tokens",)})
+APIS = (anthropic.API, openai.API)
+"""In this order: the first that takes a request for its own has it."""
+
+_NAMED = re.compile(rb"\(\?P<\w+>")
+# One expression for all: a path that it does not find is no AI call's.
+_PATH = re.compile(b"(?:^|/)(?:" + b"|".join(_NAMED.sub(b"(?:", api.path) for api in APIS) + rb")/?(?:\?|$)")
+_WANTED = frozenset[tuple[str, ...]]().union(*(api.wanted for api in APIS))
 
 UNKNOWN = "unknown"
 LOCAL = "local"
@@ -47,7 +39,7 @@ class Asked:
     provider: str
     model: str | None
     local: bool
-    answer: type[Interpreter]
+    answer: Callable[[str], Interpreter]
     notices: tuple[str, ...] = ()
 
     def on_this_machine(self) -> Asked:
@@ -57,7 +49,7 @@ class Asked:
 
     def interpreter(self) -> Interpreter:
         """A fresh interpreter for the answer."""
-        return self.answer(self.operation)  # type: ignore[call-arg]  # a Protocol has no constructor to declare
+        return self.answer(self.operation)
 
 
 def could_ask(raw_path: bytes) -> re.Match[bytes] | None:
@@ -73,21 +65,12 @@ def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None
         host: name without port.
         body: the request's, or None if it cannot be read without consuming it.
     """
-    verb = match["verb"]
     host = host.lower()
     provider = provider_of(host)
-    document = pick(body, _WANTED) if body is not None else None
-    model = name(document.get("model")) if document else None
-    if provider is None and verb != b"chat/completions":
-        # On a host that nobody knows, /messages or /responses may be anything: ask for the version and a model.
-        versioned = match["version"] == b"v1" or match["deployment"] is not None
-        if not versioned or document is None or (model is None and match["deployment"] is None):
-            return None
-        if verb == b"messages" and not ("messages" in document and "max_tokens" in document):
-            return None
+    ask = _ask(match.string.partition(b"?")[0], Request(provider, body, _WANTED))
+    if ask is None:
+        return None
     notices: list[str] = []
-    if match["deployment"] is not None:
-        model = model or name(unquote(match["deployment"].decode("latin-1")))
     if body is None:
         notices.append("unread-request")
     local = is_local(host) if provider is None else False
@@ -95,11 +78,21 @@ def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None
         provider = LOCAL if local else UNKNOWN
     if provider == UNKNOWN:
         notices.append("unknown-provider")
-    return Asked(
-        operation=_OPERATIONS.get(verb) or verb.split(b"/")[0].decode().removesuffix("s"),
-        provider=provider,
-        model=model,
-        local=local,
-        answer=AnthropicAnswer if verb == b"messages" else OpenAIAnswer,
-        notices=tuple(notices),
-    )
+    return Asked(ask.operation, provider, ask.model, local, ask.answer, tuple(notices))
+
+
+def _ask(path: bytes, request: Request) -> Ask | None:
+    for api, own in zip(APIS, _own_paths(), strict=True):
+        match = own.search(path)
+        if match is not None:
+            request.path = match
+            ask = api.read(request)
+            if ask is not None:
+                return ask
+    return None
+
+
+@functools.cache
+def _own_paths() -> tuple[re.Pattern[bytes], ...]:
+    """Each API's own path, compiled when the first request is at hand: most runs have none, and arming is fast."""
+    return tuple(re.compile(b"(?:^|/)" + api.path + rb"/?\Z") for api in APIS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_aifootprint.detection.providers.api import MODEL, ApiRow, Ask, Request
 from pytest_aifootprint.detection.providers.usage import Usage, count, name, part
 
 
@@ -79,3 +80,21 @@ class AnthropicAnswer:
             value = count(usage.get(key))
             if value is not None:
                 self._counts[key] = value
+
+
+def _read(request: Request) -> Ask | None:
+    if request.provider is None:
+        # On a host that nobody knows, /messages may be anything: ask for the version and the form of the request.
+        document = request.document
+        if request.path["version"] != b"v1" or document is None or request.model is None:
+            return None
+        if not ("messages" in document and "max_tokens" in document):
+            return None
+    return Ask("chat", request.model, AnthropicAnswer)
+
+
+API = ApiRow(
+    path=rb"(?:(?P<version>v\d\w*)/)?messages",
+    read=_read,
+    wanted=frozenset({MODEL, ("messages",), ("max_tokens",)}),
+)

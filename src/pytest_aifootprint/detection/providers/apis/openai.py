@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_aifootprint.detection.providers.api import ApiRow, Ask, Request
 from pytest_aifootprint.detection.providers.usage import Usage, count, name, part
 
 _NO_USAGE = re.compile(rb'"usage" ?: ?null')
@@ -119,3 +120,32 @@ def _has_content(choice: Mapping[str, Any]) -> bool:
     if isinstance(delta, dict):
         return any(value for key, value in delta.items() if key != "role")
     return bool(choice.get("text"))
+
+
+_OPERATIONS = {
+    b"chat/completions": "chat",
+    b"responses": "chat",
+    b"completions": "completion",
+    b"embeddings": "embedding",
+    b"moderations": "moderation",
+    b"rerank": "rerank",
+}
+
+
+def _read(request: Request) -> Ask | None:
+    verb, deployment = request.path["verb"], request.in_path("deployment")
+    if request.provider is None and verb != b"chat/completions":
+        # On a host that nobody knows, /responses may be anything: ask for the version and a model.
+        versioned = request.path["version"] == b"v1" or deployment is not None
+        if not versioned or request.document is None or (request.model is None and deployment is None):
+            return None
+    operation = _OPERATIONS.get(verb) or verb.split(b"/")[0].decode().removesuffix("s")
+    return Ask(operation, request.model or deployment, OpenAIAnswer)
+
+
+API = ApiRow(
+    path=rb"(?:(?P<version>v\d\w*)/|openai/deployments/(?P<deployment>[^/]+)/)?(?P<verb>"
+    rb"chat/completions|completions|responses|embeddings|moderations|rerank"
+    rb"|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations))",
+    read=_read,
+)

@@ -13,6 +13,7 @@ OPERATIONS = (
     "image",
     "audio",
     "moderation",
+    "classification",
     "inference",
     "training",
 )

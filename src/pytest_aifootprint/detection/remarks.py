@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 MEANINGS = {
+    "batch-of-requests": "a batch was handed in: its requests run later, and what they take is not seen",
     "never-sent": "the request failed before anything was sent (a closed client, say): it cost nothing",
     "no-usage": "the answer does not say how many tokens it took: they are unknown",
+    "odd-model-name": "the model's name had control characters: they were replaced",
     "unknown-encoding": "the answer was compressed in a way that cannot be read here: its tokens are unknown",
     "unknown-format": "the answer could not be read: its tokens are unknown",
     "unknown-model": "the model has no name that could be found",

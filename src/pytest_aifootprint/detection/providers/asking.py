@@ -7,18 +7,48 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pytest_aifootprint.detection.providers.api import Ask, Request
-from pytest_aifootprint.detection.providers.apis import anthropic, openai
+from pytest_aifootprint.detection.providers.api import ODD_NAME, ApiRow, Ask, Request
+from pytest_aifootprint.detection.providers.apis import (
+    anthropic,
+    bedrock,
+    cohere,
+    google,
+    huggingface,
+    interactions,
+    jobs,
+    mistral,
+    ollama,
+    openai,
+    replicate,
+    retrieval,
+)
 from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
+from pytest_aifootprint.detection.providers.picking import Path
 from pytest_aifootprint.detection.providers.usage import Interpreter
 
-APIS = (anthropic.API, openai.API)
+APIS = (
+    jobs.API,
+    bedrock.API,
+    google.API,
+    interactions.API,
+    cohere.API,
+    mistral.API,
+    replicate.API,
+    ollama.API,
+    anthropic.API,
+    retrieval.API,
+    openai.API,
+    huggingface.API,
+)
 """In this order: the first that takes a request for its own has it."""
 
-_NAMED = re.compile(rb"\(\?P<\w+>")
-# One expression for all: a path that it does not find is no AI call's.
-_PATH = re.compile(b"(?:^|/)(?:" + b"|".join(_NAMED.sub(b"(?:", api.path) for api in APIS) + rb")/?(?:\?|$)")
-_WANTED = frozenset[tuple[str, ...]]().union(*(api.wanted for api in APIS))
+_BY_END: dict[bytes, tuple[ApiRow, ...]] = {
+    end: tuple(api for api in APIS if end in api.ends) for end in frozenset[bytes]().union(*(api.ends for api in APIS))
+}
+_BEGINS = tuple(begin for api in APIS for begin in api.begins)
+_WANTED = frozenset[Path]().union(*(api.wanted for api in APIS))
+_COUNTED = frozenset[str]().union(*(api.counted for api in APIS))
+_ANYTHING = re.compile(rb"(?s:.*)")
 
 UNKNOWN = "unknown"
 LOCAL = "local"
@@ -33,6 +63,8 @@ class Asked:
         model: as requested, if the request could be read. local: where the host is.
         answer: makes the interpreter for the answer.
         notices: codes of what is not known.
+        streamed: the request asks for a stream (the answer tells whether it is one).
+        samples: number of inputs, or of images asked for, where the request tells.
     """
 
     operation: str
@@ -41,6 +73,8 @@ class Asked:
     local: bool
     answer: Callable[[str], Interpreter]
     notices: tuple[str, ...] = ()
+    streamed: bool = False
+    samples: int | None = None
 
     def on_this_machine(self) -> Asked:
         """The same, of a server that turned out to be here."""
@@ -53,8 +87,15 @@ class Asked:
 
 
 def could_ask(raw_path: bytes) -> re.Match[bytes] | None:
-    """Whether a path (as sent, with its query) has the form of a known API. The first, cheapest question."""
-    return _PATH.search(raw_path)
+    """Whether a path (as sent, with its query) may be that of a known API. The first, cheapest question.
+
+    Returns:
+        A match of the path without query and fragment.
+    """
+    path = raw_path.partition(b"?")[0].partition(b"#")[0]
+    if _end_of(path) in _BY_END or path.startswith(_BEGINS):
+        return _ANYTHING.match(path)
+    return None
 
 
 def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None:
@@ -67,23 +108,33 @@ def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None
     """
     host = host.lower()
     provider = provider_of(host)
-    ask = _ask(match.string.partition(b"?")[0], Request(provider, body, _WANTED))
+    request = Request(provider, body, _WANTED, _COUNTED)
+    ask = _ask(match.string, request)
     if ask is None:
         return None
-    notices: list[str] = []
+    notices = list(ask.notices)
     if body is None:
         notices.append("unread-request")
+    if request.odd:
+        notices.append(ODD_NAME)
     local = is_local(host) if provider is None else False
     if provider is None:
         provider = LOCAL if local else UNKNOWN
     if provider == UNKNOWN:
         notices.append("unknown-provider")
-    return Asked(ask.operation, provider, ask.model, local, ask.answer, tuple(notices))
+    return Asked(ask.operation, provider, ask.model, local, ask.answer, tuple(notices), ask.streamed, ask.samples)
+
+
+def _end_of(path: bytes) -> bytes:
+    return path.rstrip(b"/").rpartition(b"/")[2].rpartition(b":")[2]
 
 
 def _ask(path: bytes, request: Request) -> Ask | None:
-    for api, own in zip(APIS, _own_paths(), strict=True):
-        match = own.search(path)
+    apis = APIS if path.startswith(_BEGINS) else _BY_END.get(_end_of(path), ())
+    for api in apis:
+        if api.providers is not None and request.provider not in api.providers:
+            continue
+        match = _own_path(api).search(path)
         if match is not None:
             request.path = match
             ask = api.read(request)
@@ -93,6 +144,6 @@ def _ask(path: bytes, request: Request) -> Ask | None:
 
 
 @functools.cache
-def _own_paths() -> tuple[re.Pattern[bytes], ...]:
-    """Each API's own path, compiled when the first request is at hand: most runs have none, and arming is fast."""
-    return tuple(re.compile(b"(?:^|/)" + api.path + rb"/?\Z") for api in APIS)
+def _own_path(api: ApiRow) -> re.Pattern[bytes]:
+    """Compiled when its first request is at hand: a run meets few of the APIs, and arming is fast."""
+    return re.compile(b"/(?:" + api.path + rb")/?\Z")

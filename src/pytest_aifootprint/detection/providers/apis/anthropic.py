@@ -1,15 +1,17 @@
-"""Anthropic's messages API, streamed and not."""
+"""Anthropic's messages API, streamed and not; its older text completions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_aifootprint.detection.providers.api import MODEL, ApiRow, Ask, Request
-from pytest_aifootprint.detection.providers.usage import Usage, count, name, part
+from pytest_aifootprint.detection.providers.api import ApiRow, Ask, Request
+from pytest_aifootprint.detection.providers.usage import Answer, Usage, first, name, part, together, word
+
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
-class AnthropicAnswer:
+class AnthropicAnswer(Answer):
     """Reads an answer. ``input_tokens`` there leaves cached tokens out: they are added here."""
 
     wanted = frozenset(
@@ -23,28 +25,17 @@ class AnthropicAnswer:
     )
 
     def __init__(self, operation: str) -> None:
-        del operation  # there is one
-        self.complete = False
-        self._model: str | None = None
+        super().__init__(operation)
         self._counts: dict[str, int] = {}
-        self._chunks = 0
-        self._streamed = False
-        self._final = False
-
-    def document(self, answer: Mapping[str, Any]) -> None:
-        """A whole answer."""
-        self._read(answer)
-        self.complete = True
 
     def event(self, event: Mapping[str, Any]) -> None:
         """``message_start`` has the input, the last ``message_delta`` the cumulative output."""
-        self._streamed = True
-        self._read(part(event, "message"))
-        self._read(event)
-        kind = event.get("type")
-        self._chunks += kind == "content_block_delta"
-        self._final = self._final or (kind == "message_delta" and "output_tokens" in self._counts)
-        self.complete = self.complete or kind == "message_stop"
+        super().event(event)
+        self.read(part(event, "message"))
+        kind = word(event, "type")
+        self.chunks += kind in {"content_block_delta", "completion"}
+        self.final = self.final or (kind == "message_delta" and "output_tokens" in self._counts)
+        self.complete = self.complete or kind == "message_stop" or bool(event.get("stop_reason"))
 
     def passes(self, data: bytes) -> bool:
         """A delta of a content block. Its type stands first."""
@@ -52,49 +43,47 @@ class AnthropicAnswer:
             return False
         if b'"usage"' in data or b'"message"' in data or b'"model"' in data or not data.endswith(b"}"):
             return False
-        self._streamed = True
-        self._chunks += 1
+        self.streamed = True
+        self.chunks += 1
         return True
 
-    def done(self) -> None:
-        """Not sent by Anthropic; by some gateways."""
-        self.complete = True
+    def read(self, answer: Mapping[str, Any]) -> None:
+        """Counts come in parts, the later ones in place of the earlier."""
+        self.found.model = name(answer.get("model")) or self.found.model
+        usage = part(answer, "usage")
+        for key in _COUNTS:
+            value = first(usage, key)
+            if value is not None:
+                self._counts[key] = value
+        thinking = first(part(usage, "output_tokens_details"), "thinking_tokens")
+        if thinking is not None:
+            self.found.reasoning_tokens = thinking
 
     def usage(self) -> Usage:
         """What is known. A stream given up before its end has counted deltas as output, marked as estimated."""
-        counts = self._counts
-        usage = Usage(model=self._model, output_tokens=counts.get("output_tokens"))
-        if "input_tokens" in counts:
-            cached = counts.get("cache_read_input_tokens")
-            usage.cached_input_tokens = cached
-            usage.input_tokens = counts["input_tokens"] + (cached or 0) + counts.get("cache_creation_input_tokens", 0)
-        if self._streamed and not self._final:
-            usage.output_tokens = max(usage.output_tokens or 0, self._chunks)
-            usage.estimated = True
-        return usage
-
-    def _read(self, answer: Mapping[str, Any]) -> None:
-        self._model = name(answer.get("model")) or self._model
-        usage = part(answer, "usage")
-        for key in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
-            value = count(usage.get(key))
-            if value is not None:
-                self._counts[key] = value
+        found, counts = self.found, self._counts
+        found.output_tokens = counts.get("output_tokens")
+        found.cached_input_tokens = counts.get("cache_read_input_tokens")
+        found.input_tokens = together(
+            counts.get("input_tokens"), found.cached_input_tokens, counts.get("cache_creation_input_tokens")
+        )
+        return super().usage()
 
 
 def _read(request: Request) -> Ask | None:
-    if request.provider is None:
-        # On a host that nobody knows, /messages may be anything: ask for the version and the form of the request.
-        document = request.document
-        if request.path["version"] != b"v1" or document is None or request.model is None:
-            return None
-        if not ("messages" in document and "max_tokens" in document):
-            return None
-    return Ask("chat", request.model, AnthropicAnswer)
+    operation = "chat" if request.path["verb"] == b"messages" else "completion"
+    if request.provider is None and not (
+        operation == "chat" and request.model is not None and request.has("messages", "max_tokens")
+    ):
+        # On a host that nobody knows, /v1/messages may be anything: ask for the form of the request.
+        return None
+    return Ask(operation, request.model, AnthropicAnswer, request.streamed)
 
 
 API = ApiRow(
-    path=rb"(?:(?P<version>v\d\w*)/)?messages",
+    path=rb"v1/(?P<verb>messages|complete)",
+    ends=frozenset({b"messages", b"complete"}),
     read=_read,
-    wanted=frozenset({MODEL, ("messages",), ("max_tokens",)}),
+    wanted=frozenset({("model",), ("stream",), ("max_tokens",)}),
+    counted=frozenset({"messages"}),
 )

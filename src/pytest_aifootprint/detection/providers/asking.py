@@ -21,6 +21,7 @@ from pytest_aifootprint.detection.providers.apis import (
     openai,
     replicate,
     retrieval,
+    tgi,
 )
 from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
 from pytest_aifootprint.detection.providers.picking import Path
@@ -38,6 +39,7 @@ APIS = (
     anthropic.API,
     retrieval.API,
     openai.API,
+    tgi.API,
     huggingface.API,
 )
 """In this order: the first that takes a request for its own has it."""
@@ -45,7 +47,8 @@ APIS = (
 _BY_END: dict[bytes, tuple[ApiRow, ...]] = {
     end: tuple(api for api in APIS if end in api.ends) for end in frozenset[bytes]().union(*(api.ends for api in APIS))
 }
-_BEGINS = tuple(begin for api in APIS for begin in api.begins)
+_BEGUN = tuple(api for api in APIS if api.begins)
+_BEGINS = tuple(begin for api in _BEGUN for begin in api.begins)
 _WANTED = frozenset[Path]().union(*(api.wanted for api in APIS))
 _COUNTED = frozenset[str]().union(*(api.counted for api in APIS))
 _ANYTHING = re.compile(rb"(?s:.*)")
@@ -108,8 +111,11 @@ def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None
     """
     host = host.lower()
     provider = provider_of(host)
+    apis = _possible(match.string, provider)
+    if not apis:
+        return None
     request = Request(provider, body, _WANTED, _COUNTED)
-    ask = _ask(match.string, request)
+    ask = _ask(apis, match.string, request)
     if ask is None:
         return None
     notices = list(ask.notices)
@@ -129,11 +135,16 @@ def _end_of(path: bytes) -> bytes:
     return path.rstrip(b"/").rpartition(b"/")[2].rpartition(b":")[2]
 
 
-def _ask(path: bytes, request: Request) -> Ask | None:
-    apis = APIS if path.startswith(_BEGINS) else _BY_END.get(_end_of(path), ())
+def _possible(path: bytes, provider: str | None) -> list[ApiRow]:
+    """The APIs that such a path may belong to on the host of such a provider."""
+    apis = _BY_END.get(_end_of(path), ())
+    if path.startswith(_BEGINS):
+        apis = (*apis, *_BEGUN)
+    return [api for api in apis if api.providers is None or provider in api.providers]
+
+
+def _ask(apis: list[ApiRow], path: bytes, request: Request) -> Ask | None:
     for api in apis:
-        if api.providers is not None and request.provider not in api.providers:
-            continue
         match = _own_path(api).search(path)
         if match is not None:
             request.path = match

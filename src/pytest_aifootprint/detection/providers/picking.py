@@ -18,6 +18,7 @@ WHOLE_LIMIT = 8_192
 _VALUE_LIMIT = 32_768
 _KEY_LIMIT = 256
 _LIST_LIMIT = 2_048
+_PARSED_LIMIT = 1 << 20
 _SHALLOW = re.compile(rb'["{}\[\],:]')
 _DEEP = re.compile(rb'["{}\[\]]')
 _SIGNS = (b'"', b"]", b"[", b"{", b"}")
@@ -241,8 +242,12 @@ def _text(raw: bytes) -> str:
 
 
 def pick(body: bytes, wanted: frozenset[Path], counted: frozenset[str] = frozenset()) -> dict[str, Any] | None:
-    """The wanted keys of a whole document (a small one may have more keys), or None if it is not a JSON object."""
-    if len(body) <= WHOLE_LIMIT:
+    """The wanted keys of a whole document (it may have more keys), or None if it is not a JSON object.
+
+    A scan takes 1.5 us a quote and passes a long text at memchr's speed, parsing takes 1 us a KiB: the faster is done,
+    as long as what parsing builds for a moment is not large.
+    """
+    if len(body) <= WHOLE_LIMIT or (len(body) <= _PARSED_LIMIT and body.count(b'"') > len(body) >> 10):
         return parse(body)
     picker = Picker(wanted, counted)
     picker.feed(body)

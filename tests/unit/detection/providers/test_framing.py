@@ -228,7 +228,7 @@ def test_no_document_makes_an_interpreter_raise(kind: type[Answer], value: Any) 
 
 def test_every_api_has_an_interpreter_that_is_tried() -> None:
     assert len(every_answer()) == 12
-    assert len(ANSWERS) == len(APIS) == 12
+    assert len(ANSWERS) == len(APIS) == 13
 
 
 @UNHURRIED
@@ -321,7 +321,7 @@ def test_garbage_behind_a_document_does_not_hide_it() -> None:
     assert told([b'{"a": 1} <html>{"a": 2}'], "application/json") == ([("document", {"a": 1})], False, True)
 
 
-@pytest.mark.parametrize("size", [10, WHOLE_LIMIT * 2])
+@pytest.mark.parametrize("size", [10, WHOLE_LIMIT * 2, 1 << 20])
 @pytest.mark.parametrize(
     ("value", "count"),
     [
@@ -341,7 +341,12 @@ def test_inputs_are_counted_without_being_held(size: int, value: Any, count: int
     found = pick(json.dumps(body).encode(), frozenset({("model",)}), frozenset({"input"}))
     assert found is not None
     assert (items(found, "input"), found["model"], items(found, "missing")) == (count, "m", None)
-    assert isinstance(found["input"], Counted) == (len(json.dumps(body)) > WHOLE_LIMIT)
+    assert isinstance(found["input"], Counted) == ("other" not in found) == (size == 1 << 20)
+
+
+def test_a_large_request_with_few_long_texts_is_scanned() -> None:
+    body = json.dumps({"input": ["x" * 100_000] * 2, "model": "m"}).encode()
+    assert pick(body, frozenset({("model",)}), frozenset({"input"})) == {"model": "m", "input": Counted(2)}
 
 
 @UNHURRIED

@@ -1,4 +1,4 @@
-"""Hugging Face: models by their name on its own hosts, and its servers TGI and TEI anywhere."""
+"""Hugging Face's own hosts: models by their name, or alone at the root of an endpoint."""
 
 from __future__ import annotations
 
@@ -61,29 +61,16 @@ _TASKS = {
     "text-to-audio": "audio",
     "audio-to-audio": "audio",
 }
-_SERVED = {
-    b"generate": "completion",
-    b"generate_stream": "completion",
-    b"embed": "embedding",
-    b"embed_all": "embedding",
-    b"embed_sparse": "embedding",
-    b"predict": "classification",
-}
 
 
-def _read(request: Request) -> Ask | None:
-    own = request.provider == "huggingface_hub"
-    model, verb = request.in_path("model"), request.path["verb"]
-    if model is not None:
-        task = request.path["task"] or request.path["first_task"]
-        return Ask(_operation(task), model, HuggingFaceAnswer, request.streamed) if own else None
-    if not request.has("inputs") and not (own and not verb):
-        return None
-    if not verb:
-        return Ask("inference", request.model, HuggingFaceAnswer, request.streamed) if own else None
-    operation = _SERVED[verb]
-    samples = None if operation == "completion" else request.items("inputs")
-    return Ask(operation, request.model, HuggingFaceAnswer, verb == b"generate_stream", samples)
+def _read(request: Request) -> Ask:
+    model = request.in_path("model")
+    if model is None:
+        # An endpoint of one's own answers at its root, whatever its task is.
+        return Ask("inference", request.model, HuggingFaceAnswer, request.streamed)
+    return Ask(
+        _operation(request.path["task"] or request.path["first_task"]), model, HuggingFaceAnswer, request.streamed
+    )
 
 
 def _operation(task: bytes | None) -> str:
@@ -93,17 +80,11 @@ def _operation(task: bytes | None) -> str:
     return known or ("classification" if task.endswith(b"classification") else "inference")
 
 
-# From the beginning of the path only: POST /shop/models/7 is nobody's inference.
 API = ApiRow(
     path=rb"(?<=\A/)(?:(?:hf-inference/)?(?:models|pipeline/(?P<first_task>[a-z0-9-]+))/"
-    rb"(?P<model>[^/?#]+(?:/[^/?#]+)?)(?:/pipeline/(?P<task>[a-z0-9-]+))?"
-    rb"|(?P<verb>generate|generate_stream|embed|embed_all|embed_sparse|predict|))",
-    ends=frozenset({b"", b"generate", b"generate_stream", b"embed", b"embed_all", b"embed_sparse", b"predict"}),
-    begins=(
-        b"/models/",
-        b"/hf-inference/models/",
-        b"/pipeline/",
-    ),
+    rb"(?P<model>[^/?#]+(?:/[^/?#]+)?)(?:/pipeline/(?P<task>[a-z0-9-]+))?|)",
+    ends=frozenset({b""}),
+    begins=(b"/models/", b"/hf-inference/models/", b"/pipeline/"),
     read=_read,
-    counted=frozenset({"inputs"}),
+    providers=frozenset({"huggingface_hub"}),
 )

@@ -38,7 +38,7 @@ class Picker:
 
     Args:
         wanted: paths of keys, such as ``("usage",)`` or ``("response", "usage")``; none a prefix of another. An empty
-            key stands for any element of an array; at most one in a path, and not at its end.
+            key stands for any element of an array; at most one in a path, and not at its end. What stands there is short.
         counted: keys of the document itself whose arrays are counted instead of kept; none of them is wanted.
     """
 
@@ -104,29 +104,11 @@ class Picker:
 
     def _through_string(self, piece: bytes, start: int) -> int:
         """Where the string ends, or the piece does."""
-        end = self._string_end(piece, start)
+        end, self._escaped = _string_end(piece, start, escaped=self._escaped)
         if self._key is not None and len(self._key) < _KEY_LIMIT:
             self._key += piece[start : end - 1 if end > 0 else len(piece)]
         self._in_string = end < 0
         return end if end > 0 else len(piece)
-
-    def _string_end(self, piece: bytes, start: int) -> int:
-        """Index behind the closing quote, or -1. Looks for quotes only: memchr is fast, and prompts are long."""
-        search = start
-        while True:
-            quote = piece.find(b'"', search)
-            stop = quote if quote >= 0 else len(piece)
-            first = stop
-            while first > start and piece[first - 1] == _BACKSLASH:
-                first -= 1
-            odd = (stop - first + (self._escaped and first == start)) % 2 == 1
-            if quote < 0:
-                self._escaped = odd
-                return -1
-            if not odd:
-                self._escaped = False
-                return quote + 1
-            search = quote + 1
 
     def _open(self, sign: bytes) -> None:
         """A string, an object or an array begins."""
@@ -179,7 +161,7 @@ class Picker:
             path = tuple(self._keys)
             if "" not in path:
                 self._found[path] = bytes(self._capture)
-            elif len(values := self._listed.setdefault(path, [])) < _LIST_LIMIT:
+            elif len(self._capture) <= _KEY_LIMIT and len(values := self._listed.setdefault(path, [])) < _LIST_LIMIT:
                 values.append(bytes(self._capture))
             self._capture = None
 
@@ -200,6 +182,26 @@ class Picker:
         self._depth -= 1
         self._expect_key = False
         self.done = self._depth <= 0
+
+
+def _string_end(piece: bytes, start: int, *, escaped: bool) -> tuple[int, bool]:
+    """Index behind the closing quote, or -1 and whether the piece ends in a backslash that escapes what follows.
+
+    Looks for quotes only: memchr is fast, and prompts are long.
+    """
+    search = start
+    while True:
+        quote = piece.find(b'"', search)
+        stop = quote if quote >= 0 else len(piece)
+        first = stop
+        while first > start and piece[first - 1] == _BACKSLASH:
+            first -= 1
+        odd = (stop - first + (escaped and first == start)) % 2 == 1
+        if quote < 0:
+            return -1, odd
+        if not odd:
+            return quote + 1, False
+        search = quote + 1
 
 
 def _put(document: dict[str, Any], path: Path, raw: bytes) -> None:

@@ -365,6 +365,9 @@ def test_a_list_of_hostile_length_is_bounded() -> None:
     picker = Picker(frozenset({("d", "", "e")}))
     picker.feed(b'{"d": [' + b'{"e": 1},' * 100_000 + b'{"e": 2}]}')
     assert len(picker.picked()["d"]) == 2_048
+    picker = Picker(frozenset({("d", "", "e")}))
+    picker.feed(b'{"d": [{"e": "' + b"x" * 300 + b'"}, {"e": "STOP"}]}')
+    assert picker.picked() == {"d": [{"e": "STOP"}]}
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ RESPONSE = {
     "top_p": 1.0,
     "usage": {
         "input_tokens": 36,
-        "input_tokens_details": {"cached_tokens": 6},
+        "input_tokens_details": {"cached_tokens": 6, "cache_write_tokens": 3},
         "output_tokens": 87,
         "output_tokens_details": {"reasoning_tokens": 12},
         "total_tokens": 123,

@@ -38,7 +38,7 @@ class Picker:
 
     Args:
         wanted: paths of keys, such as ``("usage",)`` or ``("response", "usage")``; none a prefix of another. An empty
-            key stands for any element of an array; at most one in a path, and not at its end. What stands there is short.
+            key stands for any element of an array; at most one in a path, not at its end, and its values are short.
         counted: keys of the document itself whose arrays are counted instead of kept; none of them is wanted.
     """
 

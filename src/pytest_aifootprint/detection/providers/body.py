@@ -10,6 +10,7 @@ from pytest_aifootprint.detection.providers.framing.messages import Messages
 from pytest_aifootprint.detection.providers.usage import Interpreter
 
 _EVENT_STREAM_STARTS = b"de:ir"  # data, event, comment, id, retry
+_DOCUMENT_STARTS = b"{["
 _MESSAGE_STARTS = 0  # a message's length has four bytes: the first is 0
 _MEDIA = ("audio/", "image/", "video/")
 _LINES = ("ndjson", "jsonl", "json-seq", "stream+json", "json-lines")
@@ -40,12 +41,14 @@ class _Media:
 class Body:
     """Reads a body without keeping it: at most 8 KiB of it are held, longer parts are scanned as they pass.
 
-    Its form is that of its content type; where that is missing or says nothing, its first bytes tell.
+    Its form is that of its content type, unless its first byte contradicts: none of the forms begins like another, and
+    stand-in servers label as they like.
     """
 
     def __init__(self, interpreter: Interpreter, content_type: str) -> None:
         self.interpreter = interpreter
         self._framing = _declared(interpreter, content_type.lower())
+        self._begun = isinstance(self._framing, _Media)
 
     @property
     def streamed(self) -> bool:
@@ -59,12 +62,14 @@ class Body:
 
     def feed(self, piece: bytes) -> None:
         """Take the next decoded bytes. Never raises on account of what they are."""
-        if self._framing is None:
+        if not self._begun:
             piece = piece.lstrip()
             if not piece:
                 return
-            self._framing = _sniffed(self.interpreter, piece[0])
-        self._framing.feed(piece)
+            self._begun = True
+            self._framing = _fitting(self._framing, self.interpreter, piece[0])
+        if self._framing is not None:
+            self._framing.feed(piece)
 
     def end(self) -> None:
         """No more bytes: the body is complete, or was given up."""
@@ -84,7 +89,11 @@ def _declared(interpreter: Interpreter, content_type: str) -> _Framing | None:
     return None
 
 
-def _sniffed(interpreter: Interpreter, first: int) -> _Framing:
+def _fitting(declared: _Framing | None, interpreter: Interpreter, first: int) -> _Framing:
     if first in _EVENT_STREAM_STARTS:
         return Events(interpreter)
-    return Messages(interpreter) if first == _MESSAGE_STARTS else Documents(interpreter)
+    if first == _MESSAGE_STARTS:
+        return Messages(interpreter)
+    if declared is None or (first in _DOCUMENT_STARTS and not isinstance(declared, Documents)):
+        return Documents(interpreter)
+    return declared

@@ -317,6 +317,25 @@ def test_a_document_per_byte_is_parsed_once_it_can_be_whole() -> None:
     )
 
 
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+def test_a_wrong_label_does_not_hide_what_it_is(content_type: str) -> None:
+    lines = content_type == "application/x-ndjson"
+    document = [("event" if lines else "document", {"a": 1})]
+    assert told([b' {"a": 1}'], content_type) == (document, lines, True)
+    assert told([b'\ndata: {"a": 1}\n\ndata: [DONE]\n\n'], content_type) == (
+        [("event", {"a": 1}), ("done", None)],
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "streamed"), [("text/event-stream", True), ("application/json", False), ("", False)]
+)
+def test_an_empty_answer(content_type: str, streamed: bool) -> None:  # noqa: FBT001
+    assert told([b"", b" \n"], content_type) == ([], streamed, False)
+
+
 def test_garbage_behind_a_document_does_not_hide_it() -> None:
     assert told([b'{"a": 1} <html>{"a": 2}'], "application/json") == ([("document", {"a": 1})], False, True)
 

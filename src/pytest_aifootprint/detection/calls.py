@@ -15,6 +15,7 @@ OPERATIONS = (
     "image",
     "audio",
     "moderation",
+    "classification",
     "inference",
     "training",
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 MEANINGS = {
+    "batch-of-requests": "a batch was handed in: its requests run later, and what they take is not seen",
     "never-sent": "the request failed before anything was sent (a closed client, say): it cost nothing",
     "no-usage": "the answer does not say how many tokens it took: they are unknown",
+    "odd-model-name": "the model's name had control characters: they were replaced",
     "server-unseen": (
         "the server's CPU cannot be read from here (another user's, in a container, or on another machine): "
         "what it used is estimated from the model's size, not metered"

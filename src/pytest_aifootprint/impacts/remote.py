@@ -281,7 +281,7 @@ class ServedModel:
 
 
 def generates(operation: str) -> bool:
-    """Whether the operation writes tokens: embedding, rerank and moderation only read, images go by the piece."""
+    """Whether the operation writes tokens: embedding, rerank and what judges only read, images go by the piece."""
     return operation in {"chat", "completion", "inference"}
 
 

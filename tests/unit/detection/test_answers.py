@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_aifootprint.detection.providers.anthropic import AnthropicAnswer
+from pytest_aifootprint.detection.providers.apis.anthropic import AnthropicAnswer
+from pytest_aifootprint.detection.providers.apis.openai import OpenAIAnswer
 from pytest_aifootprint.detection.providers.body import Body
-from pytest_aifootprint.detection.providers.openai import OpenAIAnswer
 from pytest_aifootprint.detection.providers.picking import WHOLE_LIMIT, Picker, pick
 from pytest_aifootprint.detection.providers.usage import Usage
 
@@ -165,9 +165,11 @@ def test_events_of_any_size(size: int, step: int) -> None:
 def test_a_large_answer_is_not_held() -> None:
     body = Body(OpenAIAnswer("embedding"), "application/json")
     body.feed(b'{"data": [')
+    framing: Any = body._framing
     for _ in range(200):
         body.feed(b"0.123456789, " * 1_000)
-        assert len(body._held) <= WHOLE_LIMIT
+        assert len(framing._held) <= WHOLE_LIMIT
+        assert framing._scan is not None
     body.feed(b'0], "usage": {"prompt_tokens": 3}}')
     body.end()
     assert body.interpreter.usage().input_tokens == 3

@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
-from pytest_aifootprint.detection.providers.anthropic import AnthropicAnswer
-from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
-from pytest_aifootprint.detection.providers.openai import OpenAIAnswer
-from pytest_aifootprint.detection.providers.picking import pick
-from pytest_aifootprint.detection.providers.usage import Interpreter, name
-
-_PATH = re.compile(
-    rb"(?:^|/)(?:(?P<version>v\d\w*)/|openai/deployments/(?P<deployment>[^/]+)/)?(?P<verb>"
-    rb"chat/completions|completions|responses|embeddings|moderations|rerank|messages"
-    rb"|images/(?:generations|edits|variations)|audio/(?:speech|transcriptions|translations))/?(?:\?|$)"
+from pytest_aifootprint.detection.providers.api import ODD_NAME, ApiRow, Ask, Request
+from pytest_aifootprint.detection.providers.apis import (
+    anthropic,
+    bedrock,
+    cohere,
+    google,
+    huggingface,
+    interactions,
+    jobs,
+    mistral,
+    ollama,
+    openai,
+    replicate,
+    retrieval,
+    tgi,
 )
-_OPERATIONS = {
-    b"chat/completions": "chat",
-    b"responses": "chat",
-    b"messages": "chat",
-    b"completions": "completion",
-    b"embeddings": "embedding",
-    b"moderations": "moderation",
-    b"rerank": "rerank",
+from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
+from pytest_aifootprint.detection.providers.picking import Path
+from pytest_aifootprint.detection.providers.usage import Interpreter
+
+APIS = (
+    jobs.API,
+    bedrock.API,
+    google.API,
+    interactions.API,
+    cohere.API,
+    mistral.API,
+    replicate.API,
+    ollama.API,
+    anthropic.API,
+    retrieval.API,
+    openai.API,
+    tgi.API,
+    huggingface.API,
+)
+"""In this order: the first that takes a request for its own has it."""
+
+_BY_END: dict[bytes, tuple[ApiRow, ...]] = {
+    end: tuple(api for api in APIS if end in api.ends) for end in frozenset[bytes]().union(*(api.ends for api in APIS))
 }
-_WANTED = frozenset({("model",), ("stream",), ("messages",), ("max_tokens",)})
+_BEGUN = tuple(api for api in APIS if api.begins)
+_BEGINS = tuple(begin for api in _BEGUN for begin in api.begins)
+_WANTED = frozenset[Path]().union(*(api.wanted for api in APIS))
+_COUNTED = frozenset[str]().union(*(api.counted for api in APIS))
+_ANYTHING = re.compile(rb"(?s:.*)")
 
 UNKNOWN = "unknown"
 LOCAL = "local"
@@ -41,14 +66,18 @@ class Asked:
         model: as requested, if the request could be read. local: where the host is.
         answer: makes the interpreter for the answer.
         notices: codes of what is not known.
+        streamed: the request asks for a stream (the answer tells whether it is one).
+        samples: number of inputs, or of images asked for, where the request tells.
     """
 
     operation: str
     provider: str
     model: str | None
     local: bool
-    answer: type[Interpreter]
+    answer: Callable[[str], Interpreter]
     notices: tuple[str, ...] = ()
+    streamed: bool = False
+    samples: int | None = None
 
     def on_this_machine(self) -> Asked:
         """The same, of a server that turned out to be here."""
@@ -57,12 +86,19 @@ class Asked:
 
     def interpreter(self) -> Interpreter:
         """A fresh interpreter for the answer."""
-        return self.answer(self.operation)  # type: ignore[call-arg]  # a Protocol has no constructor to declare
+        return self.answer(self.operation)
 
 
 def could_ask(raw_path: bytes) -> re.Match[bytes] | None:
-    """Whether a path (as sent, with its query) has the form of a known API. The first, cheapest question."""
-    return _PATH.search(raw_path)
+    """Whether a path (as sent, with its query) may be that of a known API. The first, cheapest question.
+
+    Returns:
+        A match of the path without query and fragment.
+    """
+    path = raw_path.partition(b"?")[0].partition(b"#")[0]
+    if _end_of(path) in _BY_END or path.startswith(_BEGINS):
+        return _ANYTHING.match(path)
+    return None
 
 
 def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None:
@@ -73,33 +109,52 @@ def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None
         host: name without port.
         body: the request's, or None if it cannot be read without consuming it.
     """
-    verb = match["verb"]
     host = host.lower()
     provider = provider_of(host)
-    document = pick(body, _WANTED) if body is not None else None
-    model = name(document.get("model")) if document else None
-    if provider is None and verb != b"chat/completions":
-        # On a host that nobody knows, /messages or /responses may be anything: ask for the version and a model.
-        versioned = match["version"] == b"v1" or match["deployment"] is not None
-        if not versioned or document is None or (model is None and match["deployment"] is None):
-            return None
-        if verb == b"messages" and not ("messages" in document and "max_tokens" in document):
-            return None
-    notices: list[str] = []
-    if match["deployment"] is not None:
-        model = model or name(unquote(match["deployment"].decode("latin-1")))
+    apis = _possible(match.string, provider)
+    if not apis:
+        return None
+    request = Request(provider, body, _WANTED, _COUNTED)
+    ask = _ask(apis, match.string, request)
+    if ask is None:
+        return None
+    notices = list(ask.notices)
     if body is None:
         notices.append("unread-request")
+    if request.odd:
+        notices.append(ODD_NAME)
     local = is_local(host) if provider is None else False
     if provider is None:
         provider = LOCAL if local else UNKNOWN
     if provider == UNKNOWN:
         notices.append("unknown-provider")
-    return Asked(
-        operation=_OPERATIONS.get(verb) or verb.split(b"/")[0].decode().removesuffix("s"),
-        provider=provider,
-        model=model,
-        local=local,
-        answer=AnthropicAnswer if verb == b"messages" else OpenAIAnswer,
-        notices=tuple(notices),
-    )
+    return Asked(ask.operation, provider, ask.model, local, ask.answer, tuple(notices), ask.streamed, ask.samples)
+
+
+def _end_of(path: bytes) -> bytes:
+    return path.rstrip(b"/").rpartition(b"/")[2].rpartition(b":")[2]
+
+
+def _possible(path: bytes, provider: str | None) -> list[ApiRow]:
+    """The APIs that such a path may belong to on the host of such a provider."""
+    apis = _BY_END.get(_end_of(path), ())
+    if path.startswith(_BEGINS):
+        apis = (*apis, *_BEGUN)
+    return [api for api in apis if api.providers is None or provider in api.providers]
+
+
+def _ask(apis: list[ApiRow], path: bytes, request: Request) -> Ask | None:
+    for api in apis:
+        match = _own_path(api).search(path)
+        if match is not None:
+            request.path = match
+            ask = api.read(request)
+            if ask is not None:
+                return ask
+    return None
+
+
+@functools.cache
+def _own_path(api: ApiRow) -> re.Pattern[bytes]:
+    """Compiled when its first request is at hand: a run meets few of the APIs, and arming is fast."""
+    return re.compile(b"/(?:" + api.path + rb")/?\Z")

@@ -1,139 +1,99 @@
-"""Feeds an answer's bytes to an interpreter, piece by piece: one JSON document, or server-sent events."""
+"""Feeds an answer's bytes to an interpreter, piece by piece, in whichever form they come."""
 
 from __future__ import annotations
 
-from pytest_aifootprint.detection.providers.picking import WHOLE_LIMIT, Picker, parse
+from typing import Protocol
+
+from pytest_aifootprint.detection.providers.framing.documents import Documents
+from pytest_aifootprint.detection.providers.framing.events import Events
+from pytest_aifootprint.detection.providers.framing.messages import Messages
 from pytest_aifootprint.detection.providers.usage import Interpreter
 
 _EVENT_STREAM_STARTS = b"de:ir"  # data, event, comment, id, retry
+_DOCUMENT_STARTS = b"{["
+_MESSAGE_STARTS = 0  # a message's length has four bytes: the first is 0
+_MEDIA = ("audio/", "image/", "video/")
+_LINES = ("ndjson", "jsonl", "json-seq", "stream+json", "json-lines")
+
+
+class _Framing(Protocol):
+    streamed: bool
+    understood: bool
+
+    def feed(self, piece: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class _Media:
+    """An answer that is a sound, an image or a plain text: it tells nothing, and is proper all the same."""
+
+    streamed = False
+    understood = True
+
+    def feed(self, piece: bytes) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
 
 
 class Body:
     """Reads a body without keeping it: at most 8 KiB of it are held, longer parts are scanned as they pass.
 
-    Attributes:
-        streamed: it was a stream of events. understood: at least one document or event could be read.
+    Its form is that of its content type, unless its first byte contradicts: none of the forms begins like another, and
+    stand-in servers label as they like.
     """
 
     def __init__(self, interpreter: Interpreter, content_type: str) -> None:
         self.interpreter = interpreter
-        self.streamed = False
-        self.understood = False
-        self._held = b""
-        self._scan: Picker | None = None
-        self._skip = False  # inside a line too long to hold that is no data
-        self._data: list[bytes] = []  # data lines of the event at hand
-        self._data_size = 0
-        self._sniffed = False
-        if "event-stream" in content_type:
-            self._sniffed = self.streamed = True
-        elif "json" in content_type:
-            self._sniffed = True
+        self._framing = _declared(interpreter, content_type.lower())
+        self._begun = isinstance(self._framing, _Media)
+
+    @property
+    def streamed(self) -> bool:
+        """It was a stream of events."""
+        return self._framing is not None and self._framing.streamed
+
+    @property
+    def understood(self) -> bool:
+        """At least one document or event could be read, or there was none to be expected."""
+        return self._framing is not None and self._framing.understood
 
     def feed(self, piece: bytes) -> None:
         """Take the next decoded bytes. Never raises on account of what they are."""
-        if not self._sniffed:
-            text = (self._held + piece).lstrip()
-            if not text:
+        if not self._begun:
+            piece = piece.lstrip()
+            if not piece:
                 return
-            self._sniffed = True
-            self.streamed = text[0] in _EVENT_STREAM_STARTS
-            self._held, piece = b"", text
-        if self.streamed:
-            self._feed_lines(piece)
-        elif self._scan is not None:
-            self._scan.feed(piece)
-        else:
-            self._held += piece
-            if len(self._held) > WHOLE_LIMIT:
-                self._scan = Picker(self.interpreter.wanted)
-                self._scan.feed(self._held)
-                self._held = b""
+            self._begun = True
+            self._framing = _fitting(self._framing, self.interpreter, piece[0])
+        if self._framing is not None:
+            self._framing.feed(piece)
 
     def end(self) -> None:
         """No more bytes: the body is complete, or was given up."""
-        if self.streamed:
-            self._end_line(self._held)
-            self._end_event()
-        elif self._scan is not None:
-            self._document(self._scan, whole=self._scan.done)
-        elif self._held:
-            document = parse(self._held)
-            if document is not None:
-                self.understood = True
-                self.interpreter.document(document)
-            else:
-                self._scan = Picker(self.interpreter.wanted)
-                self._scan.feed(self._held)
-                self._document(self._scan, whole=False)
-        self._held = b""
-        self._scan = None
-
-    def _document(self, scan: Picker, *, whole: bool) -> None:
-        """A scanned document; of one that was cut off, what had come by then."""
-        picked = scan.picked()
-        if whole or picked:
-            self.interpreter.document(picked)
-        self.interpreter.complete = self.understood = whole
-
-    def _feed_lines(self, piece: bytes) -> None:
-        *lines, rest = piece.split(b"\n")
-        for line in lines:
-            self._end_line(self._held + line if self._held else line)
-            self._held = b""
-        if self._scan is not None:
-            self._scan.feed(rest)
-        elif not self._skip:
-            self._held = self._held + rest if self._held else rest
-            if len(self._held) > WHOLE_LIMIT:
-                self._begin_long_line(self._held)
-                self._held = b""
-
-    def _end_line(self, line: bytes) -> None:
-        if self._scan is not None:
-            self._scan.feed(line)
-            self._end_long_line()
-        elif self._skip:
-            self._skip = False
-        elif len(line) > WHOLE_LIMIT:
-            self._begin_long_line(line)
-            self._end_long_line()
-        elif line.startswith(b"data:"):
-            self._data_size += len(line)
-            if self._data_size <= 2 * WHOLE_LIMIT:
-                self._data.append(_data(line) or b"")
-        elif self._data and not line.rstrip(b"\r"):
-            self._end_event()
-
-    def _begin_long_line(self, line: bytes) -> None:
-        data = _data(line)
-        self._skip = data is None
-        if data is not None:
-            self._scan = Picker(self.interpreter.wanted)
-            self._scan.feed(data)
-
-    def _end_long_line(self) -> None:
-        scan, self._scan, self._skip = self._scan, None, False
-        if scan is not None and scan.done:
-            self.understood = True
-            self.interpreter.event(scan.picked())
-
-    def _end_event(self) -> None:
-        if not self._data:
-            return
-        text = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-        self._data.clear()
-        self._data_size = 0
-        if self.interpreter.passes(text):
-            return
-        if text == b"[DONE]":
-            self.understood = True
-            self.interpreter.done()
-        elif (event := parse(text)) is not None:
-            self.understood = True
-            self.interpreter.event(event)
+        if self._framing is not None:
+            self._framing.end()
 
 
-def _data(line: bytes) -> bytes | None:
-    """The payload of a ``data:`` line, else None."""
-    return line[5:].strip() if line.startswith(b"data:") else None
+def _declared(interpreter: Interpreter, content_type: str) -> _Framing | None:
+    if "json" in content_type:
+        return Documents(interpreter, lines=any(kind in content_type for kind in _LINES))
+    if "event-stream" in content_type:
+        return Events(interpreter)
+    if "amazon.eventstream" in content_type:
+        return Messages(interpreter)
+    if content_type.startswith(_MEDIA) or (interpreter.plain and content_type.startswith("text/")):
+        return _Media()
+    return None
+
+
+def _fitting(declared: _Framing | None, interpreter: Interpreter, first: int) -> _Framing:
+    if first in _EVENT_STREAM_STARTS:
+        return Events(interpreter)
+    if first == _MESSAGE_STARTS:
+        return Messages(interpreter)
+    if declared is None or (first in _DOCUMENT_STARTS and not isinstance(declared, Documents)):
+        return Documents(interpreter)
+    return declared

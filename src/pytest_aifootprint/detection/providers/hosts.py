@@ -1,58 +1,92 @@
-"""Whose host is it. Names are those of EcoLogits where it has the provider."""
+"""Whose host is it: one row a host. Names are those of EcoLogits where it has the provider."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import functools
+import re
 
-_HOSTS = {
-    "api.openai.com": "openai",
-    "api.anthropic.com": "anthropic",
-    "api.mistral.ai": "mistralai",
-    "codestral.mistral.ai": "mistralai",
-    "api.cohere.com": "cohere",
-    "api.cohere.ai": "cohere",
-    "generativelanguage.googleapis.com": "google_genai",
-    "router.huggingface.co": "huggingface_hub",
-    "api-inference.huggingface.co": "huggingface_hub",
-    "api.groq.com": "groq",
-    "api.together.xyz": "together",
-    "api.together.ai": "together",
-    "api.fireworks.ai": "fireworks",
-    "api.deepseek.com": "deepseek",
-    "api.x.ai": "xai",
-    "api.perplexity.ai": "perplexity",
-    "api.cerebras.ai": "cerebras",
-    "api.sambanova.ai": "sambanova",
-    "api.deepinfra.com": "deepinfra",
-    "api.moonshot.ai": "moonshot",
-    "api.voyageai.com": "voyageai",
-    "api.jina.ai": "jina",
-    "dashscope.aliyuncs.com": "dashscope",
-    "dashscope-intl.aliyuncs.com": "dashscope",
-    "integrate.api.nvidia.com": "nvidia",
-    "models.github.ai": "github",
-    "models.inference.ai.azure.com": "github",
-    "openrouter.ai": "openrouter",
-}
-_SUFFIXES = (
-    (".openai.azure.com", "azure-openai"),
-    (".cognitiveservices.azure.com", "azure-openai"),
-    (".services.ai.azure.com", "azure-openai"),
-    (".api.openai.com", "openai"),  # eu.api.openai.com and other regions
-    (".endpoints.huggingface.cloud", "huggingface_hub"),
-    (".api.x.ai", "xai"),
+# Host, provider. A star stands for any labels, the empty one included: "*.api.openai.com" is "eu.api.openai.com".
+HOSTS = (
+    ("api.openai.com", "openai"),
+    ("*.api.openai.com", "openai"),
+    ("api.anthropic.com", "anthropic"),
+    ("api.mistral.ai", "mistralai"),
+    ("codestral.mistral.ai", "mistralai"),
+    ("api.cohere.com", "cohere"),
+    ("api.cohere.ai", "cohere"),
+    ("generativelanguage.googleapis.com", "google_genai"),
+    ("aiplatform.googleapis.com", "vertex_ai"),
+    ("*-aiplatform.googleapis.com", "vertex_ai"),
+    ("*.aiplatform.googleapis.com", "vertex_ai"),
+    ("aiplatform.*.rep.googleapis.com", "vertex_ai"),
+    ("*.openai.azure.com", "azure-openai"),
+    ("*.openai.azure.us", "azure-openai"),
+    ("*.cognitiveservices.azure.com", "azure-openai"),
+    ("*.services.ai.azure.com", "azure-openai"),
+    ("*.models.ai.azure.com", "azure-openai"),
+    ("*.inference.ai.azure.com", "azure-openai"),
+    ("models.inference.ai.azure.com", "github"),
+    ("models.github.ai", "github"),
+    ("bedrock-runtime.*.amazonaws.com", "aws_bedrock"),
+    ("bedrock-runtime-fips.*.amazonaws.com", "aws_bedrock"),
+    ("*.bedrock-runtime.*.amazonaws.com", "aws_bedrock"),
+    ("bedrock-runtime.*.amazonaws.com.cn", "aws_bedrock"),
+    ("bedrock-runtime*.api.aws", "aws_bedrock"),
+    ("bedrock-mantle.*.api.aws", "aws_bedrock"),
+    ("router.huggingface.co", "huggingface_hub"),
+    ("api-inference.huggingface.co", "huggingface_hub"),
+    ("*.endpoints.huggingface.cloud", "huggingface_hub"),
+    ("ollama.com", "ollama"),
+    ("api.replicate.com", "replicate"),
+    ("api.voyageai.com", "voyageai"),
+    ("ai.mongodb.com", "voyageai"),
+    ("api.jina.ai", "jina"),
+    ("api.groq.com", "groq"),
+    ("api.together.xyz", "together"),
+    ("api.together.ai", "together"),
+    ("api.fireworks.ai", "fireworks"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.x.ai", "xai"),
+    ("*.api.x.ai", "xai"),
+    ("openrouter.ai", "openrouter"),
+    ("api.perplexity.ai", "perplexity"),
+    ("api.cerebras.ai", "cerebras"),
+    ("api.sambanova.ai", "sambanova"),
+    ("api.studio.nebius.com", "nebius"),
+    ("api.studio.nebius.ai", "nebius"),
+    ("api.tokenfactory.nebius.com", "nebius"),
+    ("api.novita.ai", "novita"),
+    ("api.deepinfra.com", "deepinfra"),
+    ("api.hyperbolic.xyz", "hyperbolic"),
+    ("api.moonshot.ai", "moonshot"),
+    ("api.moonshot.cn", "moonshot"),
+    ("api.z.ai", "zai"),
+    ("open.bigmodel.cn", "zai"),
+    ("dashscope.aliyuncs.com", "dashscope"),
+    ("dashscope-intl.aliyuncs.com", "dashscope"),
+    ("dashscope-us.aliyuncs.com", "dashscope"),
+    ("ark.*.volces.com", "volcengine"),
+    ("api.minimax.io", "minimax"),
+    ("api.siliconflow.com", "siliconflow"),
+    ("api.siliconflow.cn", "siliconflow"),
+    ("api.scaleway.ai", "scaleway"),
+    ("*.ai.cloud.ovh.net", "ovhcloud"),
+    ("inference.baseten.co", "baseten"),
+    ("api.ai21.com", "ai21"),
+    ("api.upstage.ai", "upstage"),
+    ("api.featherless.ai", "featherless"),
+    ("integrate.api.nvidia.com", "nvidia"),
 )
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".lan")
+_EXACT = {host: provider for host, provider in HOSTS if "*" not in host}
 
 
-@lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256)
 def provider_of(host: str) -> str | None:
     """The provider whose host this is; None if unknown."""
-    known = _HOSTS.get(host)
+    known = _EXACT.get(host)
     if known is None:
-        for suffix, provider in _SUFFIXES:
-            if host.endswith(suffix):
-                return provider
+        return next((provider for pattern, provider in _patterns() if pattern.fullmatch(host)), None)
     return known
 
 
@@ -61,7 +95,14 @@ def is_loopback(host: str) -> bool:
     return host.startswith(("127.", "localhost", "::1", "[::1]", "0.0.0.0")) or host.endswith(".localhost")  # noqa: S104
 
 
-@lru_cache(maxsize=256)
+@functools.cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Rows with a star."""
+    starred = ((host, provider) for host, provider in HOSTS if "*" in host)
+    return tuple((re.compile(re.escape(host).replace(r"\*", ".*")), provider) for host, provider in starred)
+
+
+@functools.lru_cache(maxsize=256)
 def is_local(host: str) -> bool:
     """Whether a host is this machine or its private network: its energy is nobody's data centre.
 

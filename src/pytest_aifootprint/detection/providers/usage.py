@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from pytest_aifootprint.detection.providers.picking import Path
+from pytest_aifootprint.detection.providers.picking import Counted, Path
+
+GENERATING = frozenset({"chat", "completion", "inference"})
+READING = frozenset({"embedding", "rerank", "moderation", "classification"})
+"""Operations that write tokens, and such that write none. An image or a clip is neither."""
+
+_NAME_LIMIT = 256
 
 
 @dataclass(slots=True)
@@ -22,10 +28,21 @@ class Usage:
 
 
 class Interpreter(Protocol):
-    """Reads the answers of one API."""
+    """Reads the answers of one API.
 
-    wanted: frozenset[Path]
+    Attributes:
+        wanted: paths of the keys that it reads in a long document. complete: the answer's end was seen.
+        arrays: what an answer is that comes as one JSON array: "stream" of events, "items" that are documents, or "".
+        plain: an answer that is no JSON at all, such as a text or a sound, is a proper one.
+    """
+
+    wanted: ClassVar[frozenset[Path]]
+    arrays: ClassVar[str]
+    plain: bool
     complete: bool
+
+    def headers(self, headers: Mapping[str, str]) -> None:
+        """The answer's headers, names in lower case or a mapping that does not mind."""
 
     def document(self, answer: Mapping[str, Any]) -> None:
         """A whole answer, or the wanted parts of it."""
@@ -43,11 +60,88 @@ class Interpreter(Protocol):
         """What is known by now."""
 
 
+class Answer:
+    """What the interpreters have in common. One of an API reads its own words for the counts.
+
+    Attributes:
+        found: what was read. chunks: pieces of content seen. streamed: an event was seen.
+        final: the output tokens that were found are those of the whole answer.
+    """
+
+    wanted: ClassVar[frozenset[Path]] = frozenset({("model",), ("usage",)})
+    arrays: ClassVar[str] = ""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        self.plain = operation in {"audio", "image"}
+        self.complete = False
+        self.found = Usage()
+        self.chunks = 0
+        self.streamed = False
+        self.final = False
+
+    def read(self, answer: Mapping[str, Any]) -> None:
+        """Take the model and the counts from an answer or an event."""
+
+    def headers(self, headers: Mapping[str, str]) -> None:
+        """Most APIs say nothing in their headers."""
+
+    def document(self, answer: Mapping[str, Any]) -> None:
+        """A whole answer."""
+        self.read(answer)
+        self.complete = True
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """One event; what it means for the end and the chunks is the API's own."""
+        self.streamed = True
+        self.read(event)
+
+    def passes(self, data: bytes) -> bool:  # noqa: ARG002 - the contract's
+        """No event is passed unread."""
+        return False
+
+    def done(self) -> None:
+        """The end marker."""
+        self.complete = True
+
+    def usage(self) -> Usage:
+        """What is known. A stream without a final count has its chunks counted as output, marked as estimated."""
+        found = self.found
+        if self.streamed and not self.final and self.operation in GENERATING:
+            found.output_tokens = max(found.output_tokens or 0, self.chunks)
+            found.estimated = True
+        if self.operation in READING and found.input_tokens is not None:
+            # What has no output tokens has none: that is known, not missing.
+            found.output_tokens = found.output_tokens or 0
+        return found
+
+
 def count(value: object) -> int | None:
     """A token count, or None if it is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def first(mapping: Mapping[str, Any], *keys: str) -> int | None:
+    """The count under the first of these keys that has one."""
+    for key in keys:
+        value = count(mapping.get(key))
+        if value is not None:
+            return value
+    return None
+
+
+def written(headers: Mapping[str, str], key: str) -> int | None:
+    """A token count in a header, or None."""
+    value = headers.get(key)
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16 else None
+
+
+def together(*counts: int | None) -> int | None:
+    """Their sum, unknown ones left out; None if the first, the base, is unknown."""
+    base, *others = counts
+    return None if base is None else base + sum(other or 0 for other in others)
 
 
 def part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -56,6 +150,37 @@ def part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def parts(mapping: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The objects in a nested array, or none."""
+    value = mapping.get(key)
+    return [element for element in value if isinstance(element, dict)] if isinstance(value, list) else []
+
+
+def word(mapping: Mapping[str, Any], key: str) -> str:
+    """A string, such as the kind of an event, or an empty one."""
+    value = mapping.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def items(mapping: Mapping[str, Any], key: str) -> int | None:
+    """How many inputs stand under a key: an array of texts, of objects or of token lists; a value alone is one."""
+    value = mapping.get(key)
+    if value is None:
+        return None
+    if isinstance(value, Counted):
+        return value.items
+    if isinstance(value, list):
+        return sum(isinstance(element, str | list | dict) for element in value) or 1
+    return 1
+
+
 def name(value: object) -> str | None:
-    """A model's name, or None. Cut, so that a hostile answer cannot make us keep a text."""
-    return value[:256] if isinstance(value, str) and value else None
+    """A model's name, or None. Cut, so that a hostile answer cannot make us keep a text; control characters go."""
+    if not isinstance(value, str) or not value:
+        return None
+    value = value[:_NAME_LIMIT]
+    return (
+        value
+        if value.isprintable()
+        else "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in value)
+    )

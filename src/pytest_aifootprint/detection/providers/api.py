@@ -1,0 +1,122 @@
+"""What one API says of itself: which requests are its own, what they ask for, who reads the answer."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from pytest_aifootprint.detection.providers.picking import Path, pick
+from pytest_aifootprint.detection.providers.usage import Interpreter, items, name
+
+MODEL = ("model",)
+STREAM = ("stream",)
+ODD_NAME = "odd-model-name"
+
+# The model's field in a form that is sent with a file.
+_FORM_MODEL = re.compile(rb'name="?model"?\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,512})\r\n')
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a request asks for, as its API says it.
+
+    Attributes:
+        operation: as in ``AICall``. model: as requested, if it could be read.
+        answer: makes the interpreter for the answer from the operation.
+        streamed: the answer was asked for in pieces.
+        samples: how many inputs there are (or images are asked for), if the request says so.
+        notices: codes of what is not known.
+    """
+
+    operation: str
+    model: str | None
+    answer: Callable[[str], Interpreter]
+    streamed: bool = False
+    samples: int | None = None
+    notices: tuple[str, ...] = ()
+
+
+class Request:
+    """A request as far as a parser may look at it.
+
+    Attributes:
+        path: match of the API's own path. provider: whose host; None if nobody knows it. body: None if unread.
+        odd: a name that was read had control characters.
+    """
+
+    def __init__(
+        self, provider: str | None, body: bytes | None, wanted: frozenset[Path], counted: frozenset[str]
+    ) -> None:
+        self.path: re.Match[bytes]
+        self.provider = provider
+        self.body = body
+        self.odd = False
+        self._wanted = wanted
+        self._counted = counted
+
+    @functools.cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The JSON object in the body (of a large one the wanted and the counted keys), empty if there is none."""
+        found = pick(self.body, self._wanted, self._counted) if self.body is not None else None
+        return found if found is not None else {}
+
+    @property
+    def model(self) -> str | None:
+        """The model that the body names: a JSON object's key, or a form's field."""
+        if self.body is not None and self.body.startswith(b"--"):
+            # A sound or a picture can be large: the field's name is looked for first, at memchr's speed.
+            at = self.body.find(b'name="model"')
+            field = _FORM_MODEL.match(self.body, at) if at >= 0 else None
+            return self.named(field[1].decode("utf-8", "replace")) if field is not None else None
+        return self.named(self.document.get("model"))
+
+    @property
+    def streamed(self) -> bool:
+        """The body asks for a stream."""
+        return self.document.get("stream") is True
+
+    def named(self, value: object) -> str | None:
+        """A name of a model, cleaned."""
+        clean = name(value)
+        self.odd = self.odd or (clean is not None and isinstance(value, str) and not value.startswith(clean))
+        return clean
+
+    def in_path(self, group: str) -> str | None:
+        """A name in the path, decoded."""
+        found: bytes | None = self.path[group]
+        return self.named(unquote(found.decode("latin-1"))) if found is not None else None
+
+    def items(self, *keys: str) -> int | None:
+        """How many inputs stand under the first of these keys that the body has."""
+        return next((found for key in keys if (found := items(self.document, key)) is not None), None)
+
+    def has(self, *keys: str) -> bool:
+        """Whether the body has all these keys, none of them empty."""
+        return all(self.document.get(key) not in (None, "", [], {}) for key in keys)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRow:
+    """One API.
+
+    Attributes:
+        path: regular expression of the path's end, from behind a slash, without the query.
+        ends: the last words of such paths, behind the last slash or colon: what else ends is turned away by these.
+        begins: beginnings of such paths whose last word may be anything.
+        read: what a request with such a path asks for; None if it is no AI call after all.
+        providers: whose hosts have it; None if any may.
+        wanted: paths of keys of the request's body that ``read`` looks at.
+        counted: keys of the body whose inputs it only counts.
+    """
+
+    path: bytes
+    ends: frozenset[bytes]
+    read: Callable[[Request], Ask | None]
+    begins: tuple[bytes, ...] = ()
+    providers: frozenset[str] | None = None
+    wanted: frozenset[Path] = frozenset({MODEL, STREAM})
+    counted: frozenset[str] = frozenset()

@@ -1,0 +1,1 @@
+"""The APIs: one pure parser a file, each with its row ``API``."""

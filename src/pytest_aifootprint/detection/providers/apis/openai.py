@@ -1,0 +1,161 @@
+"""OpenAI's API, and all that speak it: chat, completions, responses, embeddings, moderations, images, audio.
+
+Also Azure's ways to it: ``/openai/deployments/NAME/...``, ``/openai/v1/...`` and, of its model inference,
+``/models/chat/completions``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_aifootprint.detection.providers.api import MODEL, STREAM, ApiRow, Ask, Request
+from pytest_aifootprint.detection.providers.usage import Answer, count, first, name, part, together, word
+
+_NO_USAGE = re.compile(rb'"usage" ?: ?null')
+# A delta with a text that is not empty, and no object before it.
+_CONTENT = re.compile(rb'"delta" ?: ?\{[^{}\[\]]*?"(?:content|reasoning_content|reasoning|refusal)" ?: ?"[^"]')
+_FINAL = frozenset(
+    {
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "conversation.response.done",
+        "image_generation.completed",
+        "image_edit.completed",
+        "transcript.text.done",
+        "speech.audio.done",
+    }
+)
+
+
+class OpenAIAnswer(Answer):
+    """Reads an answer, streamed or not. Keeps counts and the model's name only."""
+
+    wanted = frozenset(
+        {
+            ("type",),
+            ("model",),
+            ("usage",),
+            ("x_groq",),
+            ("response", "model"),
+            ("response", "usage"),
+        }
+    )
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """One event. Chat: choices with deltas. Responses: named events. Usage comes last, if at all."""
+        super().event(event)
+        self.read(part(event, "response"))
+        kind = word(event, "type")
+        self.complete = self.complete or kind in _FINAL
+        self.chunks += kind.endswith(".delta")
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict) and _has_content(choice):
+                self.chunks += 1
+
+    def passes(self, data: bytes) -> bool:
+        """Most events of a stream carry a piece of text and nothing else that matters to us.
+
+        A quote inside a text is escaped in JSON: what matches here is a key and the beginning of its value.
+        """
+        if b'"usage"' in data and data.count(b'"usage"') != len(_NO_USAGE.findall(data)):
+            return False
+        if self.found.model is None or b'"x_groq"' in data or b'"type"' in data or not data.endswith(b"}"):
+            return False
+        if data.count(b'"delta"') != 1 or _CONTENT.search(data) is None:
+            return False
+        self.streamed = True
+        self.chunks += 1
+        return True
+
+    def read(self, answer: Mapping[str, Any]) -> None:
+        """Model and counts, in the dialects of those who speak OpenAI's protocol."""
+        found = self.found
+        found.model = name(answer.get("model")) or found.model
+        usage = part(answer, "usage") or part(part(answer, "x_groq"), "usage")
+        if not usage:
+            return
+        into = first(usage, "prompt_tokens", "input_tokens")
+        out = first(usage, "completion_tokens", "output_tokens")
+        details = part(usage, "completion_tokens_details") or part(usage, "output_tokens_details")
+        # Perplexity tells its reasoning beside the counts.
+        reasoning = first(details, "reasoning_tokens") if details else first(usage, "reasoning_tokens")
+        total = first(usage, "total_tokens")
+        if into is None and out is None and total is not None:
+            into = total  # rerankers and some embedders give a total only
+        # xAI leaves reasoning out of completion_tokens, Mistral its connectors' tokens out of prompt_tokens: the total
+        # shows it.
+        if reasoning and out is not None and total == together(into, out, reasoning):
+            out += reasoning
+        connectors = first(usage, "connector_tokens")
+        if connectors and into is not None and total == together(into, out, connectors):
+            into += connectors
+        cached = part(usage, "prompt_tokens_details") or part(usage, "input_tokens_details")
+        found.input_tokens, found.output_tokens, found.reasoning_tokens = into, out, reasoning
+        found.cached_input_tokens = first(cached, "cached_tokens")
+        if found.cached_input_tokens is None:
+            found.cached_input_tokens = first(usage, "prompt_cache_hit_tokens")  # DeepSeek
+        self.final = out is not None
+
+
+def _has_content(choice: Mapping[str, Any]) -> bool:
+    delta = choice.get("delta")
+    if isinstance(delta, dict):
+        return any(value for key, value in delta.items() if key != "role")
+    return bool(choice.get("text"))
+
+
+_OPERATIONS = {
+    b"chat/completions": "chat",
+    b"responses": "chat",
+    b"responses/compact": "chat",
+    b"completions": "completion",
+    b"embeddings": "embedding",
+    b"images/embeddings": "embedding",
+    b"moderations": "moderation",
+}
+
+
+def _read(request: Request) -> Ask | None:
+    verb, deployment = request.path["verb"], request.in_path("deployment")
+    model = request.model or deployment
+    if request.provider is None and verb != b"chat/completions":
+        # On a host that nobody knows, /responses may be anything: ask for the version and a model.
+        versioned = request.path["version"] == b"v1" or deployment is not None
+        if not versioned or model is None:
+            return None
+    operation = _OPERATIONS.get(verb) or verb.split(b"/")[0].decode().removesuffix("s")
+    samples = None
+    if operation in {"embedding", "moderation"}:
+        samples = request.items("input")
+    elif operation == "image":
+        samples = count(request.document.get("n"))
+    return Ask(operation, model, OpenAIAnswer, request.streamed, samples)
+
+
+API = ApiRow(
+    path=rb"(?:(?P<version>v\d\w*)/|(?:openai/)?deployments/(?P<deployment>[^/]+)/(?:extensions/)?)?(?P<verb>"
+    rb"chat/completions|completions|responses(?:/compact)?|embeddings|moderations"
+    rb"|images/(?:generations|edits|variations|embeddings)|audio/(?:speech|transcriptions|translations))",
+    ends=frozenset(
+        {
+            b"completions",
+            b"responses",
+            b"compact",
+            b"embeddings",
+            b"moderations",
+            b"generations",
+            b"edits",
+            b"variations",
+            b"speech",
+            b"transcriptions",
+            b"translations",
+        }
+    ),
+    read=_read,
+    wanted=frozenset({MODEL, STREAM, ("n",)}),
+    counted=frozenset({"input"}),
+)

@@ -1,0 +1,1 @@
+"""The forms in which an answer comes: JSON documents, server-sent events, Amazon's binary messages."""

@@ -24,5 +24,6 @@ REAL: Any = SimpleNamespace(
     listdir=os.listdir,
     open=os.open,
     read=os.read,
+    write=os.write,
     sysconf=getattr(os, "sysconf", None),
 )

@@ -23,6 +23,7 @@ from pytest_aifootprint.session.clock import EdgeClock
 from pytest_aifootprint.session.runner import TestRunner
 
 if TYPE_CHECKING:
+    from pytest_aifootprint.session.subprocesses import Subprocesses
     from pytest_aifootprint.timeline.sampler import Sampler
 
 RUNNER = "aifootprint-runner"
@@ -39,6 +40,8 @@ class RunningPart:
     """The half of a role that runs tests.
 
     Attributes:
+        subprocesses: watched children of this process, None if they are not. unseen_programs: at the end, names of
+            Python programs and of others whose calls could not be seen, with their number.
         lane: the spans of this process. recorder, seams: detection. clock: wall and CPU time at an edge.
     """
 
@@ -50,6 +53,8 @@ class RunningPart:
         self.tree = tree = CpuTree()
         self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
         self.children = Children(tree)
+        self.subprocesses: Subprocesses | None = None
+        self.unseen_programs: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self.runner: TestRunner | None = None
         self.markers: Markers | None = None
         self._config: pytest.Config | None = None
@@ -65,6 +70,7 @@ class RunningPart:
         self._config = config
         self.runner = TestRunner(self.lane, self.clock, self.recorder, self.children, on_test, on_report)
         self.runner.plugins = config.pluginmanager
+        self.runner.subprocesses = self.subprocesses
         config.pluginmanager.register(self.runner, RUNNER)
         self.markers = Markers(self.runner, in_worker=hasattr(config, "workerinput"))
         config.pluginmanager.register(self.markers, "aifootprint-markers")
@@ -74,6 +80,8 @@ class RunningPart:
         if self._seams_at_end is not None:
             return
         self.recorder.flush(None)
+        if self.subprocesses is not None:
+            self.unseen_programs = self.subprocesses.stop()
         self.children.window_again(self.clock.edge()[0])
         self.lane.flat_pieces.extend(self.children.flat_pieces)
         self.lane.end_ns = REAL.monotonic_ns()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from pytest_aifootprint.session.loose import LooseCalls
 from pytest_aifootprint.session.users import FixtureUsers
 from pytest_aifootprint.session.windows import PHASE, OpenTest, Windows
 
+if TYPE_CHECKING:
+    from pytest_aifootprint.session.subprocesses import Subprocesses
+
 _LOOSE = "aifootprint-loose"
 
 
@@ -29,6 +32,7 @@ class TestRunner:
         lane: where the spans go. markers: keywords of a test's own marks, for the tests that have any.
         on_report: called with each report of a test itself and its record so far. on_test: once a test is over.
         strangers: tests that reported here without having run here. plugins: where hooks are registered.
+        subprocesses: watched children, None if they are not.
     """
 
     __test__ = False
@@ -52,6 +56,7 @@ class TestRunner:
         self.markers: dict[pytest.Item, dict[str, Any]] = {}
         self.strangers = 0
         self.plugins: pytest.PytestPluginManager | None = None
+        self.subprocesses: Subprocesses | None = None
         self._owners = 0
         self._windows = Windows(clock, self._owner)
         self._users = FixtureUsers()
@@ -93,6 +98,8 @@ class TestRunner:
         windows.cut(test, phase)
         own = REAL.thread_time_ns()
         run = test.run
+        if self.subprocesses is not None:
+            self.subprocesses.deliver(run)
         if phase == 2:
             self.recorder.flush(run)
             run.calls_until.append(len(run.calls))
@@ -202,6 +209,8 @@ class TestRunner:
         nobody = self._windows.leave(test)
         own = REAL.thread_time_ns()
         recorder.flush(run)
+        if self.subprocesses is not None:
+            self.subprocesses.deliver(run)
         run.closed = True
         run.tally.clear()
         self.children.started_by(run.index)

@@ -69,7 +69,7 @@ class RunningPart:
         """Register the hooks."""
         self._config = config
         self.runner = TestRunner(self.lane, self.clock, self.recorder, self.children, on_test, on_report)
-        self.runner.plugins = config.pluginmanager
+        self.runner.config = config
         self.runner.subprocesses = self.subprocesses
         config.pluginmanager.register(self.runner, RUNNER)
         self.markers = Markers(self.runner, in_worker=hasattr(config, "workerinput"))

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_aifootprint.attribution.fixtures import FixtureKey
 from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.recorder import Owner, Recorder
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import FixtureWindow, TestRun, book
@@ -31,7 +32,7 @@ class TestRunner:
     Attributes:
         lane: where the spans go. markers: keywords of a test's own marks, for the tests that have any.
         on_report: called with each report of a test itself and its record so far. on_test: once a test is over.
-        strangers: tests that reported here without having run here. plugins: where hooks are registered.
+        strangers: tests that reported here without having run here. config: whose hooks are called.
         subprocesses: watched children, None if they are not.
     """
 
@@ -55,7 +56,7 @@ class TestRunner:
         self.on_report = on_report
         self.markers: dict[pytest.Item, dict[str, Any]] = {}
         self.strangers = 0
-        self.plugins: pytest.PytestPluginManager | None = None
+        self.config: pytest.Config | None = None
         self.subprocesses: Subprocesses | None = None
         self._owners = 0
         self._windows = Windows(clock, self._owner)
@@ -102,6 +103,9 @@ class TestRunner:
             self.subprocesses.deliver(run)
         if phase == 2:
             self.recorder.flush(run)
+        if len(run.calls) > test.told:
+            self._tell(test)
+        if phase == 2:
             run.calls_until.append(len(run.calls))
             run.tally.clear()
         elif phase == 0 and test.loose:
@@ -146,8 +150,8 @@ class TestRunner:
         only = self._windows.only
         if (only is not None and only.run.nodeid == nodeid) or self._windows.find(nodeid) is not None:
             return
-        if self.plugins is not None and not self.plugins.has_plugin(_LOOSE):
-            self.plugins.register(LooseCalls(self._windows, self._own), _LOOSE)
+        if self.config is not None and not self.config.pluginmanager.has_plugin(_LOOSE):
+            self.config.pluginmanager.register(LooseCalls(self._windows, self._own), _LOOSE)
         run = TestRun(self._owner(), nodeid, self.lane.worker)
         self._enter(run, loose=True)
         self._own(run)
@@ -211,6 +215,8 @@ class TestRunner:
         recorder.flush(run)
         if self.subprocesses is not None:
             self.subprocesses.deliver(run)
+        if len(run.calls) > test.told:
+            self._tell(test)
         run.closed = True
         run.tally.clear()
         self.children.started_by(run.index)
@@ -223,6 +229,20 @@ class TestRunner:
             book(self.lane, run)
             self.on_test(run)
         self.clock.plugin_ns += REAL.thread_time_ns() - own
+
+    def _tell(self, test: OpenTest) -> None:
+        """Tell other plugins of the calls that they have not been told of."""
+        calls, test.told = test.run.calls[test.told :], len(test.run.calls)
+        self._tell_of(calls, test.run.nodeid)
+
+    def _tell_of(self, calls: list[AICall], nodeid: str) -> None:
+        if not calls or self.config is None or not self.config.hook.pytest_aifootprint_call.get_hookimpls():
+            return
+        for call in calls:
+            try:
+                self.config.hook.pytest_aifootprint_call(config=self.config, nodeid=nodeid, call=call)
+            except Exception as error:  # noqa: BLE001 - another plugin's error changes no result
+                self.recorder.error("pytest_aifootprint_call", error)
 
     def _open(self, key: FixtureKey, scope: str, kind: str) -> None:
         test = self._windows.here()
@@ -242,6 +262,7 @@ class TestRunner:
         # A window above it that never closed (its teardown raised) ends here, too.
         for window in self._windows.close_fixture(test, position):
             self.recorder.flush(window)
+            self._tell_of(window.calls, test.run.nodeid)
             window.closed = True
             window.tally.clear()
             test.run.windows.append(window)

@@ -20,7 +20,10 @@ from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.children import Children
 from pytest_aifootprint.session.clock import EdgeClock
+from pytest_aifootprint.session.fixture_hooks import FixtureHooks
+from pytest_aifootprint.session.loose import LooseTests
 from pytest_aifootprint.session.runner import TestRunner
+from pytest_aifootprint.session.running import Running
 
 if TYPE_CHECKING:
     from pytest_aifootprint.session.subprocesses import Subprocesses
@@ -68,10 +71,13 @@ class RunningPart:
     ) -> None:
         """Register the hooks."""
         self._config = config
-        self.runner = TestRunner(self.lane, self.clock, self.recorder, self.children, on_test, on_report)
-        self.runner.config = config
-        self.runner.subprocesses = self.subprocesses
+        running = Running(self.lane, self.clock, self.recorder, self.children)
+        running.config = config
+        running.subprocesses = self.subprocesses
+        self.runner = TestRunner(running, on_test, on_report)
         config.pluginmanager.register(self.runner, RUNNER)
+        config.pluginmanager.register(FixtureHooks(running), "aifootprint-fixtures")
+        config.pluginmanager.register(LooseTests(running, self.runner.leave), "aifootprint-loose")
         self.markers = Markers(self.runner, in_worker=hasattr(config, "workerinput"))
         config.pluginmanager.register(self.markers, "aifootprint-markers")
 

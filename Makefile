@@ -5,13 +5,15 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop lint clean
+.PHONY: help demo demo-llm test test-all interop gpu-check bench-attribution lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
 	@echo "make demo-llm  the same with a real LLM served on this machine (downloads 355 MB)"
 	@echo "make test      lint, types, import contract and all everyday tests"
 	@echo "make interop   the tests against the large libraries (torch, a real LLM)"
+	@echo "make gpu-check the tests on a real NVIDIA card (see docs/explanation/gpu-accuracy.md)"
+	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
 	@echo "make test-all  make test on every Python from 3.10 to 3.13 that is installed, and make interop"
 
 # A Python without ensurepip (Debian's, without python3-venv) still has pip: virtualenv does the same then.
@@ -42,6 +44,18 @@ test: lint
 interop: $(VENV)/.installed-interop
 	$(BIN)/python -m pytest tests/interop
 
+# A machine with a card often has no network. GPU_PYTHON is a Python there that has torch; what else it lacks comes as
+# wheels, this package's own among them: make gpu-check GPU_PYTHON=python3 WHEELS=folder
+GPU_PYTHON ?= $(PYTHON)
+GPU_SITE   := $(CURDIR)/.gpu-site
+WHEELS     ?=
+gpu-check:
+	$(if $(WHEELS),$(GPU_PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target $(GPU_SITE) $(WHEELS)/*.whl)
+	PYTHONPATH=$(GPU_SITE):$$PYTHONPATH $(GPU_PYTHON) -m pytest -c tests/gpu/pytest.ini tests/gpu
+
+bench-attribution: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/attribution.py --write docs/explanation/attribution-accuracy.md
+
 PYTHONS := $(foreach v,3.10 3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null))
 test-all: test interop
 	@for python in $(PYTHONS); do \
@@ -50,4 +64,4 @@ test-all: test interop
 	done
 
 clean:
-	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-* .gpu-site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -29,6 +29,7 @@ from pytest_aifootprint.meters.contract import LoadModel, MemoryModel
 from pytest_aifootprint.quantities import Basis, Notice, Range, basis_of_sum
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
+_NO_TIME_S = 1e-9  # less than any clock counts: dividing by it would overflow
 _WORTH_SAYING_S = 0.25  # the sampler's first and last tick are a little inside the run
 
 
@@ -164,12 +165,14 @@ def _price(grid: Grid, busy_s: Sequence[float], idle_w: float, watts: _Watts | N
         seconds = (grid.bounds[i + 1] - grid.bounds[i]) * NS
         known_s = (sum(ns for ns in used.values() if ns > 0) + max(plugin, 0)) * NS
         b = max(busy_s[i + 1] - busy_s[i], known_s)
+        if b < _NO_TIME_S:
+            b = 0.0
         if watts is not None and not whole:
             bill.modelled_s += seconds
             bill.modelled_idle.append(watts.idle_w * seconds)
             bill.idle_by_tick.append(watts.idle_w * seconds)
             bill.modelled_metered.append(watts.active_w * b + watts.idle_w * seconds)
-            if b > 0:
+            if b:
                 bill.divide(watts.active_w * b, b, used, plugin, modelled=True)
             continue
         if counted is None:
@@ -177,10 +180,10 @@ def _price(grid: Grid, busy_s: Sequence[float], idle_w: float, watts: _Watts | N
             bill.idle_by_tick.append(0.0)
             continue
         bill.metered.append(counted)
-        idle = min(idle_w * seconds, counted) if b > 0 else counted
+        idle = min(idle_w * seconds, counted) if b else counted
         bill.idle.append(idle)
         bill.idle_by_tick.append(idle)
-        if b > 0:
+        if b:
             bill.divide(counted - idle, b, used, plugin, modelled=False)
     return bill
 

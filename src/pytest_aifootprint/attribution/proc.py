@@ -1,4 +1,4 @@
-"""What Linux tells about the processes that we started: their CPU clocks, what they reaped, their children.
+"""What Linux tells about processes: their CPU clocks, what they reaped, their children and parents.
 
 Every function answers None, or nothing, for a process that is gone: between listing a child and reading it, it may end.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_aifootprint.quantities.unfaked import REAL
@@ -69,6 +69,25 @@ def read(path: str) -> str | None:
         REAL.close(fd)
 
 
+def lines(path: str) -> Iterator[str]:
+    """The lines of a file of /proc that may be long, as they come: the kernel makes it up while it is read."""
+    try:
+        fd: int = REAL.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    rest = ""
+    try:
+        while piece := bytes(REAL.read(fd, 1 << 16)).decode("ascii", "replace"):
+            *whole, rest = (rest + piece).split("\n")
+            yield from whole
+    except OSError:
+        return
+    finally:
+        REAL.close(fd)
+    if rest:
+        yield rest
+
+
 def stat(pid: int) -> Stat | None:
     """The status of a process; None if there is none."""
     text = read(f"{ROOT}/{pid}/stat")
@@ -104,8 +123,17 @@ def descendants() -> dict[Key, Descendant]:
     """All living descendants of this process, and ended ones that nobody has waited for yet."""
     me = REAL.getpid()
     by_parent = None if _lists_children(me) else _by_parent()
+    return _walk(_children(me, by_parent), by_parent)
+
+
+def trees(pids: Iterable[int]) -> dict[Key, Descendant]:
+    """Processes with all their living descendants, each once."""
+    return _walk(pids, None if _lists_children(REAL.getpid()) else _by_parent())
+
+
+def _walk(pids: Iterable[int], by_parent: dict[int, list[int]] | None) -> dict[Key, Descendant]:
     found: dict[Key, Descendant] = {}
-    waiting: list[tuple[int, Key | None]] = [(pid, None) for pid in _children(me, by_parent)]
+    waiting: list[tuple[int, Key | None]] = [(pid, None) for pid in pids]
     while waiting:
         pid, parent = waiting.pop()
         # First what it reaped, then its children: one that is reaped in between is missed once, never billed twice.
@@ -115,6 +143,24 @@ def descendants() -> dict[Key, Descendant]:
         found[key] = one
         waiting.extend((child, key) for child in _children(pid, by_parent))
     return found
+
+
+def ancestors(pid: int) -> list[int]:
+    """Pids of a process's parent, its parent's parent, and so on, as far as this namespace shows them."""
+    found: list[int] = []
+    while pid > 0 and (status := stat(pid)) is not None and status.ppid > 0 and status.ppid not in found:
+        found.append(pid := status.ppid)
+    return found
+
+
+def name(pid: int) -> str:
+    """What the kernel calls the process, 15 characters at most; "" if it is gone."""
+    return (read(f"{ROOT}/{pid}/comm") or "").rstrip("\n")
+
+
+def command(pid: int) -> list[str]:
+    """The words of the process's command line; empty if it is gone, or not ours to see."""
+    return (read(f"{ROOT}/{pid}/cmdline") or "").rstrip("\0").split("\0")
 
 
 def look(pid: int, parent: Key | None) -> Descendant | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from pytest_aifootprint.detection.servers import ServerTimes
+
 OPERATIONS = (
     "chat",
     "completion",
@@ -46,6 +48,8 @@ class AICall:
         parameters: number of parameters of an in-process model, if known. samples: batch items, if known.
         notices: codes of what is not known about this call (``unknown-provider``, ``unknown-format``, ...).
         count: number of calls in this row.
+        server: the CPU clock of the local server that answered, at both ends of the call; None where there was none, it
+            is the run's own, or it cannot be seen (then ``notices`` says so).
     """
 
     operation: str
@@ -73,6 +77,7 @@ class AICall:
     samples: int | None = None
     notices: tuple[str, ...] = ()
     count: int = 1
+    server: ServerTimes | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Builtin types only, defaults left out: what travels between workers."""
@@ -81,7 +86,14 @@ class AICall:
     @classmethod
     def from_wire(cls, data: dict[str, Any]) -> AICall:
         """The call that ``to_wire`` gave."""
-        return cls(**{**data, "notices": tuple(data.get("notices", ()))})
+        server = data.get("server")
+        return cls(
+            **{
+                **data,
+                "notices": tuple(data.get("notices", ())),
+                "server": None if server is None else tuple(server),
+            }
+        )
 
 
 _MISSING = object()

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.servers import ServerWatch
 
 
 class Owner(Protocol):
@@ -62,6 +63,8 @@ class Recorder:
         self.own_ns = 0
         self.sink: Sink | None = None
         self.forks_to: str | None = None
+        # Reads the CPU clocks of local servers; the session sets it where there is somebody to bill.
+        self.servers: ServerWatch | None = None
         self._unowned_tally: dict[tuple[object, ...], AICall] = {}
         self._pending: dict[int, tuple[Pending, Owner | None]] = {}
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 MEANINGS = {
     "never-sent": "the request failed before anything was sent (a closed client, say): it cost nothing",
     "no-usage": "the answer does not say how many tokens it took: they are unknown",
+    "server-unseen": (
+        "the server's CPU cannot be read from here (another user's, in a container, or on another machine): "
+        "what it used is estimated from the model's size, not metered"
+    ),
     "unknown-encoding": "the answer was compressed in a way that cannot be read here: its tokens are unknown",
     "unknown-format": "the answer could not be read: its tokens are unknown",
     "unknown-model": "the model has no name that could be found",

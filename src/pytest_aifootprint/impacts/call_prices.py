@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pytest_aifootprint.catalogue import Catalogue
 from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.providers.hosts import is_loopback
+from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import outcomes
 from pytest_aifootprint.impacts.amortisation import MEASURED, Amortisation
-from pytest_aifootprint.impacts.contract import CallImpact, Grid
+from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.models import Model, ModelIndex
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import Served, ServedModel
 from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.impacts.tokens import failed, tokens_of, tokens_told
-from pytest_aifootprint.quantities import Basis, Notice
+from pytest_aifootprint.quantities import Basis, Notice, Range
+
+_ONLY_GPU = Notice(
+    UNSEEN,
+    "a local server cannot be seen from here: its GPU is metered with the tests that called it, its CPU is not",
+)
 
 
 class CallPrices:
@@ -25,8 +33,25 @@ class CallPrices:
         used: grids of the remote providers that were priced, by provider.
     """
 
-    def __init__(self, catalogue: Catalogue, models: Mapping[str, ModelOverride]) -> None:
-        """``models``: what the user says of them, by name."""
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        models: Mapping[str, ModelOverride],
+        local_use: Callable[[Range], Use],
+        *,
+        gpu_metered: bool = False,
+    ) -> None:
+        """Prices with what the user says of models, by name.
+
+        Args:
+            catalogue: the data.
+            models: overrides.
+            local_use: what joules on this machine come to.
+            gpu_metered: a counter of this machine sees what its GPUs do for whatever server.
+        """
+        self._local_use = local_use
+        self._gpu_metered = gpu_metered
+        self._local_server = Range.of(*catalogue.value("local.server"), "local-server")
         self._catalogue = catalogue
         self._index = ModelIndex(catalogue, models)
         self._amortisation = Amortisation(catalogue)
@@ -45,6 +70,10 @@ class CallPrices:
             return self._remote(call)
         return outcomes.replayed_local(call) if call.realness == "replayed" else self._local(call)
 
+    def is_estimated_here(self, call: AICall) -> bool:
+        """Whether a local server worked for the call that no meter of this machine sees."""
+        return UNSEEN in call.notices and not (self._gpu_metered and is_loopback(call.host or ""))
+
     def _remote(self, call: AICall) -> CallImpact:
         site = self._site(call.provider)
         self.used[site.name] = site.grid
@@ -58,11 +87,24 @@ class CallPrices:
         return live if call.realness == "live" else outcomes.replayed(live)
 
     def _local(self, call: AICall) -> CallImpact:
-        if call.operation == "training" or (call.model is not None and call.model in self.trained):
-            equation = "use and training are metered in the windows"
-            return outcomes.metered_here(MEASURED, Basis.MEASURED, "metered in the windows", equation)
+        if call.operation == "training":
+            return _trained_here()
         # Not "local": what a served call would use, and where the model was trained, does not depend on this machine.
         site = self._site(None if call.provider == "local" else call.provider)
+        unseen = UNSEEN in call.notices
+        if call.model is not None and call.model in self.trained:
+            impact = _trained_here()
+            served = self._serve(call, site)[1] if unseen else None
+        else:
+            impact, served = self._metered(call, site)
+        if served is not None and self.is_estimated_here(call):
+            energy = served.it_energy_j * self._local_server
+            equation = f"E = {self._local_server.central:g} (a server that works for one) x E_it; {served.equation}"
+            return outcomes.unseen_server(impact, energy, self._local_use(energy), equation)
+        return replace(impact, notices=(*impact.notices, _ONLY_GPU)) if unseen else impact
+
+    def _metered(self, call: AICall, site: RemoteSite) -> tuple[CallImpact, Served | None]:
+        """A local call whose windows are metered, and what a served call like it uses."""
         model, served, notices = self._serve(call, site)
         energy = None if served is None else site.energy_j(served)
         share = self._amortisation.of_call(model, energy, site.provider, site.name)
@@ -70,13 +112,13 @@ class CallPrices:
             message = f"nothing is published about the training of {model.id}: its share is unknown, not 0"
             equation = "use is metered in the windows; training share unknown"
             notices = (Notice("training-unknown", message),)
-            return outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices)
+            return outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices), served
         if share.training.method == "count":
             equation = "training: declared footprint / declared uses"
         else:
             assert served is not None
             equation = f"training: (1-phi)/phi x E_ref, served elsewhere: {served.equation}"
-        return outcomes.metered_here(share, _basis(model, notices), model.source, equation, notices)
+        return outcomes.metered_here(share, _basis(model, notices), model.source, equation, notices), served
 
     def _serve(self, call: AICall, site: RemoteSite) -> tuple[Model, Served | None, tuple[Notice, ...]]:
         served_by = self._served_model(call, site)
@@ -107,6 +149,11 @@ class CallPrices:
         if site is None:
             site = self._sites[key] = RemoteSite(provider, key, self._catalogue)
         return site
+
+
+def _trained_here() -> CallImpact:
+    equation = "use and training are metered in the windows"
+    return outcomes.metered_here(MEASURED, Basis.MEASURED, "metered in the windows", equation)
 
 
 def _basis(model: Model, notices: tuple[Notice, ...]) -> Basis:

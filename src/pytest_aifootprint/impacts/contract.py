@@ -45,12 +45,22 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What electricity comes to: grams CO2e, litres at the site and at the power plants."""
+
+    carbon_g: Range
+    water_site_l: Range
+    water_source_l: Range
+
+
+@dataclass(frozen=True, slots=True)
 class CallImpact:
     """One call's footprint beside what the local meters see. None means unknown, never zero.
 
     Attributes:
-        energy_j: electricity in the provider's data centre, PUE included; EXACT_ZERO for a local, replayed or mocked
-            call (local energy is metered in the windows).
+        energy_j: electricity in the provider's data centre, PUE included; of a local server that nobody could meter, as
+            estimated; EXACT_ZERO for any other local call (its energy is metered in the windows), and for a replayed or
+            mocked one.
         use_carbon_g: of that electricity. hardware_carbon_g: the provider's embodied share.
         training_carbon_g: the training share; None if unknown. training_energy_j: likewise.
         water_site_l, water_source_l: of that electricity.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.amortisation import NO_MODEL_RAN, UNKNOWN, TrainingShare
-from pytest_aifootprint.impacts.contract import CallImpact
+from pytest_aifootprint.impacts.contract import CallImpact, Use
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
 
 NOTHING_RAN = CallImpact(
@@ -90,6 +90,21 @@ def metered_here(
         source=source,
         equation=equation,
         notices=notices,
+    )
+
+
+def unseen_server(metered: CallImpact, energy_j: Range, use: Use, equation: str) -> CallImpact:
+    """A live call to a local server whose work nobody could meter: its use is estimated, its hardware unknown."""
+    return replace(
+        metered,
+        energy_j=energy_j,
+        use_carbon_g=use.carbon_g,
+        hardware_carbon_g=None,
+        water_site_l=use.water_site_l,
+        water_source_l=use.water_source_l,
+        avoidable_carbon_g=use.carbon_g,
+        basis=Basis.ASSUMED,
+        equation=f"{equation}; {metered.equation}",
     )
 
 

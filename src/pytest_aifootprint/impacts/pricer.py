@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from pytest_aifootprint.catalogue import Catalogue, default_catalogue
 from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import electricity, hardware, outcomes, water
 from pytest_aifootprint.impacts.call_prices import CallPrices
-from pytest_aifootprint.impacts.contract import CallImpact, Grid
+from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.grids import ewif
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
@@ -21,13 +22,14 @@ _CACHED_PRICES = 10_000
 class Pricer:
     """The footprint of calls and of local joules; linear in both, so that no price depends on another call."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a price depends on
         self,
         grid: Grid,
         models: Mapping[str, ModelOverride] | None = None,
         *,
         pue_local: float = 1.0,
         wue_local_l_per_kwh: float = 0.0,
+        gpu_metered: bool = False,
         catalogue: Catalogue | None = None,
     ) -> None:
         """Prices with the grid of this machine and what the user says of models.
@@ -37,13 +39,14 @@ class Pricer:
             models: overrides by model name.
             pue_local: of the data centre that this machine stands in, if it does.
             wue_local_l_per_kwh: likewise.
+            gpu_metered: a GPU counter of this machine meters what its servers do, seen or not.
             catalogue: another than the one that ships.
         """
         self._catalogue = catalogue if catalogue is not None else default_catalogue()
         self.grid = grid
         self._pue_local = pue_local
         self._wue_local = wue_local_l_per_kwh
-        self._call_prices = CallPrices(self._catalogue, models or {})
+        self._call_prices = CallPrices(self._catalogue, models or {}, self._local_use, gpu_metered=gpu_metered)
         self._prices: dict[tuple[object, ...], CallImpact] = {}
 
     @property
@@ -56,7 +59,8 @@ class Pricer:
         key = (
             call.operation, call.locality, call.realness, call.provider, call.model, call.response_model,
             call.input_tokens, call.output_tokens, call.cached_input_tokens, call.parameters, call.samples,
-            call.status if failed(call) else None, call.count,
+            call.status if failed(call) else None, call.count, self._call_prices.is_estimated_here(call),
+            UNSEEN in call.notices,
         )  # fmt: skip
         price = self._prices.get(key)
         if price is None:
@@ -97,6 +101,9 @@ class Pricer:
         intensity = self.grid.water_l_per_kwh or ewif(None, self._catalogue)
         site = water.site_l(energy_j, Range(self._wue_local)) if self._wue_local else EXACT_ZERO
         return site, water.source_l(energy_j.scale(self._pue_local), intensity)
+
+    def _local_use(self, energy_j: Range) -> Use:
+        return Use(self.local_carbon_g(energy_j), *self.local_water(energy_j))
 
     def hardware_g(self, cpu_s: float, machine: str, n_cpu: int) -> Range:
         """Grams CO2e of this machine's manufacture that CPU seconds bear; ``machine`` as ``Host.kind``.

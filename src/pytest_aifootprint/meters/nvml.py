@@ -1,7 +1,7 @@
-"""The energy counter of NVIDIA cards (Volta and later), by NVML through nvidia-ml-py.
+"""NVIDIA cards, by NVML through nvidia-ml-py: which of them can be metered, and how.
 
-``nvmlDeviceGetTotalEnergyConsumption``: millijoules since the driver was loaded (NVML API reference, device queries).
-Power is not integrated: on A100 and H100 the power reading samples a quarter of the time (arXiv:2312.02741).
+``nvmlDeviceGetTotalEnergyConsumption``: millijoules since the driver was loaded, Volta and later (NVML API reference,
+device queries). Where a card has no such counter, its power is integrated, and the basis says so.
 """
 
 from __future__ import annotations
@@ -9,84 +9,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pytest_aifootprint.meters.contract import Reading, RejectedMeter, Unreadable
-from pytest_aifootprint.meters.counters import HOW_TO, Accumulator, CounterFault
-from pytest_aifootprint.quantities import Basis
-from pytest_aifootprint.quantities.units import NS_PER_S
-
-J_PER_MJ = 1e-3
-MAX_CARD_W = 5000.0
-"""No card draws that much: a B200 has a limit of 1,000 W, a superchip of two with its CPU 2,700 W."""
-STILL_NS = 5 * NS_PER_S
-"""An idle card draws some watts, and the counter is refreshed several times a second."""
+from pytest_aifootprint.meters.contract import RejectedMeter
+from pytest_aifootprint.meters.counters import CounterFault
+from pytest_aifootprint.meters.nvml_card import NvmlCard, probe
+from pytest_aifootprint.meters.nvml_codes import rejected as _rejected
+from pytest_aifootprint.meters.nvml_codes import translate
+from pytest_aifootprint.meters.nvml_meter import NvmlMeter
 
 _LINUX_DRIVER = ("dev/nvidiactl", "proc/driver/nvidia/version", "dev/dxg")
 _WINDOWS_DRIVER = ("System32/nvml.dll",)
 _MIG_ENABLED = 1
 
-# Return codes of NVML (nvml.h, nvmlReturn_t): what it means here, and what to do.
-_CODES: Mapping[int, tuple[str, str]] = {
-    2: ("the card has been replaced or reset since it was opened", "run again"),
-    3: ("this card has no energy counter (before Volta, or a virtual GPU)", "nothing to do: the card is not metered"),
-    4: ("no permission to read the energy counter", f"ask the administrator for NVML access; see {HOW_TO}"),
-    6: ("the card is gone", "see nvidia-smi"),
-    9: ("the NVIDIA driver is not loaded", "load it: sudo modprobe nvidia; nvidia-smi must work"),
-    10: ("the driver did not answer in time", "see nvidia-smi"),
-    12: (
-        "libnvidia-ml.so.1 was not found",
-        "install the driver's libnvidia-ml, or start the container with --gpus all",
-    ),
-    13: ("the driver is too old for its energy counter", "update the NVIDIA driver"),
-    15: ("the GPU has fallen off the bus", "see dmesg and nvidia-smi; the machine may need a restart"),
-    16: ("the GPU needs a reset", "see nvidia-smi"),
-    17: (
-        "the operating system blocks access to the driver",
-        "start the container with --gpus all, check cgroup devices",
-    ),
-    18: ("driver and library have different versions", "restart the machine after a driver update"),
-    999: ("the driver reports an unknown error", "see nvidia-smi"),
-}
-_UNINITIALIZED = 1
-
-
-class NvmlMeter:
-    """The energy counter of one card."""
-
-    name = "nvml"
-    basis = Basis.MEASURED
-
-    def __init__(self, nvml: Any, handle: Any, domain: str, reason: str, clock: Callable[[], int]) -> None:
-        self.domain = domain
-        self.reason = reason
-        self._nvml = nvml
-        self._handle = handle
-        self._clock = clock
-        self._joules = Accumulator(wrap_j=None, max_w=MAX_CARD_W, still_ns=STILL_NS)
-        self._open = True
-
-    def read(self) -> Reading | Unreadable:
-        """Joules since the first read."""
-        t_ns = self._clock()
-        if not self._open:
-            return Unreadable(t_ns, "the meter is closed", "nothing to do")
-        try:
-            raw = _energy_mj(self._nvml, self._handle)
-            return Reading(t_ns, self._joules.advance(t_ns, raw * J_PER_MJ))
-        except CounterFault as e:
-            return Unreadable(t_ns, e.reason, e.remedy)
-
-    def close(self) -> None:
-        """Give NVML back; it counts its users."""
-        if self._open:
-            self._open = False
-            _shutdown(self._nvml)
-
 
 def find_nvml(
-    root: Path, environ: Mapping[str, str], *, clock: Callable[[], int] = time.monotonic_ns
+    root: Path,
+    environ: Mapping[str, str],
+    *,
+    clock: Callable[[], int] = time.monotonic_ns,
+    epoch_clock: Callable[[], int] = time.time_ns,
 ) -> tuple[list[NvmlMeter], list[RejectedMeter]]:
     """A meter for every visible card, and the cards that cannot be metered.
 
@@ -94,6 +38,7 @@ def find_nvml(
         root: the file system's root.
         environ: for CUDA_VISIBLE_DEVICES.
         clock: CLOCK_MONOTONIC in ns.
+        epoch_clock: of the driver's time stamps, in ns since 1970.
     """
     if not _driver_there(root, environ):
         return [], [RejectedMeter("nvml", "NVIDIA driver not found", "nothing to do on a machine without NVIDIA cards")]
@@ -104,9 +49,9 @@ def find_nvml(
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as e:
-        return [], [_rejected("nvml", _translate(e))]
+        return [], [_rejected("nvml", translate(e))]
     try:
-        return _cards(nvml, environ, clock)
+        return _cards(nvml, environ, clock, epoch_clock)
     finally:
         _shutdown(nvml)
 
@@ -146,14 +91,14 @@ def _driver_there(root: Path, environ: Mapping[str, str]) -> bool:
 
 
 def _cards(
-    nvml: Any, environ: Mapping[str, str], clock: Callable[[], int]
+    nvml: Any, environ: Mapping[str, str], clock: Callable[[], int], epoch_clock: Callable[[], int]
 ) -> tuple[list[NvmlMeter], list[RejectedMeter]]:
     try:
         handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
         uuids = [nvml.nvmlDeviceGetUUID(h) for h in handles]
         names = [nvml.nvmlDeviceGetName(h) for h in handles]
     except nvml.NVMLError as e:
-        return [], [_rejected("nvml", _translate(e))]
+        return [], [_rejected("nvml", translate(e))]
     if not handles:
         return [], [RejectedMeter("nvml", "the NVIDIA driver shows no card", "see nvidia-smi")]
     text = environ.get("CUDA_VISIBLE_DEVICES")
@@ -164,32 +109,37 @@ def _cards(
     meters: list[NvmlMeter] = []
     for i in indices:
         domain = f"gpu{i}"
-        reason = f"NVML energy counter of {names[i]} ({uuids[i]})"
         try:
-            meters.append(_card(nvml, handles[i], domain, reason, clock))
+            card = NvmlCard(nvml, handles[i], epoch_clock=epoch_clock)
+            meters.append(_meter(nvml, handles[i], card, domain, f"{names[i]} ({uuids[i]})", clock))
         except CounterFault as e:
             rejected.append(_rejected(f"nvml {domain}", e))
     return meters, rejected
 
 
-def _card(nvml: Any, handle: Any, domain: str, reason: str, clock: Callable[[], int]) -> NvmlMeter:
-    """The meter of a card whose counter reads twice. Raises CounterFault."""
+def _meter(  # noqa: PLR0913 - made of all these
+    nvml: Any, handle: Any, card: NvmlCard, domain: str, name: str, clock: Callable[[], int]
+) -> NvmlMeter:
+    """The meter of a card: by its counter if that moves, else by its power. Raises CounterFault."""
     if _mig_enabled(nvml, handle):
         raise CounterFault(
             "the card is split by MIG: its energy counter is of the whole card, shared with other users of it",
             "not metered yet; nothing to do",
         )
-    first, second = _energy_mj(nvml, handle), _energy_mj(nvml, handle)
-    if second == 0 or second < first:
-        raise CounterFault(
-            f"the energy counter reads {first}, then {second} mJ: nothing feeds it",
-            "a virtual GPU has none: the card is not metered",
-        )
+    counts, reason = True, f"NVML energy counter of {name}"
+    try:
+        probe(card)
+    except CounterFault as fault:
+        try:
+            card.power_w()
+        except CounterFault:
+            raise fault from None
+        counts, reason = False, f"NVML power of {name}, integrated: {fault.reason}"
     try:
         nvml.nvmlInit()  # NVML counts its users: one for each meter, given back by its close().
     except nvml.NVMLError as e:
-        raise _translate(e) from None
-    return NvmlMeter(nvml, handle, domain, reason, clock)
+        raise translate(e) from None
+    return NvmlMeter(card, domain, reason, clock, partial(_shutdown, nvml), counts=counts)
 
 
 def _mig_enabled(nvml: Any, handle: Any) -> bool:
@@ -198,25 +148,6 @@ def _mig_enabled(nvml: Any, handle: Any) -> bool:
     except nvml.NVMLError:
         return False  # A card or a driver without MIG answers "not supported" or "function not found".
     return bool(current == _MIG_ENABLED)
-
-
-def _energy_mj(nvml: Any, handle: Any) -> int:
-    try:
-        return int(nvml.nvmlDeviceGetTotalEnergyConsumption(handle))
-    except nvml.NVMLError as e:
-        raise _translate(e) from None
-
-
-def _translate(e: Any) -> CounterFault:
-    code = int(e.value)
-    if code == _UNINITIALIZED:
-        return CounterFault("NVML was shut down by somebody else in this process", "run again")
-    reason, remedy = _CODES.get(code, (str(e), "see nvidia-smi"))
-    return CounterFault(f"{reason} (NVML error {code})", remedy)
-
-
-def _rejected(name: str, fault: CounterFault) -> RejectedMeter:
-    return RejectedMeter(name, fault.reason, fault.remedy)
 
 
 def _unknown_entry(entry: str) -> RejectedMeter:

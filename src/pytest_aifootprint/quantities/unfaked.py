@@ -21,9 +21,13 @@ REAL: Any = SimpleNamespace(
     access=os.access,
     close=os.close,
     getpid=os.getpid,
+    getppid=os.getppid,
+    getuid=getattr(os, "getuid", None),
     listdir=os.listdir,
     open=os.open,
     read=os.read,
     write=os.write,
+    readlink=os.readlink,
+    stat=os.stat,
     sysconf=getattr(os, "sysconf", None),
 )

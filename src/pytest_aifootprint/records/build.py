@@ -29,6 +29,7 @@ from pytest_aifootprint.records.model import (
     WorkerRecord,
 )
 from pytest_aifootprint.records.raw import TestRun
+from pytest_aifootprint.records.servers import book_servers
 from pytest_aifootprint.records.totals import call_notices, model_footprints, run_notices, totals_of
 
 
@@ -71,10 +72,11 @@ def build(
         The footprint, without verdicts on the run as a whole.
     """
     collector.settle()
+    book_servers(collector)
     lanes = list(collector.lanes.values())
     pricer.note_training(c for _, window in collector.windows for c in window.calls)
     pricer.note_training(c for run in collector.tests for c in run.calls)
-    shares = domain_shares(data, lanes, idle_shared=info.idle_shared)
+    shares = domain_shares(data, lanes, collector.pids, idle_shared=info.idle_shared)
     reserved = reserved_seconds(data, lanes) if info.idle_shared else None
     accounts = Accounts(shares, data, collector.lanes, pricer, reserved)
     fixture_costs = _fixtures(collector, accounts)

@@ -43,6 +43,7 @@ class Collector:
         unwatched: Python programs that could not be watched although children are; foreign: other programs that were
             started with an AI provider's address; names and how often.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
+        pids: of the processes that ran tests, by worker; a lost worker has none.
     """
 
     keep_all: bool = False
@@ -62,6 +63,7 @@ class Collector:
     coarse: bool = False
     unwatched: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
+    pids: dict[str, int] = field(default_factory=dict)
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
 
@@ -141,4 +143,5 @@ class Collector:
         self.strangers += output["strangers"]
         self.coarse |= output["coarse"]
         self.note_unseen(*output["unseen_programs"])
+        self.pids[worker] = output["pid"]
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

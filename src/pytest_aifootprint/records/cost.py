@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.lanes import Lane
@@ -11,7 +11,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.records.domains import MachineData
-from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Water
+from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, Energy, Water
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,18 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
     )
 
 
+def energy_of_calls(calls: Iterable[CallFootprint]) -> dict[str, Range]:
+    """Joules of calls that no meter here sees, by domain: ``remote``; ``local_server`` where there is any."""
+    joules: dict[str, list[Range]] = {"remote": [], LOCAL_SERVER: []}
+    for priced in calls:
+        if priced.impact.energy_j is not None:
+            joules["remote" if priced.call.locality == "remote" else LOCAL_SERVER].append(priced.impact.energy_j)
+    found = {domain: total(parts) for domain, parts in joules.items()}
+    if not found[LOCAL_SERVER].central:
+        del found[LOCAL_SERVER]
+    return found
+
+
 class Accounts:
     """Prices owners: their local energy in every domain and their calls."""
 
@@ -94,7 +106,7 @@ class Accounts:
         cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
         used_s = cpu_s if self._reserved_s is None else self._reserved(owners) * model.idle_cpus
         impacts = [c.impact for c in calls]
-        by_domain["remote"] = total(i.energy_j for i in impacts if i.energy_j is not None)
+        by_domain |= energy_of_calls(calls)
         local_g = pricer.local_carbon_g(local_j)
         site, source = pricer.local_water(local_j)
         training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]

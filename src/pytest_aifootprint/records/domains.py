@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.counters import counter_shares
+from pytest_aifootprint.attribution.gpu import gpu_shares
 from pytest_aifootprint.attribution.idle import idle_power
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.reserved import reserve, share_idle
@@ -19,6 +20,7 @@ from pytest_aifootprint.attribution.shares import (
     split_by_host,
 )
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
+from pytest_aifootprint.meters.gpu import GpuMeter
 from pytest_aifootprint.quantities import Basis, Notice
 from pytest_aifootprint.timeline.busy import steal_notice
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
@@ -54,11 +56,16 @@ class MachineData:
         return self.selection.memory_model.reason if domain == "ram" else self.selection.cpu_model.reason
 
 
-def domain_shares(data: MachineData, lanes: Sequence[Lane], *, idle_shared: bool = False) -> list[DomainShares]:
-    """Joules by owner in every domain of this machine; with ``idle_shared`` also of what it takes anyway."""
+def domain_shares(
+    data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, int], *, idle_shared: bool = False
+) -> list[DomainShares]:
+    """Joules by owner in every domain of this machine; ``pids`` of the lanes, by worker.
+
+    With ``idle_shared`` also of what it takes anyway.
+    """
     selection = data.selection
     boot_id = selection.host.boot_id
-    shares: list[DomainShares] = [_counter_domain(readings, data, lanes) for readings in data.counters]
+    shares: list[DomainShares] = [_counter_domain(readings, data, lanes, pids) for readings in data.counters]
     metered = {s.domain for s in shares}
     if "cpu" not in metered:
         shares.insert(
@@ -93,20 +100,26 @@ def _with_idle(share: DomainShares, data: MachineData, lanes: Sequence[Lane]) ->
     return share_idle(share, reserve(local, bounds), (here_j,))
 
 
-def _counter_domain(readings: CounterReadings, data: MachineData, lanes: Sequence[Lane]) -> DomainShares:
+def _counter_domain(
+    readings: CounterReadings, data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, int]
+) -> DomainShares:
     selection = data.selection
+    boot_id = selection.host.boot_id
+    counter = selection.counter(readings.domain)
+    basis = counter.basis if counter is not None else Basis.MEASURED
+    if isinstance(counter, GpuMeter):
+        return gpu_shares(readings, counter.signals, lanes, pids, basis=basis, boot_id=boot_id)
     gpu = readings.domain.startswith("gpu")
     models: dict[str, LoadModel | MemoryModel] = {"cpu": selection.cpu_model, "ram": selection.memory_model}
     fallback = models.get(readings.domain)
     idle = idle_power(readings, data.busy, selection.host.n_cpu, fallback)
-    counter = selection.counter(readings.domain)
     return counter_shares(
         readings,
         data.busy,
         lanes,
         idle,
         fallback=fallback,
-        basis=counter.basis if counter is not None else Basis.MEASURED,
-        boot_id=selection.host.boot_id,
+        basis=basis,
+        boot_id=boot_id,
         weight="time" if gpu else "cpu",
     )

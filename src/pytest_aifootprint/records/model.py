@@ -48,9 +48,13 @@ class Water:
         return self.site + self.source
 
 
+LOCAL_SERVER = "local_server"
+"""Energy of servers on this machine or its private network that nobody here could meter: estimated by call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """Joules by domain: ``cpu``, ``ram``, ``gpu`` (all cards), ``remote``."""
+    """Joules by domain: ``cpu``, ``ram``, ``gpu`` (all cards), ``remote``; ``local_server`` where that is estimated."""
 
     by_domain: Mapping[str, Range] = field(default_factory=dict)
 

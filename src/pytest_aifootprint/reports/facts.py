@@ -25,6 +25,7 @@ _INPUTS = {
     "pue": ("overhead of {}'s data centres", "the provider would have to publish it"),
     "wue": ("cooling water of {}'s data centres", "the provider would have to publish it"),
     "ewif": ("water of the power plants in {}", "a newer figure narrows it"),
+    "local-server": ("energy of local servers that cannot be seen", "run the server as this user, outside a container"),
     "cpu_w": ("watts of this CPU by the load model", "a power sensor or [tool.aifootprint.hardware] narrows it"),
     "idle_w": (
         "idle watts of this machine by the load model",

@@ -8,6 +8,7 @@ from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import Notice, total
 from pytest_aifootprint.records.model import (
+    LOCAL_SERVER,
     Attempt,
     CallFootprint,
     Carbon,
@@ -78,6 +79,7 @@ def totals_row(run: RunFootprint) -> Row:
         "tokens": tokens_row(totals.tokens),
         "energy_j": {
             **{domain: ranged(domains.get(domain)) for domain in DOMAINS},
+            **({LOCAL_SERVER: ranged(domains[LOCAL_SERVER])} if LOCAL_SERVER in domains else {}),
             "remote": ranged(domains["remote"]) if "remote" in domains else none_remote,
             "total": ranged(energy),
         },
@@ -239,6 +241,7 @@ def call_row(priced: CallFootprint) -> Row:
         "samples": call.samples,
         "started_s": call.started_ns / 1e9,
         "duration_s": call.duration_ns / 1e9,
+        "server_cpu_s": None if call.server is None else (call.server[5] - call.server[4]) / 1e9,
         "status": call.status,
         "phase": call.phase,
         "inferred": call.inferred,

@@ -7,11 +7,11 @@ import heapq
 from dataclasses import dataclass
 
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import Energy, FixtureFootprint, RunFootprint, TestFootprint
+from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint
 from pytest_aifootprint.reports import facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
-ENERGY_ORDER = ("gpu", "cpu", "ram", "remote")
+ENERGY_ORDER = ("gpu", "cpu", "ram", LOCAL_SERVER, "remote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,9 @@ def _energy(energy: Energy) -> Figure:
     unit = formatting.energy_unit([whole])
     known = [*ENERGY_ORDER, *sorted(energy.by_domain.keys() - set(ENERGY_ORDER))]
     parts = [(name, energy.by_domain[name]) for name in known if name in energy.by_domain]
-    detail = " · ".join(f"{name} {formatting.energy_number(part, unit)}" for name, part in parts if part.central)
+    detail = " · ".join(
+        f"{name.replace('_', ' ')} {formatting.energy_number(part, unit)}" for name, part in parts if part.central
+    )
     return Figure("energy", formatting.energy(whole, unit), _span("energy", whole), detail)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_aifootprint.attribution.cputree import CpuTree
 from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.attribution.servers import LocalServers
 from pytest_aifootprint.detection.patching import Seams
 from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.meters.boot import boot_id
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.timeline.sampler import Sampler
 
 RUNNER = "aifootprint-runner"
+ALONE = "main"
 # An error of ours becomes a notice; our own test suite sets this to see it raised.
 RAISE = "PYTEST_AIFOOTPRINT_RAISE"
 
@@ -48,9 +50,10 @@ class RunningPart:
         lane: the spans of this process. recorder, seams: detection. clock: wall and CPU time at an edge.
     """
 
-    def __init__(self, recorder: Recorder, seams: Seams, worker: str = "main") -> None:
+    def __init__(self, recorder: Recorder, seams: Seams, worker: str = ALONE) -> None:
         """Start this process's clock: metering begins here."""
         self.recorder = recorder
+        recorder.servers = LocalServers(controller=None if worker == ALONE else REAL.getppid())
         self.seams = seams
         self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
         self.tree = tree = CpuTree()

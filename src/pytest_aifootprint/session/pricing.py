@@ -57,7 +57,8 @@ class Pricing:
         """The impact model."""
         from pytest_aifootprint.impacts import Pricer, resolve_grid
 
-        return Pricer(self._grid or resolve_grid(None, self._environ), self._models)
+        gpu_metered = any(meter.domain.startswith("gpu") for meter in self._selection.counters)
+        return Pricer(self._grid or resolve_grid(None, self._environ), self._models, gpu_metered=gpu_metered)
 
     def direct(self, run: TestRun, n_processes: int = 1) -> Direct:
         """The direct cost of a test so far (method: section 2, "when it is known").
@@ -67,11 +68,14 @@ class Pricing:
             n_processes: that run tests. Where idle power is shared, it is taken as divided among so many until the end
                 of the run tells.
         """
+        from pytest_aifootprint.records.cost import energy_of_calls
         from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Water, count_tokens
+        from pytest_aifootprint.records.servers import server_cpu_s
 
         selection = self._selection
         model = selection.cpu_model
-        cpu_s = max(run.own_cpu_s(), 0.0)
+        servers_s = server_cpu_s(run.calls)
+        cpu_s = max(run.own_cpu_s(), 0.0) + servers_s
         calls = tuple(CallFootprint(c, self.pricer.call(c)) for c in run.calls)
         cpu_j, used_s = model.active_w.scale(cpu_s), cpu_s
         if self._idle_shared:
@@ -82,9 +86,8 @@ class Pricing:
             used_s = had_s * model.idle_cpus
         site, source = self.pricer.local_water(cpu_j)
         impacts = [c.impact for c in calls]
-        remote_j = total(i.energy_j for i in impacts if i.energy_j is not None)
         return Direct(
-            energy=Energy({"cpu": cpu_j, "remote": remote_j}),
+            energy=Energy({"cpu": cpu_j, **energy_of_calls(calls)}),
             carbon=Carbon(
                 use=total([self.pricer.local_carbon_g(cpu_j), *_known(i.use_carbon_g for i in impacts)]),
                 training=total(_known(i.training_carbon_g for i in impacts)),
@@ -101,7 +104,8 @@ class Pricing:
             ),
             tokens=count_tokens(calls),
             calls=calls,
-            provisional=bool(selection.counters) or self._idle_shared,
+            # Another worker's calls may have shared the server.
+            provisional=bool(selection.counters) or self._idle_shared or (servers_s > 0 and n_processes > 1),
         )
 
 

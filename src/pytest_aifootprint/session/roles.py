@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun, book
 from pytest_aifootprint.session.parts import RunningPart
 from pytest_aifootprint.session.presenter import Presenter
@@ -32,6 +33,7 @@ class Single:
         collector = presenter.collector
         collector.lanes[part.lane.worker] = part.lane
         collector.workers[part.lane.worker] = True
+        collector.pids[part.lane.worker] = REAL.getpid()
         presenter.machine.start(part)
         presenter.before_build.append(self._end)
         config.pluginmanager.register(presenter, "aifootprint-presenter")

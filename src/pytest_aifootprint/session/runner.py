@@ -106,11 +106,13 @@ class TestRunner:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note the outcome; a subtest's report is not the test's."""
-        if type(report) is not pytest.TestReport:
-            return
+        """Note the outcome; a subtest's report is not the test's, but one that failed fails it since pytest 9."""
         phase = PHASE.get(report.when)
         test = self._windows.only or self._windows.find(report.nodeid)
+        if type(report) is not pytest.TestReport:
+            if test is not None and report.outcome == "failed" and phase == 1 and pytest.version_tuple >= (9,):
+                test.run.outcomes.append((test.run.attempt, phase, "failed"))
+            return
         if test is None or phase is None:
             self.strangers += phase == 1
             return

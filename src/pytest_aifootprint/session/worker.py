@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.parts import RunningPart
 
@@ -71,6 +72,7 @@ class Worker:
             "strangers": part.strangers,
             "unseen_programs": list(part.unseen_programs),
             "coarse": part.coarse,
+            "pid": REAL.getpid(),
             "usage_error": part.markers.usage_error if part.markers is not None else None,
         }
         self.config.workeroutput[OUTPUT] = output  # type: ignore[attr-defined]

@@ -403,3 +403,10 @@ def test_the_balance_holds(
     assert (again.idle_j, again.plugin_j, again.other_processes_j) == (
         shares.idle_j, shares.plugin_j, shares.other_processes_j,
     )  # fmt: skip
+
+
+def test_a_busy_time_below_any_clock_is_none() -> None:
+    readings = CounterReadings("cpu", "rapl", array("q", [0, S]), array("d", [0.0, 25.0]))
+    busy = BusyReadings(array("q", [0, S]), array("d", [0.0, 2.3e-309]))
+    result = counter_shares(readings, busy, [Lane("main", "here", 0, S)], IDLE, fallback=None)
+    assert (result.idle_j, result.other_processes_j) == (25.0, 0.0)

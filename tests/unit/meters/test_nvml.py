@@ -160,7 +160,7 @@ def test_a_counter_that_falls_to_zero_in_mid_run_is_a_gap(play: Play) -> None:
 
 def test_a_counter_that_stands_still_in_mid_run_is_a_gap(play: Play) -> None:
     got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_STEP="0", READS="8")
-    assert ["energy_j" in r for r in got["reads"]] == [True] * 6 + [False] * 2
+    assert ["energy_j" in r for r in got["reads"]] == [True] * 7 + [False]
 
 
 def test_without_a_driver_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pytest_aifootprint.detection.providers.asking import Asked
 from pytest_aifootprint.detection.providers.body import Body
 from pytest_aifootprint.detection.providers.usage import Usage
 from pytest_aifootprint.detection.recorder import Recorder
+from pytest_aifootprint.detection.servers import OWN, UNSEEN, ServerSample, ServerTimes, ServerWatch, times_of
 from pytest_aifootprint.quantities.unfaked import REAL
 
 LIVE, REPLAYED, MOCKED = "live", "replayed", "mocked"
@@ -19,6 +20,7 @@ class Exchange:
     """From sending the request to the end of the answer; the outer seam drives it, the wire seam leaves its mark.
 
     Attributes:
+        address: host and port, or socket file and 0, of a server that may be on this machine.
         wired: the request went to a connection of the client's protocol code.
         replayer: set by a replayer that answered instead.
         realness: decided when the answer's head, or an error, is there.
@@ -32,7 +34,9 @@ class Exchange:
         "_inferred",
         "_owner",
         "_recorder",
+        "_server",
         "_started_ns",
+        "address",
         "asked",
         "client",
         "host",
@@ -42,14 +46,18 @@ class Exchange:
         "wired",
     )
 
-    def __init__(self, recorder: Recorder, client: str, asked: Asked, host: str) -> None:
+    def __init__(
+        self, recorder: Recorder, client: str, asked: Asked, host: str, address: tuple[str, int] | None = None
+    ) -> None:
         self._recorder = recorder
         self._owner, self._inferred = recorder.owner()
         self._finish_once = threading.Lock()
         self._body: Body | None = None
         self._chain: list[Decoder] = []
         self._call_notices: tuple[str, ...] = ()
+        self._server: ServerSample | str | None = None
         self.asked = asked
+        self.address = address
         self.client = client
         self.host = host
         self.wired = False
@@ -67,6 +75,26 @@ class Exchange:
         """Add a code of what is not known about this call."""
         if code not in self._call_notices:
             self._call_notices = (*self._call_notices, code)
+
+    def sent(self, socket_file: str | None = None) -> None:
+        """The request goes to a connection, maybe through a file. More than once does no harm."""
+        self.wired = True
+        if socket_file is not None:
+            self.address = (socket_file, 0)
+        self.watch_server()
+
+    def watch_server(self) -> None:
+        """A server on this machine is about to work: read its CPU clock, on our own account."""
+        servers = self._recorder.servers
+        if self._server is None and self.address is not None and servers is not None:
+            started_ns = REAL.thread_time_ns()
+            self._server = self._sample(servers, self.address)
+            self._recorder.own_ns += REAL.thread_time_ns() - started_ns
+
+    @property
+    def own_server(self) -> bool | None:
+        """Whether this very process is the server; None if that was not looked for, or could not be told."""
+        return None if self._server is None or self._server == UNSEEN else self._server == OWN
 
     def answered(self, status: int, content_type: str) -> None:
         """The answer's head is there. The body of an error says nothing about tokens and is not read."""
@@ -122,11 +150,18 @@ class Exchange:
             notices=(*asked.notices, *self._call_notices),
         )
 
+    def ended(self, *, abandoned: bool) -> None:
+        """The stream of the answer has ended: finish, on our own account."""
+        started_ns = REAL.thread_time_ns()
+        self.finish(abandoned=abandoned)
+        self._recorder.own_ns += REAL.thread_time_ns() - started_ns
+
     def finish(self, *, abandoned: bool) -> None:
         """Record the call with what is known. May be called twice, from two threads; the second does nothing."""
         if not self._finish_once.acquire(blocking=False):
             return
         ended_ns = REAL.monotonic_ns()
+        server = self._server_times()
         self._recorder.done(self)
         usage, streamed = Usage(), False
         try:
@@ -163,8 +198,33 @@ class Exchange:
             replayer=self.replayer,
             host=self.host,
             notices=(*asked.notices, *self._call_notices),
+            server=server,
         )
         self._recorder.record(call, self._owner, inferred=self._inferred)
+
+    def _server_times(self) -> ServerTimes | None:
+        """What the server's CPU clock says of this call; a notice where a server worked that cannot be seen."""
+        servers = self._recorder.servers
+        if self.realness != LIVE or not self.asked.local or servers is None:
+            return None
+        found: ServerTimes | str = UNSEEN
+        if isinstance(self._server, str):
+            found = self._server
+        elif self._server is not None and self.address is not None:
+            found = times_of(self._server, self._sample(servers, self.address))
+        if isinstance(found, tuple):
+            return found
+        # Where there was no answer, or an error, nobody knows of any work.
+        if found == UNSEEN and isinstance(self.status, int) and self.status < 400:
+            self.notice(found)
+        return None
+
+    def _sample(self, servers: ServerWatch, address: tuple[str, int]) -> ServerSample | str:
+        try:
+            return servers(*address)
+        except Exception as error:  # noqa: BLE001 - looking at a server never raises into the user's call
+            self._recorder.error("server", error)
+            return UNSEEN
 
     def _read(self, body: Body, *, abandoned: bool) -> tuple[Usage, bool]:
         """What the answer says, and whether it was given up before its end."""

@@ -14,6 +14,9 @@ from pytest_aifootprint.detection.patching import Arming
 # HTTPConnection sees also a connection that is refused; the others, requests through a tunnel that is open already.
 _CONNECTIONS = ("HTTPConnection", "HTTP11Connection", "HTTP2Connection")
 
+# Where a connection of theirs keeps the path of the socket file that it goes through; None without one.
+_FILE = "_uds"
+
 
 def _sync(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     inside = arming.exchange
@@ -21,7 +24,7 @@ def _sync(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     def handle_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         if arming.active and (exchange := inside.get()) is not None:
-            exchange.wired = True
+            exchange.sent(getattr(connection, _FILE, None))
         return original(connection, *args, **kwargs)
 
     return handle_request
@@ -33,7 +36,7 @@ def _async(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     async def handle_async_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         if arming.active and (exchange := inside.get()) is not None:
-            exchange.wired = True
+            exchange.sent(getattr(connection, _FILE, None))
         return await original(connection, *args, **kwargs)
 
     return handle_async_request

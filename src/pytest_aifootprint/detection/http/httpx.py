@@ -14,10 +14,10 @@ from typing import Any
 
 from pytest_aifootprint.detection.http.exchange import Exchange
 from pytest_aifootprint.detection.http.ports import OwnPorts
-from pytest_aifootprint.detection.http.realness import Judge
+from pytest_aifootprint.detection.http.realness import Judge, port_of, speaks_itself
 from pytest_aifootprint.detection.http.tee import AsyncTee, SyncTee
 from pytest_aifootprint.detection.patching import Arming
-from pytest_aifootprint.detection.providers.asking import asked, could_ask
+from pytest_aifootprint.detection.providers.asking import Asked, asked, could_ask
 from pytest_aifootprint.quantities.unfaked import REAL
 
 
@@ -46,7 +46,7 @@ class _Outer:
         self.judge = Judge(OwnPorts())
 
     @_ours
-    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
+    def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
         """The exchange, or None for a request that is no AI call."""
         try:
             request = args[0] if args else kwargs["request"]
@@ -56,16 +56,21 @@ class _Outer:
                 body = request.content
             except self.library.RequestNotRead:
                 body = None
-            host = request.url.host
-            found = asked(match, host, body)
-            if found is None:
-                return None
-            if found.local and request.url.port is not None:
-                host = f"{host}:{request.url.port}"
-            return Exchange(self.arming.recorder, self.name, found, host)
+            found = asked(match, request.url.host, body)
+            return None if found is None else self._exchange(found, client, request.url)
         except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
             self.arming.recorder.error(self.name, error)
             return None
+
+    def _exchange(self, found: Asked, client: Any, url: Any) -> Exchange:
+        host = url.host
+        if not found.local:
+            return Exchange(self.arming.recorder, self.name, found, host)
+        shown = host if url.port is None else f"{host}:{url.port}"
+        exchange = Exchange(self.arming.recorder, self.name, found, shown, (host, port_of(url)))
+        if speaks_itself(client, url):
+            exchange.watch_server()
+        return exchange
 
     @_ours
     def failed(self, exchange: Exchange, client: Any, args: tuple[Any, ...], kwargs: Any, error: BaseException) -> None:
@@ -106,7 +111,7 @@ def _sync(outer: _Outer, original: Callable[..., Any]) -> Callable[..., Any]:
         __tracebackhide__ = True
         if not arming.active:
             return original(client, *args, **kwargs)
-        exchange = outer.begin(args, kwargs)
+        exchange = outer.begin(client, args, kwargs)
         if exchange is None and inside.get() is None:
             return original(client, *args, **kwargs)
         token = inside.set(exchange)  # also None: what an application under test sends itself is not our request
@@ -133,7 +138,7 @@ def _async(outer: _Outer, original: Callable[..., Any]) -> Callable[..., Any]:
         __tracebackhide__ = True
         if not arming.active:
             return await original(client, *args, **kwargs)
-        exchange = outer.begin(args, kwargs)
+        exchange = outer.begin(client, args, kwargs)
         if exchange is None and inside.get() is None:
             return await original(client, *args, **kwargs)
         token = inside.set(exchange)

@@ -6,6 +6,7 @@ import os
 import sys
 
 _LISTEN = "0A"
+_FIRST = (_LISTEN, "03")  # old kernels list connections that are being opened with the socket that listens
 _TABLES = ("/proc/self/net/tcp", "/proc/self/net/tcp6")
 
 
@@ -73,7 +74,11 @@ def _listening(port: int) -> set[str]:
             with open(table, encoding="ascii") as lines:  # noqa: PTH123 - a Path costs more than the read
                 for line in lines:
                     fields = line.split(None, 10)
-                    if len(fields) > 9 and fields[1].endswith(wanted) and fields[3] == _LISTEN:
+                    if len(fields) < 10 or fields[0] == "sl":
+                        continue
+                    if fields[3] not in _FIRST:
+                        break  # the kernel lists those that listen first; the others may be thousands, at 10 us each
+                    if fields[1].endswith(wanted) and fields[3] == _LISTEN:
                         found.add(f"socket:[{fields[9]}]")
         except FileNotFoundError:
             continue  # no IPv6 here

@@ -60,12 +60,13 @@ class Judge:
             return
         if not exchange.asked.local:
             return
-        port = url.port or (443 if url.scheme == "https" else 80)
-        try:
-            own = self._ports.bound_here(port, exchange.owner_key)
-        except OSError:
-            exchange.notice("unknown-server")
-            return
+        own = exchange.own_server
+        if own is None:
+            try:
+                own = self._ports.bound_here(port_of(url), exchange.owner_key)
+            except OSError:
+                exchange.notice("unknown-server")
+                return
         if own:
             exchange.realness = MOCKED
             exchange.replayer = "own server"
@@ -82,6 +83,16 @@ class Judge:
             exchange.replayer = name
             if top not in _MOCKERS and top not in _STACKS:
                 exchange.notice("unknown-transport")
+
+
+def port_of(url: Any) -> int:
+    """The port that a URL names, or its scheme's."""
+    return int(url.port or (443 if url.scheme == "https" else 80))
+
+
+def speaks_itself(client: Any, url: Any) -> bool:
+    """Whether a client goes to the network by other means than httpcore, where no wire seam of ours sees it."""
+    return _transport(client, url)[0] in _OWN_NETWORK
 
 
 def _transport(client: Any, url: Any) -> tuple[str | None, str | None]:

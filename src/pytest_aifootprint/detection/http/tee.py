@@ -41,7 +41,7 @@ class SyncTee(_Tee):
                 yield piece
             abandoned = False
         finally:
-            exchange.finish(abandoned=abandoned)
+            exchange.ended(abandoned=abandoned)
 
     def close(self) -> None:
         """Close the wrapped stream; the answer ends here, read to its end or not."""
@@ -49,7 +49,7 @@ class SyncTee(_Tee):
         try:
             self._stream.close()
         finally:
-            self._exchange.finish(abandoned=True)
+            self._exchange.ended(abandoned=True)
 
 
 class AsyncTee(_Tee):
@@ -68,7 +68,7 @@ class AsyncTee(_Tee):
                 yield piece
             abandoned = False
         finally:
-            exchange.finish(abandoned=abandoned)
+            exchange.ended(abandoned=abandoned)
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 
@@ -78,4 +78,4 @@ class AsyncTee(_Tee):
         try:
             await self._stream.aclose()
         finally:
-            self._exchange.finish(abandoned=True)
+            self._exchange.ended(abandoned=True)

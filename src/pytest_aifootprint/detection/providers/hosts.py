@@ -56,6 +56,11 @@ def provider_of(host: str) -> str | None:
     return known
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, with or without its port, is this very machine by its own name for itself."""
+    return host.startswith(("127.", "localhost", "::1", "[::1]", "0.0.0.0")) or host.endswith(".localhost")  # noqa: S104
+
+
 @lru_cache(maxsize=256)
 def is_local(host: str) -> bool:
     """Whether a host is this machine or its private network: its energy is nobody's data centre.

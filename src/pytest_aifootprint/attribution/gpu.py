@@ -1,0 +1,212 @@
+"""Joules of one card: who worked on it gets what it took above its bare idle (method: section 2).
+
+A card works while its test waits, so CPU seconds say nothing about it. Per moment: idle is the card's power without a
+context of ours; what contexts add while nothing runs is divided among the processes that hold one ("held accelerator");
+what the card does above that goes to the processes that keep it busy. Within a process it belongs to the window that is
+open at that moment; where none is open, to nobody's test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_aifootprint.attribution.gpu_curve import COUNTED, POWER, UNKNOWN, Cumulative, Curve, energy_curve
+from pytest_aifootprint.attribution.gpu_idle import GpuIdle, gpu_idle
+from pytest_aifootprint.attribution.gpu_users import GpuUsers, Stretch
+from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey, host_notices, split_by_host
+from pytest_aifootprint.meters.gpu import GpuSignals
+from pytest_aifootprint.quantities import Basis, Notice, basis_of_sum
+from pytest_aifootprint.timeline.clock import TICK_NS
+from pytest_aifootprint.timeline.readings import CounterReadings
+
+NS = 1e-9
+WORTH_SAYING = 0.05
+WORTH_SAYING_S = 0.5
+
+
+@dataclass(slots=True)
+class _Bill:
+    """Joules as they are added up; lists are summed once, at the end."""
+
+    owners: dict[OwnerKey, float] = field(default_factory=dict)
+    others: list[float] = field(default_factory=list)
+    clamped: list[float] = field(default_factory=list)
+
+
+def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it by keyword
+    readings: CounterReadings,
+    signals: GpuSignals,
+    lanes: Sequence[Lane],
+    pids: Mapping[str, int],
+    *,
+    basis: Basis = Basis.MEASURED,
+    boot_id: str | None = None,
+) -> DomainShares:
+    """Joules of one card by owner.
+
+    Args:
+        readings: for the domain's name and what could not be read.
+        signals: of the card.
+        lanes: all processes that ran tests.
+        pids: of the lanes, by worker.
+        basis: of the meter.
+        boot_id: of this machine; None: all lanes are of this machine.
+
+    Returns:
+        The shares, in joules. metered = owners + other processes + idle, each computed on its own.
+    """
+    local, remote = split_by_host(lanes, boot_id)
+    curve = energy_curve(signals)
+    users = GpuUsers(signals, local, pids, *((curve.t_ns[0], curve.t_ns[-1]) if curve.t_ns else (0, 0)))
+    levels = gpu_idle(curve, signals, users.surely_at)
+    idle_j, active, held = _above_idle(curve, levels, users)
+    bill = _Bill()
+    for number, lane in enumerate(local):
+        track = _lane_track(number, users.stretches, active, held)
+        _charge(bill, lane, track, (curve.t_ns[0], curve.t_ns[-1]) if curve.t_ns else (0, 0))
+    for stretch in users.stretches:
+        of_active, of_held = (
+            active.between(stretch.start_ns, stretch.end_ns),
+            held.between(stretch.start_ns, stretch.end_ns),
+        )
+        bill.others.append((1 - math.fsum(stretch.active.values())) * of_active)
+        bill.others.append((1 - math.fsum(stretch.held.values())) * of_held)
+    bounds_ns, idle_by_tick_j = _coarse(curve.t_ns, idle_j)
+    counted_j, integrated_j = curve.of_kind(COUNTED), curve.of_kind(POWER)
+    parts = [(counted_j, basis), (integrated_j, Basis.MODELLED)]
+    return DomainShares(
+        domain=readings.domain,
+        meter=readings.name,
+        basis=(basis_of_sum(parts) if counted_j or integrated_j else None) or basis,
+        metered_j=counted_j + integrated_j,
+        owners=bill.owners,
+        other_processes_j=math.fsum(bill.others),
+        idle_j=math.fsum(idle_j),
+        plugin_j=0.0,
+        clamped_j=math.fsum(bill.clamped),
+        bounds_ns=bounds_ns,
+        idle_by_tick_j=idle_by_tick_j,
+        notices=(
+            *_gap_notices(readings, curve, local),
+            *host_notices(remote, priced_by=None),
+            *_idle_notices(readings.domain, levels, counted_j + integrated_j),
+            *_rule_notices(readings.domain, users, active),
+        ),
+    )
+
+
+def _above_idle(curve: Curve, levels: GpuIdle, users: GpuUsers) -> tuple[list[float], Cumulative, Cumulative]:
+    """Idle joules of each tick; what the card did above rest; and what contexts of ours cost while it rests."""
+    idle_j: list[float] = []
+    active_j: list[float] = []
+    held_j: list[float] = []
+    held_w = 0.0 if levels.held_w is None else levels.held_w - levels.bare_w
+    for i, joules in enumerate(curve.joules):
+        seconds = curve.seconds(i)
+        idle = min(levels.bare_w * seconds, joules)
+        held = min(held_w * seconds, joules - idle) if held_w and users.ours_at(curve.t_ns[i]) else 0.0
+        idle_j.append(idle)
+        held_j.append(held)
+        active_j.append(joules - idle - held)
+    return idle_j, Cumulative(curve.t_ns, active_j), Cumulative(curve.t_ns, held_j)
+
+
+def _coarse(t_ns: Sequence[int], joules: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Ticks put together to those of other counters: idle is constant, 20 ms say no more of it."""
+    bounds, sums, since = list(t_ns[:1]), [], 0.0
+    for end_ns, part in zip(t_ns[1:], joules, strict=True):
+        since += part
+        if end_ns - bounds[-1] >= TICK_NS or end_ns == t_ns[-1]:
+            bounds.append(end_ns)
+            sums.append(since)
+            since = 0.0
+    return bounds, sums
+
+
+def _lane_track(number: int, stretches: Sequence[Stretch], active: Cumulative, held: Cumulative) -> Cumulative:
+    """The joules of one lane's process over time."""
+    bounds: list[int] = []
+    joules: list[float] = []
+    for stretch in stretches:
+        w_active, w_held = stretch.active.get(number, 0.0), stretch.held.get(number, 0.0)
+        if not bounds:
+            bounds.append(stretch.start_ns)
+        cuts = active.cuts(stretch.start_ns, stretch.end_ns) if w_active or w_held else [stretch.end_ns]
+        for cut in cuts:
+            a, b = bounds[-1], cut
+            joules.append(w_active * active.between(a, b) + w_held * held.between(a, b))
+            bounds.append(cut)
+    return Cumulative(bounds, joules)
+
+
+def _charge(bill: _Bill, lane: Lane, track: Cumulative, extent: tuple[int, int]) -> None:
+    """Give a lane's joules to the windows that were open; where none was, to others."""
+    share_at: list[tuple[int, float]] = []
+    for span in lane.spans():
+        _add(bill, (lane.worker, span.owner), span.sign * track.between(span.t0_ns, span.t1_ns))
+        share_at += ((span.t0_ns, float(span.sign)), (span.t1_ns, -float(span.sign)))
+    for piece in lane.pieces():
+        length = piece.t1_ns - piece.t0_ns
+        if piece.time_ns and length > 0:
+            part = piece.time_ns / length
+            _add(bill, (lane.worker, piece.owner), part * track.between(piece.t0_ns, piece.t1_ns))
+            share_at += ((piece.t0_ns, part), (piece.t1_ns, -part))
+    share_at.sort()
+    at, covered = extent[0], 0.0
+    for t_ns, change in (*share_at, (extent[1], 0.0)):
+        if t_ns > at:
+            bill.others.append((1 - covered) * track.between(at, t_ns))
+            at = t_ns
+        covered += change
+
+
+def _add(bill: _Bill, key: OwnerKey, joules: float) -> None:
+    bill.owners[key] = bill.owners.get(key, 0.0) + joules
+
+
+def _gap_notices(readings: CounterReadings, curve: Curve, lanes: Sequence[Lane]) -> tuple[Notice, ...]:
+    if not readings.gaps:
+        return ()
+    gap = min(readings.gaps, key=lambda g: g.t_ns)
+    ends = [lane.end_ns for lane in lanes if lane.end_ns]
+    starts = [lane.start_ns for lane in lanes if lane.end_ns]
+    after_s = max(0, max(ends, default=0) - (curve.t_ns[-1] if curve.t_ns else min(starts, default=0))) * NS
+    lost_s = after_s + math.fsum(curve.seconds(i) for i, kind in enumerate(curve.kind) if kind == UNKNOWN)
+    power_s = math.fsum(curve.seconds(i) for i, kind in enumerate(curve.kind) if kind == POWER)
+    how = "the readings around it say what it took"
+    if lost_s > WORTH_SAYING_S:
+        how = f"{lost_s:.2g} s of the run are not metered"
+    elif power_s > 0:
+        how = f"{power_s:.2g} s of the run are the integral of its power"
+    message = f"{readings.domain}: {readings.name} could not be read ({gap.reason}; {gap.remedy}): {how}"
+    return (Notice("counter-gap", message),)
+
+
+def _idle_notices(domain: str, levels: GpuIdle, metered_j: float) -> tuple[Notice, ...]:
+    if levels.basis is Basis.MEASURED or not metered_j:
+        return ()
+    return (Notice("gpu-idle-unknown", f"{domain}: idle is taken as {levels.bare_w:.3g} W: {levels.how}"),)
+
+
+def _rule_notices(domain: str, users: GpuUsers, active: Cumulative) -> tuple[Notice, ...]:
+    of_rule: dict[str, float] = {}
+    for stretch in users.stretches:
+        joules = active.between(stretch.start_ns, stretch.end_ns)
+        of_rule[stretch.rule] = of_rule.get(stretch.rule, 0.0) + joules
+    whole = math.fsum(of_rule.values())
+    if users.invisible and whole > 0:
+        message = (
+            f"{domain}: the driver shows no process of this run on the card (a container shows the host's): all that "
+            "it took above idle is taken as ours, in equal parts for workers that ran at the same time"
+        )
+        return (Notice("gpu-share", message),)
+    if of_rule.get("time", 0.0) > WORTH_SAYING * whole > 0:
+        message = (
+            f"{domain}: several processes used the card and the driver does not say how much each of them: "
+            "they count alike"
+        )
+        return (Notice("gpu-share", message),)
+    return ()

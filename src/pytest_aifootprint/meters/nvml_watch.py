@@ -1,0 +1,88 @@
+"""Fills the signals of an NVIDIA card, each as often as it is worth its cost."""
+
+from __future__ import annotations
+
+from pytest_aifootprint.meters.gpu import GpuSignals, Holders, ProcessLoad
+from pytest_aifootprint.meters.nvml_card import NvmlCard, all_known
+from pytest_aifootprint.quantities.units import NS_PER_S
+
+POWER_NS = NS_PER_S
+"""The driver of an H100 keeps 2.4 s of power samples."""
+SLACK_NS = NS_PER_S // 20
+HOLDERS_NS = NS_PER_S // 5
+LOADS_NS = 2 * NS_PER_S
+LOADS_ALONE_NS = 10 * NS_PER_S
+"""In a container the driver lists its own processes alone, but tells of the load of those outside, too."""
+
+
+class NvmlWatch:
+    """When the energy of a card went, and whose it is.
+
+    Attributes:
+        signals: what the card said. dense: whether its driver keeps samples of its power.
+    """
+
+    def __init__(self, card: NvmlCard) -> None:
+        self.signals = GpuSignals()
+        self.dense = True
+        self._card = card
+        self._due_ns = dict.fromkeys(("power", "holders", "loads"), 0)
+        self._samples_us = self._loads_us = card.now_us()
+        self._loads_ns = self._looked_ns = 0
+        self._seen: set[int] = set()
+        self._strangers = False
+
+    def look(self, t_ns: int, *, last: bool = False) -> None:
+        """Note what is due at this moment; ``last``: everything. Never raises; microseconds at most ticks."""
+        signals, card = self.signals, self._card
+        if last:
+            self._due_ns = dict.fromkeys(self._due_ns, 0)
+        load = card.load_percent()
+        signals.load_t_ns.append(t_ns)
+        signals.load_percent.append(-1 if load is None else min(load, 100))
+        if self._due("power", t_ns, POWER_NS):
+            self._take_power(t_ns)
+        if self._due("holders", t_ns, HOLDERS_NS):
+            pids = card.holders()
+            if not signals.holders or signals.holders[-1].pids != pids:
+                all_known(pids or (), signals.ancestors)
+                signals.holders.append(Holders(t_ns, pids, self._looked_ns or t_ns))
+                self._seen.update(pids or ())
+            self._looked_ns = t_ns
+        holders = signals.holders[-1].pids
+        if not holders:
+            self._loads_us, self._loads_ns = card.now_us(), t_ns
+            return
+        period_ns = LOADS_NS if len(holders) > 1 or self._strangers else LOADS_ALONE_NS
+        if (last or t_ns - self._loads_ns >= period_ns) and self._due("loads", t_ns, LOADS_NS):
+            self._take_loads(t_ns)
+
+    def _due(self, what: str, t_ns: int, period_ns: int) -> bool:
+        if t_ns < self._due_ns[what]:
+            return False
+        self._due_ns[what] = t_ns + period_ns
+        return True
+
+    def _take_power(self, t_ns: int) -> None:
+        signals = self.signals
+        if self._card.now_us() < self._samples_us:
+            self._samples_us = 0  # the machine's clock was set back, and the driver's time stamps with it
+        samples = self._card.power_samples(self._samples_us, t_ns)
+        self.dense = samples is not None
+        for stamp_us, at_ns, power_w in samples or ():
+            known_ns = signals.power_t_ns[-1] if signals.power_t_ns else 0
+            if known_ns < at_ns <= t_ns + SLACK_NS:  # else a time stamp from before the clock was set
+                self._samples_us = stamp_us
+                signals.power_t_ns.append(at_ns)
+                signals.power_w.append(power_w)
+
+    def _take_loads(self, t_ns: int) -> None:
+        got = self._card.process_load(self._loads_us)
+        if got is None:
+            return
+        newest_us, percent = got
+        if percent:
+            all_known(percent, self.signals.ancestors)
+            self._strangers = any(part > 0 and pid not in self._seen for pid, part in percent.items())
+            self.signals.loads.append(ProcessLoad(self._loads_ns, t_ns, percent))
+            self._loads_us, self._loads_ns = newest_us, t_ns

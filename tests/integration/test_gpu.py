@@ -1,0 +1,62 @@
+"""A run on a machine with a card: the driver is a library of our own making, all else is real."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "unit" / "meters" / "fake_nvml.c"
+
+SUITE = """
+import os, time
+
+def work():
+    with open("pids", "a") as f:
+        f.write(f"{os.getpid()},")
+    time.sleep(0.5)
+
+def test_one():
+    work()
+
+def test_two():
+    work()
+"""
+
+# The driver is looked for by its files before its library is loaded; /proc stands in for them.
+DRIVER = """
+import pytest_aifootprint.meters.nvml as nvml
+nvml._LINUX_DRIVER = ("proc",)
+"""
+
+
+def test_a_card_is_shared_by_the_processes_that_hold_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs a C compiler on Linux to build a fake libnvidia-ml.so.1")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", pytester.path / "libnvidia-ml.so.1", SOURCE], check=True)
+    held = pytester.path / "pids"
+    script = [f"0 energy={1000 + i * 30_000} power=300000 util=90 procs=@{held} draws=" for i in range(400)]
+    pytester.path.joinpath("script").write_text("\n".join(script))
+    pytester.makepyfile(driver=DRIVER, test_it=SUITE)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(pytester.path))
+    monkeypatch.setenv("FAKE_NVML_SCRIPT", str(pytester.path / "script"))
+    monkeypatch.setenv("FAKE_NVML_COUNT", "1")
+    monkeypatch.syspath_prepend(pytester.path)
+    run = pytester.runpytest_subprocess(
+        "-p", "driver", "--aifootprint", "--aifootprint-tests", "all", "--aifootprint-report", "json:r.json", *workers
+    )
+    run.assert_outcomes(passed=2)
+    report = json.loads(pytester.path.joinpath("r.json").read_text())
+    balance = report["balance"]["gpu0"]
+    joules = [row["direct"]["energy_j"]["gpu"]["central"] for row in report["tests"]]
+    assert min(joules) > 0
+    terms = [balance[f"{name}_j"] for name in ("ai_tests", "shared_fixtures", "other_tests", "other_processes", "idle")]
+    assert sum(terms) == pytest.approx(balance["metered_j"])
+    assert sum(joules) == pytest.approx(balance["other_tests_j"])

@@ -270,8 +270,11 @@ def own_of(pytester: pytest.Pytester) -> dict[str, float]:
 
 
 def close(seconds: float) -> Any:
-    """3 % or 8 ms: what pytest does around a test, and the last breath of a child after it has told."""
-    return pytest.approx(seconds, rel=0.03, abs=0.008)
+    """3 % or 20 ms: what pytest does around a test, and the last breath of a child after it has told.
+
+    On a crowded machine caches are cold: a child's end took 16 ms of its CPU there. A burn is 50 ms at least.
+    """
+    return pytest.approx(seconds, rel=0.03, abs=0.02)
 
 
 @pytest.fixture(params=[(), ("-n1", "--dist=loadfile")], ids=["alone", "n1"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_aifootprint.detection.calls import AICall
     from pytest_aifootprint.records.model import RunFootprint
 
 
@@ -15,6 +16,16 @@ def pytest_aifootprint_grid(config: pytest.Config) -> str | None:
     """Replace the default grid of this machine, where no option names one.
 
     Return what ``--aifootprint-grid`` would take ("FRA", "56 g/kWh", ...), or None to leave it to the next.
+    """
+
+
+@pytest.hookspec
+def pytest_aifootprint_call(config: pytest.Config, nodeid: str, call: AICall) -> None:
+    """Use or amend an AI call that was seen: in the process that ran the test, at the end of the phase that it ran in.
+
+    A plugin that knows more than the wire tells (tokens of a client whose answers we cannot read, the name behind an
+    alias) sets it on ``call``. Equal calls inside the process are one row, told of when its first phase ends. Calls
+    outside every test are not told of. An exception becomes a notice and changes no result.
     """
 
 

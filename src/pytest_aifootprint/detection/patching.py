@@ -157,6 +157,12 @@ class Seams:
                 self._install(seam, module)
         return self
 
+    def follow_threads(self) -> None:
+        """Carry the owner of calls into threads that a test starts."""
+        from pytest_aifootprint.detection.threads import carry_owner
+
+        carry_owner(self._arming)
+
     def disarm(self) -> None:
         """Take everything back, backwards. A patch that somebody has wrapped over stays, inert. May be called twice."""
         self._watch.stop()

@@ -28,6 +28,28 @@ class Pending(Protocol):
     def finish(self, *, abandoned: bool) -> None:
         """Record the call with what is known. May be called twice; the second time does nothing."""
 
+    def so_far(self) -> AICall | None:
+        """The call as far as it is known now, or None if it says nothing before its end."""
+
+
+class Sink(Protocol):
+    """Where calls go in a process that runs no tests: a child of one that does."""
+
+    def take(self, call: AICall) -> None:
+        """A call is over."""
+
+    def keep(self, row: AICall) -> None:
+        """A row that further calls will be counted in was just taken."""
+
+    def again(self, row: AICall) -> None:
+        """One more call is about to be counted in a row."""
+
+    def waits(self, pending: Pending) -> None:
+        """A call waits for the rest of its answer, which may never come."""
+
+    def ended(self, pending: Pending) -> None:
+        """It waits no more."""
+
 
 class Recorder:
     """The one place that detection reports to. One per process, made by the session, handed to every seam."""
@@ -39,6 +61,8 @@ class Recorder:
         self.errors: list[str] = []
         # CPU that watching HTTP calls took, in ns: ours, not the test's. (In-process calls cost less than a clock.)
         self.own_ns = 0
+        self.sink: Sink | None = None
+        self.forks_to: str | None = None
         # Reads the CPU clocks of local servers; the session sets it where there is somebody to bill.
         self.servers: ServerWatch | None = None
         self._unowned_tally: dict[tuple[object, ...], AICall] = {}
@@ -53,6 +77,9 @@ class Recorder:
 
     def record(self, call: AICall, owner: Owner | None, *, inferred: bool) -> None:
         """Give a finished call to its owner; a call outside any window is kept as unowned."""
+        if self.sink is not None:
+            self.sink.take(call)
+            return
         if owner is not None and owner.closed:
             # It was in flight when its test ended, whose record is on its way: better the wrong test than nowhere.
             owner = self.current
@@ -67,6 +94,10 @@ class Recorder:
 
     def tally(self, key: tuple[object, ...], owner: Owner | None) -> AICall | None:
         """The row that equal in-process calls of the owner's current phase are counted in, if there is one yet."""
+        if self.sink is not None:
+            if (row := self._unowned_tally.get(key)) is not None:
+                self.sink.again(row)
+            return row
         if owner is None:
             return self._unowned_tally.get(key)
         return owner.tally.get((owner.phase, *key))
@@ -74,7 +105,9 @@ class Recorder:
     def start_tally(self, key: tuple[object, ...], call: AICall, owner: Owner | None, *, inferred: bool) -> None:
         """Record the first of possibly many equal in-process calls."""
         self.record(call, owner, inferred=inferred)
-        if owner is None:
+        if self.sink is not None:
+            self.sink.keep(call)
+        if owner is None or self.sink is not None:
             self._unowned_tally[key] = call
         else:
             mine = (owner.phase, *key)  # mypy takes a star in the index for Python 3.11's
@@ -83,10 +116,13 @@ class Recorder:
     def wait_for(self, pending: Pending, owner: Owner | None) -> None:
         """Remember an unfinished call, so that it is not lost if the client stops reading."""
         self._pending[id(pending)] = (pending, owner)
+        if self.sink is not None:
+            self.sink.waits(pending)
 
     def done(self, pending: Pending) -> None:
         """The unfinished call has recorded itself."""
-        self._pending.pop(id(pending), None)
+        if self._pending.pop(id(pending), None) is not None and self.sink is not None:
+            self.sink.ended(pending)
 
     def flush(self, owner: Owner | None) -> None:
         """Finish what is pending for an owner (None: for all) as abandoned. Called when a test ends."""
@@ -95,6 +131,13 @@ class Recorder:
         for pending, whose in list(self._pending.values()):
             if owner is None or whose is owner:
                 pending.finish(abandoned=True)
+
+    def forget(self) -> None:
+        """In a forked child: what the parent has in hand is the parent's."""
+        self.current = None
+        self._pending.clear()
+        self._unowned_tally.clear()
+        self.unowned.clear()
 
     def error(self, where: str, error: BaseException) -> None:
         """Keep an error of ours for the report: watching never raises into the watched call."""

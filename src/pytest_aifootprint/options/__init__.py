@@ -92,6 +92,20 @@ OPTIONS = (
         choices=("none", "share"),
         default="none",
     ),
+    Option(
+        "subprocess",
+        "watch Python processes that tests start, too: a folder with a sitecustomize goes first on their PYTHONPATH "
+        "(true or false)",
+        "SWITCH",
+        default="false",
+    ),
+    Option(
+        "thread-context",
+        "carry the running test into threads that it starts, so that a call in a thread that outlives its test is "
+        "still its own (true or false)",
+        "SWITCH",
+        default="false",
+    ),
     Option("top", "rows of the table in the terminal (0 hides it)", "N", default="10"),
 )
 
@@ -127,6 +141,7 @@ class Settings:
         tests: ``ai``, ``marked`` or ``all``. grid: as written, None for the default; with its origin.
         budgets: limits of the run. test_budget: default limit of every AI test.
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
+        subprocess, thread_context: whether children and threads are followed.
         idle: ``none`` or ``share``. reports: kind and path. top: rows of the terminal table.
         hardware, models: the raw tables of ``[tool.aifootprint]``, and ``tables_origin``, the file they stand in.
         recorded_meter: a scripted meter instead of this machine's (for tests).
@@ -139,6 +154,8 @@ class Settings:
     bound: str
     undecided: str
     idle: str
+    subprocess: bool
+    thread_context: bool
     reports: tuple[tuple[str, Path, Value], ...]
     top: int
     hardware: Mapping[str, Any] = field(default_factory=dict)
@@ -209,6 +226,8 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         bound=_choice("bound", values["bound"]),
         undecided=_choice("undecided", values["undecided"]),
         idle=_choice("idle", values["idle"]),
+        subprocess=_switched(values["subprocess"]),
+        thread_context=_switched(values["thread-context"]),
         reports=tuple(_report(text, values["report"], config) for text in values["report"].texts),
         top=_top(values["top"]),
         hardware=tables.hardware,
@@ -253,6 +272,10 @@ def _switch(text: str, option: str, origin: str) -> bool:
     if lowered in {"0", "false", "no", "off"}:
         return False
     raise option_error(option, origin, f"{text!r} is not a switch; valid: true, false, 1, 0, yes, no, on, off")
+
+
+def _switched(value: Value) -> bool:
+    return _switch(value.text or "", value.option, value.origin)
 
 
 def _choice(name: str, value: Value) -> str:

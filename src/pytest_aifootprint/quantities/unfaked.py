@@ -26,6 +26,7 @@ REAL: Any = SimpleNamespace(
     listdir=os.listdir,
     open=os.open,
     read=os.read,
+    write=os.write,
     readlink=os.readlink,
     stat=os.stat,
     sysconf=getattr(os, "sysconf", None),

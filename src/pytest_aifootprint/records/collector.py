@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -38,6 +40,8 @@ class Collector:
         usage_error: what a worker could not accept, such as a mark that cannot be read; then no test ran.
         overlapped: tests beside which others ran at the same time in one process.
         coarse: CPU of some child could only be read in ticks of the system, not by a clock.
+        unwatched: Python programs that could not be watched although children are; foreign: other programs that were
+            started with an AI provider's address; names and how often.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
         pids: of the processes that ran tests, by worker; a lost worker has none.
     """
@@ -57,6 +61,8 @@ class Collector:
     strangers: int = 0
     overlapped: int = 0
     coarse: bool = False
+    unwatched: Counter[str] = field(default_factory=Counter)
+    foreign: Counter[str] = field(default_factory=Counter)
     pids: dict[str, int] = field(default_factory=dict)
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
@@ -118,6 +124,11 @@ class Collector:
                 if piece.time_ns and (found := runs.get((lane.worker, piece.owner))) is not None:
                     found[0].edges += (found[1], piece.phase, piece.t0_ns, piece.t1_ns, 0, piece.cpu_ns)
 
+    def note_unseen(self, python: Mapping[str, int], foreign: Mapping[str, int]) -> None:
+        """Programs that were started by a process and whose calls could not be seen."""
+        self.unwatched.update(python)
+        self.foreign.update(foreign)
+
     def end_of_worker(self, worker: str, output: dict[str, Any]) -> None:
         """A worker's own totals, at its end."""
         lane = self.lane(worker, output["boot_id"])
@@ -131,5 +142,6 @@ class Collector:
         self.usage_error = self.usage_error or output["usage_error"]
         self.strangers += output["strangers"]
         self.coarse |= output["coarse"]
+        self.note_unseen(*output["unseen_programs"])
         self.pids[worker] = output["pid"]
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_aifootprint.attribution.shares import DomainShares
@@ -120,6 +120,7 @@ def run_notices(
     return tuple(found)
 
 
+MOST_NAMED = 5
 TAKEN_AS = ("unknown-transport", "unknown-server")
 
 
@@ -177,10 +178,25 @@ def _how_seen(collector: Collector) -> Iterator[Notice]:
             "coarse-children",
             "CPU of child processes was read in steps of 10 ms or through psutil, not by their clocks",
         )
+    if collector.unwatched:
+        yield Notice(
+            "unwatched-children",
+            f"Python processes that could not be watched, their AI calls were not seen: {_named(collector.unwatched)}",
+        )
+    if collector.foreign:
+        yield Notice(
+            "foreign-children",
+            f"programs started with an AI provider's address, calls cannot be seen: {_named(collector.foreign)}",
+        )
     if collector.strangers:
         n = collector.strangers
         who = "1 test ran in a process" if n == 1 else f"{n} tests ran in processes"
         yield Notice("tests-elsewhere", f"{who} that another plugin forked: calls there were not seen")
+
+
+def _named(programs: Mapping[str, int]) -> str:
+    said = [f"{name} ({n} times)" if n > 1 else name for name, n in sorted(programs.items())]
+    return ", ".join(said[:MOST_NAMED]) + (f" and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else "")
 
 
 def _outside(calls: Sequence[AICall]) -> str:

@@ -10,6 +10,7 @@ from pytest_aifootprint.quantities import EXACT_ZERO, Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
 from pytest_aifootprint.reports import formatting
 
+UNSEEN = frozenset({"remote-calls-outside-tests", "tests-elsewhere", "foreign-children"})
 _NAMES = {"carbon_g": "carbon", "energy_j": "energy", "water_l": "water", "tokens": "tokens", "calls": "live calls"}
 _RELATIONS = {"pass": "within", "fail": "over", "undecided": "undecided against"}
 _FORMATS: dict[str, Callable[[Range], str]] = {
@@ -36,7 +37,7 @@ def doubts_of(run: RunFootprint) -> list[str]:
     doubts += [f"seam {name}: {state}" for name, state in sorted(run.seams.items()) if state.startswith("failed")]
     if run.totals.unpriced_calls:
         doubts.append(f"{run.totals.unpriced_calls} AI calls could not be priced")
-    doubts += [n.message for n in run.notices if n.code in {"remote-calls-outside-tests", "tests-elsewhere"}]
+    doubts += [n.message for n in run.notices if n.code in UNSEEN]
     idle = [t.nodeid for t in run.tests if any(n.code == "marked-without-call" for n in t.notices)]
     if idle:
         doubts.append(f"{idle[0]} is marked but made no AI call" + (f" (and {len(idle) - 1} more)" if idle[1:] else ""))

@@ -6,28 +6,58 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from pytest_aifootprint.detection.recorder import Owner
-from pytest_aifootprint.session.windows import Windows
+from pytest_aifootprint.session.running import Running
+from pytest_aifootprint.session.windows import OpenTest
+
+_CALLS = "aifootprint-loose-calls"
+
+
+class LooseTests:
+    """Opens and closes such tests by the hooks that frame every test."""
+
+    def __init__(self, running: Running, leave: Callable[[OpenTest], None]) -> None:
+        """Take the running half of this process, and what is done with a test that is over."""
+        self._running = running
+        self._leave = leave
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test that nobody has opened."""
+        running = self._running
+        only = running.windows.only
+        if (only is not None and only.run.nodeid == nodeid) or running.windows.find(nodeid) is not None:
+            return
+        if running.config is not None and not running.config.pluginmanager.has_plugin(_CALLS):
+            running.config.pluginmanager.register(LooseCalls(running), _CALLS)
+        run = running.new_run(nodeid)
+        running.enter(run, loose=True)
+        running.own(run)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """The end of such a test."""
+        windows = self._running.windows
+        test = None if windows.only is not None else windows.find(nodeid)
+        if test is not None and test.loose:
+            self._leave(test)
 
 
 class LooseCalls:
     """The call phase of such a test begins and ends in its own task. Registered when the first such test begins."""
 
-    def __init__(self, windows: Windows, own: Callable[[Owner], None]) -> None:
-        """Take the windows, and what makes a test the owner of the calls in the running context."""
-        self._windows = windows
-        self._own = own
+    def __init__(self, running: Running) -> None:
+        """Take the running half of this process."""
+        self._running = running
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Entered inside the test's task, by plugins that let the wrappers of this hook see their tests."""
         __tracebackhide__ = True
-        test = self._windows.find(item.nodeid)
+        windows = self._running.windows
+        test = windows.find(item.nodeid)
         if test is None or not test.loose:
             return (yield)
-        self._own(test.run)
-        self._windows.begin(test)
+        self._running.own(test.run)
+        windows.begin(test)
         try:
             return (yield)
         finally:
-            self._windows.pause(test)
+            windows.pause(test)

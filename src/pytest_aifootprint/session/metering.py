@@ -44,7 +44,10 @@ class Metering:
         """Arm the seams, before any conftest is imported."""
         del config
         recorder = Recorder()
-        return cls(settings, recorder, Seams.arm(recorder))
+        seams = Seams.arm(recorder)
+        if settings.thread_context:
+            seams.follow_threads()
+        return cls(settings, recorder, seams)
 
     def start(self, config: pytest.Config) -> None:
         """Pick the role.
@@ -58,7 +61,7 @@ class Metering:
         if worker is not None:
             from pytest_aifootprint.session.worker import Worker
 
-            self.role = Worker(config, RunningPart(self.recorder, self.seams, worker["workerid"]))
+            self.role = Worker(config, self._running_part(worker["workerid"]))
         else:
             self.role = self._presenting_role(config)
         if self.role is not None:
@@ -87,7 +90,15 @@ class Metering:
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
             self.disarm()
             return Controller(config, presenter)
-        return Single(config, RunningPart(self.recorder, self.seams), presenter)
+        return Single(config, self._running_part("main"), presenter)
+
+    def _running_part(self, worker: str) -> RunningPart:
+        part = RunningPart(self.recorder, self.seams, worker)
+        if self.settings.subprocess:
+            from pytest_aifootprint.session.subprocesses import Subprocesses
+
+            part.subprocesses = Subprocesses(self.recorder)
+        return part
 
 
 def probe_reports(settings: Settings) -> None:

@@ -21,9 +21,13 @@ from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.children import Children
 from pytest_aifootprint.session.clock import EdgeClock
+from pytest_aifootprint.session.fixture_hooks import FixtureHooks
+from pytest_aifootprint.session.loose import LooseTests
 from pytest_aifootprint.session.runner import TestRunner
+from pytest_aifootprint.session.running import Running
 
 if TYPE_CHECKING:
+    from pytest_aifootprint.session.subprocesses import Subprocesses
     from pytest_aifootprint.timeline.sampler import Sampler
 
 RUNNER = "aifootprint-runner"
@@ -41,6 +45,8 @@ class RunningPart:
     """The half of a role that runs tests.
 
     Attributes:
+        subprocesses: watched children of this process, None if they are not. unseen_programs: at the end, names of
+            Python programs and of others whose calls could not be seen, with their number.
         lane: the spans of this process. recorder, seams: detection. clock: wall and CPU time at an edge.
     """
 
@@ -53,6 +59,8 @@ class RunningPart:
         self.tree = tree = CpuTree()
         self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
         self.children = Children(tree)
+        self.subprocesses: Subprocesses | None = None
+        self.unseen_programs: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self.runner: TestRunner | None = None
         self.markers: Markers | None = None
         self._config: pytest.Config | None = None
@@ -66,9 +74,13 @@ class RunningPart:
     ) -> None:
         """Register the hooks."""
         self._config = config
-        self.runner = TestRunner(self.lane, self.clock, self.recorder, self.children, on_test, on_report)
-        self.runner.plugins = config.pluginmanager
+        running = Running(self.lane, self.clock, self.recorder, self.children)
+        running.config = config
+        running.subprocesses = self.subprocesses
+        self.runner = TestRunner(running, on_test, on_report)
         config.pluginmanager.register(self.runner, RUNNER)
+        config.pluginmanager.register(FixtureHooks(running), "aifootprint-fixtures")
+        config.pluginmanager.register(LooseTests(running, self.runner.leave), "aifootprint-loose")
         self.markers = Markers(self.runner, in_worker=hasattr(config, "workerinput"))
         config.pluginmanager.register(self.markers, "aifootprint-markers")
 
@@ -77,6 +89,8 @@ class RunningPart:
         if self._seams_at_end is not None:
             return
         self.recorder.flush(None)
+        if self.subprocesses is not None:
+            self.unseen_programs = self.subprocesses.stop()
         self.children.window_again(self.clock.edge()[0])
         self.lane.flat_pieces.extend(self.children.flat_pieces)
         self.lane.end_ns = REAL.monotonic_ns()

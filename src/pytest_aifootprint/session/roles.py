@@ -64,6 +64,7 @@ class Single:
         collector.errors += [*part.recorder.errors, *part.clock.errors]
         collector.unowned += part.recorder.unowned
         collector.strangers += part.strangers
+        collector.note_unseen(*part.unseen_programs)
         collector.coarse |= part.coarse
 
 

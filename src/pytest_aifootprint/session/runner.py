@@ -1,60 +1,44 @@
-"""The hooks of a process that runs tests: windows, owners, users of shared fixtures. No pricing here."""
+"""The hooks of a process that runs tests: windows and owners. No pricing here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from functools import partial
 from typing import Any
 
 import pytest
 
-from pytest_aifootprint.attribution.fixtures import FixtureKey
-from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.detection.recorder import Owner, Recorder
 from pytest_aifootprint.quantities.unfaked import REAL
-from pytest_aifootprint.records.raw import FixtureWindow, TestRun, book
-from pytest_aifootprint.session.children import Children
-from pytest_aifootprint.session.clock import EdgeClock
-from pytest_aifootprint.session.loose import LooseCalls
-from pytest_aifootprint.session.users import FixtureUsers
-from pytest_aifootprint.session.windows import PHASE, OpenTest, Windows
-
-_LOOSE = "aifootprint-loose"
+from pytest_aifootprint.records.raw import TestRun, book
+from pytest_aifootprint.session.running import Running
+from pytest_aifootprint.session.windows import PHASE, OpenTest
 
 
 class TestRunner:
-    """Windows of every test, nested windows of shared fixtures, and the owner that calls belong to.
+    """Windows of every test, and its outcomes.
 
     Attributes:
-        lane: where the spans go. markers: keywords of a test's own marks, for the tests that have any.
+        markers: keywords of a test's own marks, for the tests that have any.
         on_report: called with each report of a test itself and its record so far. on_test: once a test is over.
-        strangers: tests that reported here without having run here. plugins: where hooks are registered.
+        strangers: tests that reported here without having run here. recorder: of this process.
     """
 
     __test__ = False
 
-    def __init__(  # noqa: PLR0913 # what a process that runs tests is made of
+    def __init__(
         self,
-        lane: Lane,
-        clock: EdgeClock,
-        recorder: Recorder,
-        children: Children,
+        running: Running,
         on_test: Callable[[TestRun], None],
         on_report: Callable[[pytest.TestReport, TestRun], None] | None = None,
     ) -> None:
-        """Take what the session made."""
-        self.lane = lane
-        self.clock = clock
-        self.recorder = recorder
-        self.children = children
+        """Take the running half of this process."""
+        self.recorder = running.recorder
         self.on_test = on_test
         self.on_report = on_report
         self.markers: dict[pytest.Item, dict[str, Any]] = {}
         self.strangers = 0
-        self.plugins: pytest.PytestPluginManager | None = None
-        self._owners = 0
-        self._windows = Windows(clock, self._owner)
-        self._users = FixtureUsers()
+        self._running = running
+        self._windows = running.windows
+        self._clock = running.clock
 
     @property
     def run(self) -> TestRun | None:
@@ -72,15 +56,15 @@ class TestRunner:
         """The whole of a test, all attempts: entered once."""
         __tracebackhide__ = True
         own = REAL.thread_time_ns()
-        run = TestRun(self._owner(), item.nodeid, self.lane.worker)
+        run = self._running.new_run(item.nodeid)
         run.marker = self.markers.get(item)
-        self._own(run)
-        self.clock.plugin_ns += REAL.thread_time_ns() - own
-        test = self._enter(run)
+        self._running.own(run)
+        self._clock.plugin_ns += REAL.thread_time_ns() - own
+        test = self._running.enter(run)
         try:
             return (yield)
         finally:
-            self._leave(test)
+            self.leave(test)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -93,13 +77,18 @@ class TestRunner:
         windows.cut(test, phase)
         own = REAL.thread_time_ns()
         run = test.run
+        if self._running.subprocesses is not None:
+            self._running.subprocesses.deliver(run)
         if phase == 2:
             self.recorder.flush(run)
+        if len(run.calls) > test.told:
+            self._running.tell(test)
+        if phase == 2:
             run.calls_until.append(len(run.calls))
             run.tally.clear()
         elif phase == 0 and test.loose:
             run.marker = self.markers.get(item)
-        self.clock.plugin_ns += REAL.thread_time_ns() - own
+        self._clock.plugin_ns += REAL.thread_time_ns() - own
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -112,8 +101,8 @@ class TestRunner:
         run.phase = "teardown"
         if test.loose:
             windows.begin(test)
-        if self._users.keys:
-            self._users.note(getattr(item, "_request", None), run.users_of)
+        if self._running.users.keys:
+            self._running.users.note(getattr(item, "_request", None), run.users_of)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -136,23 +125,6 @@ class TestRunner:
         if self.on_report is not None:
             self.on_report(report, run)
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test that some plugin runs without the protocol, such as one of a group on one event loop."""
-        only = self._windows.only
-        if (only is not None and only.run.nodeid == nodeid) or self._windows.find(nodeid) is not None:
-            return
-        if self.plugins is not None and not self.plugins.has_plugin(_LOOSE):
-            self.plugins.register(LooseCalls(self._windows, self._own), _LOOSE)
-        run = TestRun(self._owner(), nodeid, self.lane.worker)
-        self._enter(run, loose=True)
-        self._own(run)
-
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """The end of such a test."""
-        test = None if self._windows.only is not None else self._windows.find(nodeid)
-        if test is not None and test.loose:
-            self._leave(test)
-
     def open_cpu_s(self) -> float:
         """CPU seconds of the running phase until now."""
         return self._windows.open_cpu_s()
@@ -161,41 +133,11 @@ class TestRunner:
         """Do our own work between two phases: its CPU and wall time are in no window."""
         own = REAL.thread_time_ns()
         work()
-        self.clock.plugin_ns += REAL.thread_time_ns() - own
+        self._clock.plugin_ns += REAL.thread_time_ns() - own
         self._windows.skip()
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, object, object]:
-        """The set-up of a fixture of wider than function scope is a window of its own."""
-        __tracebackhide__ = True
-        if fixturedef.scope == "function" or (test := self._windows.here()) is None:
-            return (yield)
-        key, before = self._users.setting_up(fixturedef, request)
-        if key not in test.run.users_of:
-            test.run.users_of.append(key)
-        self._open(key, fixturedef.scope, "setup")
-        try:
-            return (yield)
-        finally:
-            self._close(key, "setup")
-            self._users.set_up(fixturedef, request, before)
-            # There is an end hook for a teardown but none for its begin: the finalizer added last runs first.
-            fixturedef.addfinalizer(partial(self._open, key, fixturedef.scope, "teardown"))
-
-    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """The end of a shared fixture's teardown."""
-        if fixturedef.scope != "function" and (key := self._users.keys.get(fixturedef)) is not None:
-            self._close(key, "teardown")
-
-    def _enter(self, run: TestRun, *, loose: bool = False) -> OpenTest:
-        test, alone = self._windows.enter(run, loose=loose)
-        if alone:
-            self.children.window_again(test.edge[0])
-        return test
-
-    def _leave(self, test: OpenTest) -> None:
+    def leave(self, test: OpenTest) -> None:
+        """A test is over: book it and hand it on."""
         recorder, run = self.recorder, test.run
         if not test.group:
             self.strangers += bool(run.outcomes) and not run.edges
@@ -204,47 +146,19 @@ class TestRunner:
         nobody = self._windows.leave(test)
         own = REAL.thread_time_ns()
         recorder.flush(run)
+        if self._running.subprocesses is not None:
+            self._running.subprocesses.deliver(run)
+        if len(run.calls) > test.told:
+            self._running.tell(test)
         run.closed = True
         run.tally.clear()
-        self.children.started_by(run.index)
+        self._running.children.started_by(run.index)
         if nobody:
-            self.children.no_window(self.clock.last_ns)
+            self._running.children.no_window(self._clock.last_ns)
         here = self._windows.here()
         recorder.current = None if here is None else here.run
         recorder.context.set(None)
         if not test.group:
-            book(self.lane, run)
+            book(self._running.lane, run)
             self.on_test(run)
-        self.clock.plugin_ns += REAL.thread_time_ns() - own
-
-    def _open(self, key: FixtureKey, scope: str, kind: str) -> None:
-        test = self._windows.here()
-        if test is None:
-            return
-        window = FixtureWindow(self._owner(), key, scope, kind, test.run.nodeid)
-        self._windows.open_fixture(test, window)
-        self._own(window)
-
-    def _close(self, key: FixtureKey, kind: str) -> None:
-        test = self._windows.here()
-        if test is None:
-            return
-        position = next((i for i, w in enumerate(test.stack) if (w.key, w.kind) == (key, kind)), None)
-        if position is None:
-            return
-        # A window above it that never closed (its teardown raised) ends here, too.
-        for window in self._windows.close_fixture(test, position):
-            self.recorder.flush(window)
-            window.closed = True
-            window.tally.clear()
-            test.run.windows.append(window)
-            self.children.started_by(window.index)
-        self._own(test.stack[-1] if test.stack else test.run)
-
-    def _own(self, owner: Owner) -> None:
-        self.recorder.current = owner
-        self.recorder.context.set(owner)
-
-    def _owner(self) -> int:
-        self._owners += 1
-        return self._owners - 1
+        self._clock.plugin_ns += REAL.thread_time_ns() - own

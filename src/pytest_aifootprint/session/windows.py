@@ -23,7 +23,7 @@ class OpenTest:
         run: its record. edge: (t, c) that began the running phase. stack: open windows of shared fixtures, nested.
         thread: that runs it. shared: its window since other tests ran at the same time, None until then.
         loose: run by a plugin that does not go through ``pytest_runtest_protocol``: its phases are not chained.
-        group: what such a plugin runs them in: no test.
+        group: what such a plugin runs them in: no test. told: how many of its calls other plugins were told of.
     """
 
     run: TestRun
@@ -33,6 +33,7 @@ class OpenTest:
     shared: OpenWindow | None = None
     loose: bool = False
     group: bool = False
+    told: int = 0
 
 
 class Windows:

@@ -70,6 +70,7 @@ class Worker:
             "unowned": [c.to_wire() for c in part.recorder.unowned],
             "unsent": self._unsent,
             "strangers": part.strangers,
+            "unseen_programs": list(part.unseen_programs),
             "coarse": part.coarse,
             "pid": REAL.getpid(),
             "usage_error": part.markers.usage_error if part.markers is not None else None,

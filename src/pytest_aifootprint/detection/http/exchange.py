@@ -131,6 +131,25 @@ class Exchange:
             if not self._chain:
                 self._recorder.error("answer", error)
 
+    def so_far(self) -> AICall:
+        """The call as it would be if the process were killed now."""
+        asked = self.asked
+        return AICall(
+            operation=asked.operation,
+            client=self.client,
+            locality="local" if asked.local else "remote",
+            realness=self.realness,
+            started_ns=self._started_ns,
+            duration_ns=REAL.monotonic_ns() - self._started_ns,
+            provider=asked.provider,
+            model=asked.model,
+            status=self.status,
+            abandoned=True,
+            replayer=self.replayer,
+            host=self.host,
+            notices=(*asked.notices, *self._call_notices),
+        )
+
     def ended(self, *, abandoned: bool) -> None:
         """The stream of the answer has ended: finish, on our own account."""
         started_ns = REAL.thread_time_ns()

@@ -93,6 +93,9 @@ class _Undecided:
         )
         return True
 
+    def so_far(self) -> None:
+        """Whether it is inference or training is known only later."""
+
     def finish(self, *, abandoned: bool) -> None:
         """No step has come: they were inferences."""
         del abandoned

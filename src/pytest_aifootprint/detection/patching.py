@@ -24,7 +24,7 @@ from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.detection.seams import SEAMS, Seam
 
 if TYPE_CHECKING:
-    from pytest_aifootprint.detection.http.exchange import Exchange
+    from pytest_aifootprint.detection.http.sending import Sending
 
 ARMED = "armed"
 WAITING = "waiting"
@@ -78,7 +78,7 @@ class Arming:
         active: wrappers pass straight through when it is False.
         recorder: where calls and errors go.
         nesting: of in-process calls, over all frameworks.
-        exchange: the HTTP exchange that the current context is inside of.
+        sending: the HTTP request that the current context is inside of.
         wired: names of the stacks whose wire seam is armed.
     """
 
@@ -86,7 +86,7 @@ class Arming:
         self.active = True
         self.recorder = recorder
         self.nesting = Nesting()
-        self.exchange: ContextVar[Exchange | None] = ContextVar("aifootprint_exchange", default=None)
+        self.sending: ContextVar[Sending | None] = ContextVar("aifootprint_sending", default=None)
         self.wired: set[str] = set()
         self._undo: list[Callable[[], object]] = []
 

@@ -16,24 +16,24 @@ _CONNECTIONS = ("HTTPConnection", "HTTP11Connection", "HTTP2Connection")
 
 
 def _sync(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
-    inside = arming.exchange
+    inside = arming.sending
 
     def handle_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if arming.active and (exchange := inside.get()) is not None:
-            exchange.wired = True
+        if arming.active and (sending := inside.get()) is not None:
+            sending.left()
         return original(connection, *args, **kwargs)
 
     return handle_request
 
 
 def _async(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
-    inside = arming.exchange
+    inside = arming.sending
 
     async def handle_async_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if arming.active and (exchange := inside.get()) is not None:
-            exchange.wired = True
+        if arming.active and (sending := inside.get()) is not None:
+            sending.left()
         return await original(connection, *args, **kwargs)
 
     return handle_async_request

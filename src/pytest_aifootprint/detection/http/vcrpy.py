@@ -10,13 +10,13 @@ from pytest_aifootprint.detection.patching import Arming
 
 
 def _playing(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
-    inside = arming.exchange
+    inside = arming.sending
 
     def play_response(cassette: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         response = original(cassette, *args, **kwargs)
-        if arming.active and (exchange := inside.get()) is not None:
-            exchange.replayer = "vcrpy"
+        if arming.active and (sending := inside.get()) is not None:
+            sending.exchange.replayer = "vcrpy"
         return response
 
     return play_response

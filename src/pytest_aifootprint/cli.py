@@ -22,6 +22,7 @@ app = typer.Typer(name="aifootprint", no_args_is_help=True, add_completion=False
 HTTP_SDK = "remote models, through httpx"
 # Distribution to what it is. Watched: a seam of its own, or of the stack that it sends through.
 WATCHED: Mapping[str, str] = {
+    "aiohttp": "HTTP client",
     "anthropic": HTTP_SDK,
     "groq": HTTP_SDK,
     "httpx": "HTTP client",
@@ -29,18 +30,20 @@ WATCHED: Mapping[str, str] = {
     "huggingface-hub": HTTP_SDK,
     "langchain-anthropic": HTTP_SDK,
     "langchain-openai": HTTP_SDK,
+    "litellm": "remote models, through httpx and aiohttp",
     "mistralai": HTTP_SDK,
     "onnxruntime": "models in this process",
     "openai": HTTP_SDK,
+    "requests": "HTTP client",
     "scikit-learn": "models in this process",
     "sentence-transformers": "models in this process, through torch",
     "together": HTTP_SDK,
     "torch": "models in this process",
     "transformers": "models in this process, through torch",
+    "urllib3": "HTTP client",
     "vcrpy": "replays calls from cassettes",
 }
 NOT_WATCHED_YET: Mapping[str, str] = {
-    "aiohttp": "HTTP client",
     "boto3": "remote models, through urllib3",
     "cohere": "remote models, answers in a format of its own",
     "dspy": "remote models, through a client of its own",
@@ -48,13 +51,10 @@ NOT_WATCHED_YET: Mapping[str, str] = {
     "jax": "models in this process",
     "keras": "models in this process",
     "lightgbm": "models in this process",
-    "litellm": "remote models; its asynchronous calls go through aiohttp",
     "llama-cpp-python": "models in this process",
     "ollama": "local models, answers in a format of its own",
-    "requests": "HTTP client",
     "spacy": "models in this process",
     "tensorflow": "models in this process",
-    "urllib3": "HTTP client",
     "xgboost": "models in this process",
     "xllamacpp": "models in this process",
 }

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.detection.importing import ImportWatch
 from pytest_aifootprint.detection.recorder import Recorder
-from pytest_aifootprint.detection.seams import SEAMS, Seam
+from pytest_aifootprint.detection.seams import SEAMS, STANDARD_LIBRARY, Seam
 
 if TYPE_CHECKING:
+    from pytest_aifootprint.detection.http.reading import Listener
     from pytest_aifootprint.detection.http.sending import Sending
 
 ARMED = "armed"
@@ -79,6 +80,8 @@ class Arming:
         recorder: where calls and errors go.
         nesting: of in-process calls, over all frameworks.
         sending: the HTTP request that the current context is inside of.
+        readings: answers whose body the user is still reading, and who listens.
+        lent: what one seam made that others use, by the seam's name.
         wired: names of the stacks whose wire seam is armed.
     """
 
@@ -87,6 +90,8 @@ class Arming:
         self.recorder = recorder
         self.nesting = Nesting()
         self.sending: ContextVar[Sending | None] = ContextVar("aifootprint_sending", default=None)
+        self.lent: dict[str, Any] = {}
+        self.readings: weakref.WeakKeyDictionary[Any, Listener] = weakref.WeakKeyDictionary()
         self.wired: set[str] = set()
         self._undo: list[Callable[[], object]] = []
 
@@ -198,6 +203,8 @@ class Seams:
 
 
 def _version(module: ModuleType, distribution: str) -> str:
+    if distribution == STANDARD_LIBRARY:
+        return ".".join(map(str, sys.version_info[:3]))
     if distribution:
         from importlib.metadata import version
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from pytest_aifootprint.detection.http.wire import leaves
 from pytest_aifootprint.detection.patching import Arming
 
 # HTTPConnection sees also a connection that is refused; the others, requests through a tunnel that is open already.
@@ -16,24 +17,18 @@ _CONNECTIONS = ("HTTPConnection", "HTTP11Connection", "HTTP2Connection")
 
 
 def _sync(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
-    inside = arming.sending
-
     def handle_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if arming.active and (sending := inside.get()) is not None:
-            sending.left()
+        leaves(arming)
         return original(connection, *args, **kwargs)
 
     return handle_request
 
 
 def _async(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
-    inside = arming.sending
-
     async def handle_async_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if arming.active and (sending := inside.get()) is not None:
-            sending.left()
+        leaves(arming)
         return await original(connection, *args, **kwargs)
 
     return handle_async_request

@@ -7,10 +7,12 @@ answers a request of the test, is not.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from pytest_aifootprint.detection.http.exchange import Exchange
 from pytest_aifootprint.detection.http.ports import OwnPorts
@@ -19,6 +21,34 @@ from pytest_aifootprint.detection.http.realness import Answerer, Judge
 from pytest_aifootprint.detection.http.sending import Part, Request, Sending
 from pytest_aifootprint.detection.patching import Arming
 from pytest_aifootprint.quantities.unfaked import REAL
+
+_PLAIN = (b"{", b"[", b"data:", b"event:", b":")  # how an answer starts that is not encoded
+
+
+def as_bytes(body: Any) -> bytes | None:
+    """A request's body, if it is there as a whole."""
+    if isinstance(body, str):
+        return body.encode("utf-8", "surrogatepass")
+    return bytes(body) if isinstance(body, (bytes, bytearray, memoryview)) else None
+
+
+def split(url: str, body: Callable[[], bytes | None]) -> Request | None:
+    """The request that is posted to a URL; None if it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # the user's error, which they are given
+        return None
+    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    secure = parts.scheme == "https"
+    return Request("POST", path.encode(), parts.hostname or "", port, secure, body, "unix" in parts.scheme)
+
+
+def replace_kept(arming: Arming, module: str, name: str, make: Callable[[Any], Any]) -> None:
+    """Patch a method also where a library keeps, and calls, the one that it found when it was imported before us."""
+    keeper: Any = sys.modules.get(module)
+    if hasattr(keeper, name):
+        arming.replace(keeper, name, make)
 
 
 def _ours(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,16 +106,19 @@ class Outer:
         del error
         return None
 
-    def is_part(self, current: Sending, client: Any, request: Request | None, kwargs: dict[str, Any]) -> bool:
+    def is_part(
+        self, current: Sending, client: Any, request: Request | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> bool:
         """Whether this is sent for a request that is under way, rather than by somebody who answers it."""
-        del kwargs
+        del args, kwargs
         if self.own_again and current.stack == self.name and current.client_id == id(client):
             if request is not None:
                 current.host, current.path = request.host, request.path
             return True
         if request is None or current.stack not in self.above:
             return False
-        return current.path == request.path and current.host == request.host
+        same_path = unquote_to_bytes(current.path) == unquote_to_bytes(request.path)
+        return same_path and current.host == request.host
 
     @_ours
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sending | Part | None:
@@ -93,7 +126,7 @@ class Outer:
         try:
             request = self.request(client, args, kwargs)
             current = self.arming.sending.get()
-            if current is not None and not current.done and self.is_part(current, client, request, kwargs):
+            if current is not None and not current.done and self.is_part(current, client, request, args, kwargs):
                 return Part.PART
             if request is None or (asked := what_is_asked(request)) is None:
                 return None
@@ -141,6 +174,29 @@ class Outer:
             exchange.finish(abandoned=abandoned)
         except Exception as error:  # noqa: BLE001 - as above
             self.arming.recorder.error(self.name, error)
+
+    def head(self, sending: Sending, status: Any, headers: Any) -> bool:
+        """Take the answer's head; and whether its body is to be read from the answer, or is known already."""
+        exchange = sending.exchange
+        if not isinstance(status, int):  # a mock may answer with anything
+            exchange.notice("unknown-format")
+            return False
+        exchange.answered(status, headers.get("content-type") or "")
+        if sending.body is None:
+            return True
+        if not sending.body.lstrip().startswith(_PLAIN):  # recorders decode a body, and may leave the header
+            exchange.encoded(headers.get("content-encoding") or "")
+        self.feed(exchange, sending.body)
+        return False
+
+    def again(self, sending: Sending, status: int | None) -> None:
+        """The library makes another attempt by itself. The one before is a call, if it reached the wire."""
+        exchange = sending.exchange
+        if exchange.wired or exchange.replayer is not None:
+            exchange.status = status or "error"
+            self.judge.response(sending, lambda: (None, None))
+            self.end(exchange, abandoned=False)
+        sending.again()
 
     def _heard(self, sending: Sending) -> int | None:
         return sending.heard if sending.heard is not None and sending.heard >= 400 else None

@@ -18,8 +18,6 @@ Answerer: TypeAlias = tuple[str | None, str | None]
 _OWN_NETWORK = frozenset(
     {"httpx_aiohttp", "aiohttp", "httpx_curl_cffi", "curl_cffi", "pyreqwest", "litellm", "niquests"}
 )
-# Of these, the ones whose requests pass the wire seam of aiohttp, where it is armed.
-_OVER_AIOHTTP = frozenset({"httpx_aiohttp", "aiohttp", "litellm"})
 _REPLAYERS = {"vcr": "vcrpy", "hishel": "hishel", "betamax": "betamax", "pytest_recording": "vcrpy"}
 MOCKERS = frozenset(
     {
@@ -56,10 +54,10 @@ class Judge:
         exchange = sending.exchange
         if exchange.replayer is not None:
             exchange.realness = REPLAYED
-        elif sending.mocker is not None:
-            _mocked(exchange, sending.mocker)
         elif exchange.wired or stream is not None:
             self.left(exchange, sending.port, stream)
+        elif sending.mocker is not None:
+            _mocked(exchange, sending.mocker)
         else:
             self._did_not_leave(sending, who())
 
@@ -71,9 +69,11 @@ class Judge:
             exchange.replayer = _REPLAYERS[module]
         if exchange.replayer is not None:
             exchange.realness = REPLAYED
+        elif exchange.wired:
+            exchange.realness = LIVE
         elif sending.mocker is not None:
             _mocked(exchange, sending.mocker)
-        elif exchange.wired or self._from_network(error):
+        elif self._from_network(error):
             exchange.realness = LIVE
         else:
             answerer = who()
@@ -104,7 +104,7 @@ class Judge:
     def _did_not_leave(self, sending: Sending, answerer: Answerer) -> None:
         exchange = sending.exchange
         top, name = answerer
-        if top in _OWN_NETWORK and not self._is_seen(top):
+        if top in _OWN_NETWORK:
             self.left(exchange, sending.port)
         elif top in _REPLAYERS:
             exchange.realness = REPLAYED
@@ -114,9 +114,6 @@ class Judge:
             if top not in MOCKERS and top not in _STACKS:
                 exchange.notice("unknown-transport")
 
-    def _is_seen(self, top: str | None) -> bool:
-        return top in _OVER_AIOHTTP and "aiohttp" in self._wired
-
     def _from_network(self, error: BaseException) -> bool:
         """Whether the error began in code that speaks to a network, and that no wire seam sees."""
         seen: BaseException | None = error
@@ -124,7 +121,8 @@ class Judge:
             if seen is None:
                 return False
             top = type(seen).__module__.partition(".")[0]
-            if top in _CORES or (top in _OWN_NETWORK and not self._is_seen(top)):
+            # What reached aiohttp's network would have passed its wire seam.
+            if top in _CORES or (top in _OWN_NETWORK and top not in self._wired):
                 return True
             seen = seen.__cause__ or seen.__context__
         return False
@@ -139,6 +137,15 @@ def defined_in(function: Any) -> str | None:
     """The top-level module that a function says it is from."""
     module = getattr(function, "__module__", None)
     return module.partition(".")[0] if isinstance(module, str) else None
+
+
+def foreign(own: AbstractSet[str], *ways: Any) -> Answerer:
+    """Whose the first of these functions and classes is that is not from the library's own modules."""
+    for way in ways:
+        by = defined_in(way)
+        if by is not None and by not in own:
+            return by, by
+    return None, None
 
 
 def _through_a_file(stream: Any) -> bool:

@@ -66,8 +66,6 @@ class Sending:
     )
 
     def __init__(self, recorder: Recorder, stack: str, client: object, request: Request, asked: Asked) -> None:
-        if request.through_a_file and asked.provider == UNKNOWN:
-            asked = asked.on_this_machine()
         self._recorder = recorder
         self._shown = request.host
         if asked.local and request.port is not None:
@@ -83,10 +81,17 @@ class Sending:
         self.body: bytes | None = None
         self.done = False
         self.exchange = Exchange(recorder, stack, asked, self._shown)
+        if request.through_a_file:
+            self.is_here()
 
     def left(self) -> None:
         """The request goes to a connection of the client's protocol code. More than once does no harm."""
         self.exchange.wired = True
+
+    def is_here(self) -> None:
+        """It goes to a unix socket: whatever its host is called, the server is on this machine."""
+        if self.exchange.asked.provider == UNKNOWN:
+            self.exchange.asked = self.exchange.asked.on_this_machine()
 
     def again(self) -> None:
         """Another attempt of the same request begins: another call."""

@@ -24,7 +24,10 @@ HTTP_SDK = "remote models, through httpx"
 WATCHED: Mapping[str, str] = {
     "aiohttp": "HTTP client",
     "anthropic": HTTP_SDK,
+    "dspy": "remote models, through a client of its own",
+    "google-cloud-aiplatform": "remote models, through gRPC: calls and models, not tokens",
     "groq": HTTP_SDK,
+    "grpcio": "remote models, through gRPC: calls and models, not tokens",
     "httpx": "HTTP client",
     "httpx2": "HTTP client",
     "huggingface-hub": HTTP_SDK,
@@ -42,11 +45,11 @@ WATCHED: Mapping[str, str] = {
     "transformers": "models in this process, through torch",
     "urllib3": "HTTP client",
     "vcrpy": "replays calls from cassettes",
+    "websockets": "realtime models, through websockets: calls and models, not tokens",
 }
 NOT_WATCHED_YET: Mapping[str, str] = {
     "boto3": "remote models, through urllib3",
     "cohere": "remote models, answers in a format of its own",
-    "dspy": "remote models, through a client of its own",
     "google-genai": "remote models, answers in a format of its own",
     "jax": "models in this process",
     "keras": "models in this process",

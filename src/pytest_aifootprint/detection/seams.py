@@ -41,6 +41,11 @@ SEAMS = (
     Seam("urllib", "urllib.request", ".http.urllib_request", (3, 10), (4,), distribution=STANDARD_LIBRARY),
     Seam("aiohttp", "aiohttp", ".http.aiohttp", (3, 8), (4,)),
     Seam("aioresponses", "aioresponses.core", ".http.aioresponses", (0, 7), (1,), distribution="aioresponses"),
+    Seam("dspy", "dspy._vendor.lm15.transports", ".http.lm15", (3, 4), (4,), distribution="dspy"),
+    Seam("lm15", "lm15.transports", ".http.lm15", (0,), (2,), distribution="lm15"),
+    Seam("websockets", "websockets.client", ".http.websockets", (13,), (19,)),
+    Seam("grpc", "grpc._channel", ".http.grpc", (1, 60), (2,)),
+    Seam("grpc.aio", "grpc.aio._channel", ".http.grpc", (1, 60), (2,)),
     # Its version is set only after this module was imported.
     Seam("vcrpy", "vcr.cassette", ".http.vcrpy", (6,), (10,), distribution="vcrpy"),
     Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),

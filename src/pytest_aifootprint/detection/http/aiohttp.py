@@ -13,7 +13,9 @@ from typing import Any
 
 from pytest_aifootprint.detection.http.exchange import Exchange
 from pytest_aifootprint.detection.http.outer import Outer, as_bytes, replace_kept
+from pytest_aifootprint.detection.http.question import what_a_socket_asks
 from pytest_aifootprint.detection.http.realness import Answerer, foreign
+from pytest_aifootprint.detection.http.seen import Seen
 from pytest_aifootprint.detection.http.sending import Request, Sending
 from pytest_aifootprint.detection.http.shape import shape
 from pytest_aifootprint.detection.http.wire import leaves
@@ -145,6 +147,35 @@ def _leaving(arming: Arming, library: ModuleType, original: Callable[..., Any]) 
     return connect
 
 
+def _connecting(seen: Seen, arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
+    def begin(session: Any, url: Any) -> Exchange | None:
+        try:
+            target = session._build_url(url)  # noqa: SLF001 - as above
+            asked = what_a_socket_asks(target.raw_path_qs.encode(), target.raw_host or "")
+            return None if asked is None else seen.begin(asked, target.raw_host or "", target.port or 0)
+        except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
+            arming.recorder.error(SEAM, error)
+            return None
+
+    async def ws_connect(session: Any, /, url: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        exchange = begin(session, url) if arming.active else None
+        if exchange is None:
+            return await original(session, url, **kwargs)
+        status: int | str = "error"
+        try:
+            socket = await original(session, url, **kwargs)
+            status = 101
+        except BaseException as error:
+            status = getattr(error, "status", status)
+            raise
+        finally:
+            seen.end(exchange, status)
+        return socket
+
+    return ws_connect
+
+
 def _reading(arming: Arming, outer: Session, original: Callable[..., Any]) -> Callable[..., Any]:
     rows = outer.streams.rows
 
@@ -180,6 +211,8 @@ def install(library: ModuleType, arming: Arming) -> None:
     replace_kept(arming, "vcr.patch", "_AiohttpClientSessionRequest", outer.coroutine)  # called when it records
     arming.replace(library.BaseConnector, "connect", lambda original: _leaving(arming, library, original))
     arming.replace(library.StreamReader, "_read_nowait_chunk", lambda original: _reading(arming, outer, original))
+    seen = Seen(arming, SEAM)
+    arming.replace(library.ClientSession, "_ws_connect", lambda original: _connecting(seen, arming, original))
     for name in ("close", "release"):
         arming.replace(library.ClientResponse, name, lambda original: _closing(arming, outer, original))
     arming.wired.add(SEAM)

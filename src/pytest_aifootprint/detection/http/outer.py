@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from pytest_aifootprint.detection.http import wrapping
 from pytest_aifootprint.detection.http.exchange import Exchange
 from pytest_aifootprint.detection.http.ports import OwnPorts
 from pytest_aifootprint.detection.http.question import what_is_asked
@@ -203,56 +203,8 @@ class Outer:
 
     def sync(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The wrapper of a synchronous method."""
-        arming = self.arming
-        inside = arming.sending
-
-        def send(client: Any, /, *args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            if not arming.active:
-                return original(client, *args, **kwargs)
-            sending = self.begin(client, args, kwargs)
-            if sending is Part.PART or (sending is None and inside.get() is None):
-                return original(client, *args, **kwargs)
-            token = inside.set(sending)  # also None: what an application under test sends itself is not our request
-            try:
-                response = original(client, *args, **kwargs)
-            except BaseException as error:
-                if sending is not None:
-                    self.failed(sending, client, args, kwargs, error)
-                raise
-            finally:
-                inside.reset(token)
-            if sending is not None:
-                self.answered(sending, client, args, kwargs, response)
-            return response
-
-        return send
+        return wrapping.sync(self, original)
 
     def coroutine(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The wrapper of an asynchronous method."""
-        arming = self.arming
-        inside = arming.sending
-
-        async def send(client: Any, /, *args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            if not arming.active:
-                return await original(client, *args, **kwargs)
-            sending = self.begin(client, args, kwargs)
-            if sending is Part.PART or (sending is None and inside.get() is None):
-                return await original(client, *args, **kwargs)
-            token = inside.set(sending)
-            try:
-                response = await original(client, *args, **kwargs)
-            except BaseException as error:
-                if sending is not None:
-                    self.failed(sending, client, args, kwargs, error)
-                raise
-            finally:
-                # A coroutine that is dropped half-way is closed by the garbage collector, in another context.
-                with suppress(ValueError):
-                    inside.reset(token)
-            if sending is not None:
-                self.answered(sending, client, args, kwargs, response)
-            return response
-
-        return send
+        return wrapping.coroutine(self, original)

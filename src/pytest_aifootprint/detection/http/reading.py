@@ -78,7 +78,7 @@ def reads(
 
     def read(response: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if not readings or (listener := _outermost(arming, response)) is None:
+        if not readings or (listener := listener_of(arming, response)) is None:
             return original(response, *args, **kwargs)
         listener.depth += 1
         try:
@@ -86,7 +86,7 @@ def reads(
         except _MISUSED:
             raise
         except BaseException as error:
-            _end(arming, response, listener, error)
+            end(arming, response, listener, error)
             raise
         finally:
             listener.depth -= 1
@@ -95,7 +95,7 @@ def reads(
             amount = args[0] if args else next((kwargs[name] for name in _AMOUNT if name in kwargs), None)
             endless = not isinstance(amount, int) or amount < 0
             if (to_the_end and endless) or (not piece and amount != 0) or at_end(response):
-                _end(arming, response, listener)
+                end(arming, response, listener)
         except Exception as error:  # noqa: BLE001 - watching never raises into the user's reading
             arming.recorder.error("reading", error)
         return piece
@@ -109,7 +109,7 @@ def reads_into(arming: Arming, original: Callable[..., Any], *, at_end: Callable
 
     def readinto(response: Any, buffer: Any, /) -> Any:
         __tracebackhide__ = True
-        if not readings or (listener := _outermost(arming, response)) is None:
+        if not readings or (listener := listener_of(arming, response)) is None:
             return original(response, buffer)
         listener.depth += 1
         try:
@@ -119,7 +119,7 @@ def reads_into(arming: Arming, original: Callable[..., Any], *, at_end: Callable
         try:
             listener.hear(bytes(memoryview(buffer).cast("B")[:size]), decoded=False)
             if not size or at_end(response):
-                _end(arming, response, listener)
+                end(arming, response, listener)
         except Exception as error:  # noqa: BLE001 - as above
             arming.recorder.error("reading", error)
         return size
@@ -131,29 +131,26 @@ def yields(
     arming: Arming,
     original: Callable[..., Any],
     *,
-    decodes: Callable[[Any, tuple[Any, ...], dict[str, Any]], bool],
+    decodes: Callable[[Any, tuple[Any, ...], dict[str, Any]], bool] = lambda *_: False,
 ) -> Callable[..., Any]:
     """The wrapper of a generator of bytes. One that is dropped says nothing: the rest may be read by another."""
     readings = arming.readings
 
     def pieces(response: Any, /, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         __tracebackhide__ = True
-        if not readings or (listener := _outermost(arming, response)) is None:
+        if not readings or (listener := listener_of(arming, response)) is None:
             yield from original(response, *args, **kwargs)
             return
         try:
             for piece in original(response, *args, **kwargs):
-                try:
-                    listener.hear(piece, decoded=decodes(response, args, kwargs))
-                except Exception as error:  # noqa: BLE001 - as above
-                    arming.recorder.error("reading", error)
+                hear(arming, listener, piece, lambda: decodes(response, args, kwargs))
                 yield piece
         except GeneratorExit:
             raise
         except BaseException as error:
-            _end(arming, response, listener, error)
+            end(arming, response, listener, error)
             raise
-        _end(arming, response, listener)
+        end(arming, response, listener)
 
     return pieces
 
@@ -167,13 +164,13 @@ def closes(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return original(response, *args, **kwargs)
         finally:
-            if readings and (listener := _outermost(arming, response)) is not None:
-                _end(arming, response, listener, _CLOSED)
+            if readings and (listener := listener_of(arming, response)) is not None:
+                end(arming, response, listener, _CLOSED)
 
     return close
 
 
-def _outermost(arming: Arming, response: Any) -> Listener | None:
+def listener_of(arming: Arming, response: Any) -> Listener | None:
     """Who listens to this answer, unless we are inside of another of its methods."""
     try:
         listener: Listener | None = arming.readings.get(response)
@@ -182,7 +179,15 @@ def _outermost(arming: Arming, response: Any) -> Listener | None:
     return listener if listener is not None and not listener.depth and arming.active else None
 
 
-def _end(arming: Arming, response: Any, listener: Listener, error: BaseException | None = None) -> None:
+def hear(arming: Arming, listener: Listener, piece: bytes, decoded: Callable[[], bool] = lambda: False) -> None:
+    """A piece was given to the user. Never raises."""
+    try:
+        listener.hear(piece, decoded=decoded())
+    except Exception as error:  # noqa: BLE001 - as above
+        arming.recorder.error("reading", error)
+
+
+def end(arming: Arming, response: Any, listener: Listener, error: BaseException | None = None) -> None:
     """No more of this answer will be read, on account of an error or not. Never raises."""
     try:
         arming.readings.pop(response, None)

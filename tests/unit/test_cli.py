@@ -137,9 +137,10 @@ def test_the_doctor_claims_no_library_without_a_seam() -> None:
         seams = {name.partition(".")[0].partition(":")[0].partition(" ")[0] for name in armed.status()}
     finally:
         armed.disarm()
-    assert {"httpx", "httpx2", "onnxruntime", "sklearn", "torch"} <= seams
+    assert {"aiohttp", "httpx", "httpx2", "onnxruntime", "requests", "sklearn", "torch", "urllib3"} <= seams
     direct = {name for name, what in WATCHED.items() if "through" not in what}
-    assert direct == {"httpx", "httpx2", "onnxruntime", "scikit-learn", "torch", "vcrpy"}
+    clients = {"aiohttp", "httpx", "httpx2", "requests", "urllib3"}
+    assert direct == clients | {"onnxruntime", "scikit-learn", "torch", "vcrpy"}
     assert not WATCHED.keys() & NOT_WATCHED_YET.keys()
     for names in (WATCHED, NOT_WATCHED_YET):
         assert list(names) == sorted(names)

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.detection.importing import ImportWatch
 from pytest_aifootprint.detection.recorder import Recorder
-from pytest_aifootprint.detection.seams import SEAMS, Seam
+from pytest_aifootprint.detection.seams import SEAMS, STANDARD_LIBRARY, Seam
 
 if TYPE_CHECKING:
-    from pytest_aifootprint.detection.http.exchange import Exchange
+    from pytest_aifootprint.detection.http.reading import Listener
+    from pytest_aifootprint.detection.http.sending import Sending
 
 ARMED = "armed"
 WAITING = "waiting"
@@ -78,7 +79,9 @@ class Arming:
         active: wrappers pass straight through when it is False.
         recorder: where calls and errors go.
         nesting: of in-process calls, over all frameworks.
-        exchange: the HTTP exchange that the current context is inside of.
+        sending: the HTTP request that the current context is inside of.
+        readings: answers whose body the user is still reading, and who listens.
+        lent: what one seam made that others use, by the seam's name.
         wired: names of the stacks whose wire seam is armed.
     """
 
@@ -86,7 +89,9 @@ class Arming:
         self.active = True
         self.recorder = recorder
         self.nesting = Nesting()
-        self.exchange: ContextVar[Exchange | None] = ContextVar("aifootprint_exchange", default=None)
+        self.sending: ContextVar[Sending | None] = ContextVar("aifootprint_sending", default=None)
+        self.lent: dict[str, Any] = {}
+        self.readings: weakref.WeakKeyDictionary[Any, Listener] = weakref.WeakKeyDictionary()
         self.wired: set[str] = set()
         self._undo: list[Callable[[], object]] = []
 
@@ -204,6 +209,8 @@ class Seams:
 
 
 def _version(module: ModuleType, distribution: str) -> str:
+    if distribution == STANDARD_LIBRARY:
+        return ".".join(map(str, sys.version_info[:3]))
     if distribution:
         from importlib.metadata import version
 

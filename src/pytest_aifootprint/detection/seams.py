@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STANDARD_LIBRARY = "python"
+
 
 @dataclass(frozen=True, slots=True)
 class Seam:
@@ -16,7 +18,8 @@ class Seam:
         name: as reported by ``Seams.status``. module: whose import arms it.
         file: module with ``install``, relative to this package or absolute.
         at_least, below: versions of the top-level package that it was built for.
-        distribution: what to ask for the version where the package does not tell it in time.
+        distribution: what to ask for the version where the package does not tell it in time; ``STANDARD_LIBRARY`` for
+            modules that come with Python.
     """
 
     name: str
@@ -32,6 +35,17 @@ SEAMS = (
     Seam("httpx2", "httpx2", ".http.httpx", (2,), (3,)),
     Seam("httpcore", "httpcore", ".http.httpcore", (1,), (2,)),
     Seam("httpcore2", "httpcore2", ".http.httpcore", (2,), (3,)),
+    Seam("http.client", "http.client", ".http.http_client", (3, 10), (4,), distribution=STANDARD_LIBRARY),
+    Seam("urllib3", "urllib3", ".http.urllib3", (1, 26), (3,)),
+    Seam("requests", "requests", ".http.requests", (2, 25), (3,)),
+    Seam("urllib", "urllib.request", ".http.urllib_request", (3, 10), (4,), distribution=STANDARD_LIBRARY),
+    Seam("aiohttp", "aiohttp", ".http.aiohttp", (3, 8), (4,)),
+    Seam("aioresponses", "aioresponses.core", ".http.aioresponses", (0, 7), (1,), distribution="aioresponses"),
+    Seam("dspy", "dspy._vendor.lm15.transports", ".http.lm15", (3, 4), (4,), distribution="dspy"),
+    Seam("lm15", "lm15.transports", ".http.lm15", (0,), (2,), distribution="lm15"),
+    Seam("websockets", "websockets.client", ".http.websockets", (13,), (19,)),
+    Seam("grpc", "grpc._channel", ".http.grpc", (1, 60), (2,)),
+    Seam("grpc.aio", "grpc.aio._channel", ".http.grpc", (1, 60), (2,)),
     # Its version is set only after this module was imported.
     Seam("vcrpy", "vcr.cassette", ".http.vcrpy", (6,), (10,), distribution="vcrpy"),
     Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),

@@ -171,6 +171,9 @@ class Handler(BaseHTTPRequestHandler):
             if server.limited % 2:
                 self.answer(429, b'{"error": {"message": "slow down"}}', {"retry-after": "0", "retry-after-ms": "1"})
                 return
+        if url.path not in ANSWERS:
+            self.answer(404, b'{"error": {"message": "no such path"}}', {})
+            return
         whole, events = ANSWERS[url.path]
         if body.get("stream") and events is not None:
             self.stream(events(body), cut="cut" in query, squeeze="gzip" in query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.http.decoding import Decoder, decoders, through
@@ -96,11 +97,16 @@ class Exchange:
         """Whether this very process is the server; None if that was not looked for, or could not be told."""
         return None if self._server is None or self._server == UNSEEN else self._server == OWN
 
-    def answered(self, status: int, content_type: str) -> None:
-        """The answer's head is there. The body of an error says nothing about tokens and is not read."""
+    def answered(self, status: int, headers: Any) -> None:
+        """The answer's head is there. The body of an error says nothing about tokens and is not read.
+
+        ``headers``: any mapping whose ``get`` takes lower-case names; some APIs count there.
+        """
         self.status = status
         if status < 400:
-            self._body = Body(self.asked.interpreter(), content_type)
+            interpreter = self.asked.interpreter()
+            interpreter.headers(headers)
+            self._body = Body(interpreter, headers.get("content-type") or "")
 
     def encoded(self, content_encoding: str) -> None:
         """The pieces to come are encoded."""
@@ -147,6 +153,7 @@ class Exchange:
             abandoned=True,
             replayer=self.replayer,
             host=self.host,
+            samples=asked.samples,
             notices=(*asked.notices, *self._call_notices),
         )
 
@@ -197,6 +204,7 @@ class Exchange:
             abandoned=abandoned,
             replayer=self.replayer,
             host=self.host,
+            samples=asked.samples,
             notices=(*asked.notices, *self._call_notices),
             server=server,
         )
@@ -234,7 +242,7 @@ class Exchange:
         if not body.understood:
             if not abandoned:
                 self.notice("unknown-format")
-            return Usage(model=usage.model), abandoned
+            return usage, abandoned
         if usage.output_tokens is None and usage.input_tokens is None and not abandoned:
             self.notice("no-usage")
         return usage, abandoned

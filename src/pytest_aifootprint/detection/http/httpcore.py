@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from pytest_aifootprint.detection.http.wire import leaves
 from pytest_aifootprint.detection.patching import Arming
 
 # HTTPConnection sees also a connection that is refused; the others, requests through a tunnel that is open already.
@@ -19,24 +20,18 @@ _FILE = "_uds"
 
 
 def _sync(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
-    inside = arming.exchange
-
     def handle_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if arming.active and (exchange := inside.get()) is not None:
-            exchange.sent(getattr(connection, _FILE, None))
+        leaves(arming, socket_file=getattr(connection, _FILE, None))
         return original(connection, *args, **kwargs)
 
     return handle_request
 
 
 def _async(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
-    inside = arming.exchange
-
     async def handle_async_request(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if arming.active and (exchange := inside.get()) is not None:
-            exchange.sent(getattr(connection, _FILE, None))
+        leaves(arming, socket_file=getattr(connection, _FILE, None))
         return await original(connection, *args, **kwargs)
 
     return handle_async_request

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.detection.http.exchange import Exchange
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.detection.http.outer import Outer
 
 
 class _Tee:
     """``isinstance`` and every attribute answer for the wrapped stream; only iterating and closing are watched."""
 
-    __slots__ = ("_exchange", "_stream")
+    __slots__ = ("_exchange", "_outer", "_stream")
 
-    def __init__(self, stream: Any, exchange: Exchange) -> None:
+    def __init__(self, stream: Any, exchange: Exchange, outer: Outer) -> None:
         self._stream = stream
         self._exchange = exchange
+        self._outer = outer
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:  # noqa: D105, RUF100
@@ -33,15 +37,15 @@ class SyncTee(_Tee):
 
     def __iter__(self) -> Iterator[bytes]:
         __tracebackhide__ = True
-        exchange = self._exchange
+        outer, exchange = self._outer, self._exchange
         abandoned = True
         try:
             for piece in self._stream:
-                exchange.feed(piece)
+                outer.feed(exchange, piece)
                 yield piece
             abandoned = False
         finally:
-            exchange.ended(abandoned=abandoned)
+            outer.ended(exchange, abandoned=abandoned)
 
     def close(self) -> None:
         """Close the wrapped stream; the answer ends here, read to its end or not."""
@@ -49,7 +53,7 @@ class SyncTee(_Tee):
         try:
             self._stream.close()
         finally:
-            self._exchange.ended(abandoned=True)
+            self._outer.ended(self._exchange, abandoned=True)
 
 
 class AsyncTee(_Tee):
@@ -59,16 +63,16 @@ class AsyncTee(_Tee):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         __tracebackhide__ = True
-        exchange = self._exchange
+        outer, exchange = self._outer, self._exchange
         abandoned = True
         stream = self._stream.__aiter__()
         try:
             async for piece in stream:
-                exchange.feed(piece)
+                outer.feed(exchange, piece)
                 yield piece
             abandoned = False
         finally:
-            exchange.ended(abandoned=abandoned)
+            outer.ended(exchange, abandoned=abandoned)
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 
@@ -78,4 +82,4 @@ class AsyncTee(_Tee):
         try:
             await self._stream.aclose()
         finally:
-            self._exchange.ended(abandoned=True)
+            self._outer.ended(self._exchange, abandoned=True)

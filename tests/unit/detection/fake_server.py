@@ -218,6 +218,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # of the default 5, many threads that connect at once overflow: the kernel resets them
+
     daemon_threads = True
     limited = 0
 

@@ -225,8 +225,8 @@ def test_websockets_to_others(address: str) -> None:
 @pytest.mark.parametrize(
     ("method", "operation", "provider"),
     [
-        (GENERATE, "chat", "google_vertex"),
-        ("/google.cloud.aiplatform.v1beta1.PredictionService/StreamRawPredict", "inference", "google_vertex"),
+        (GENERATE, "chat", "vertex_ai"),
+        ("/google.cloud.aiplatform.v1beta1.PredictionService/StreamRawPredict", "inference", "vertex_ai"),
         ("/google.ai.generativelanguage.v1beta.GenerativeService/BatchEmbedContents", "embedding", "google_genai"),
         ("/inference.GRPCInferenceService/ModelInfer", "inference", "unknown"),
         ("/tensorflow.serving.PredictionService/Predict", "inference", "unknown"),

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop gpu-check bench-attribution lint clean
+.PHONY: help demo demo-llm test test-all interop gpu-check bench-attribution bench-calls lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
@@ -14,6 +14,7 @@ help:
 	@echo "make interop   the tests against the large libraries (torch, a real LLM)"
 	@echo "make gpu-check the tests on a real NVIDIA card (see docs/explanation/gpu-accuracy.md)"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
+	@echo "make bench-calls  CPU of watching one HTTP call, beside OpenTelemetry's instrumentation"
 	@echo "make test-all  make test on every Python from 3.10 to 3.13 that is installed, and make interop"
 
 # A Python without ensurepip (Debian's, without python3-venv) still has pip: virtualenv does the same then.
@@ -55,6 +56,13 @@ gpu-check:
 
 bench-attribution: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/attribution.py --write docs/explanation/attribution-accuracy.md
+
+bench-calls: $(VENV)-bench/.installed
+	$(VENV)-bench/bin/python tests/benchmarks/calls.py
+
+$(VENV)-bench/.installed: pyproject.toml
+	$(MAKE) --no-print-directory VENV=$(VENV)-bench $(VENV)-bench/.installed-bench
+	@touch $@
 
 PYTHONS := $(foreach v,3.10 3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null))
 test-all: test interop

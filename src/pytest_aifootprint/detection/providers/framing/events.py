@@ -21,6 +21,19 @@ class Events:
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""
+        # Most pieces are one event, whole, of one line that only adds content.
+        if (
+            piece.endswith(b"\n\n")
+            and piece.startswith(b"data:")
+            and len(piece) <= WHOLE_LIMIT
+            and not self._held
+            and not self._data
+            and self._scan is None
+            and not self._skip
+            and piece.find(b"\n") == len(piece) - 2
+        ):
+            self._event(piece[5:].strip())
+            return
         *lines, rest = piece.split(b"\n")
         for line in lines:
             self._end_line(self._held + line if self._held else line)
@@ -74,6 +87,9 @@ class Events:
         text = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
         self._data.clear()
         self._data_size = 0
+        self._event(text)
+
+    def _event(self, text: bytes) -> None:
         if self.interpreter.passes(text):
             return
         if text == b"[DONE]":

@@ -1,0 +1,140 @@
+"""CPU that watching one HTTP AI call costs, beside OpenTelemetry's instrumentation of the same client.
+
+One process, one loopback server in another; bare, ours and theirs take turns, call by call, so that what else the machine
+does falls on all three alike. Run: ``make bench-calls``.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from rich.console import Console
+from rich.table import Table
+
+from pytest_aifootprint.detection import Recorder, Seams
+
+SERVER = Path(__file__).parents[1] / "unit" / "detection" / "fake_server.py"
+WARM_UP, CALLS, ROUNDS = 30, 100, 7
+CASES = {
+    "JSON": ("/v1/chat/completions", {"model": "gpt-test", "messages": [{"role": "user", "content": "hello"}]}),
+    "streamed": (
+        "/v1/chat/completions",
+        {"model": "gpt-test", "messages": [{"role": "user", "content": "hello"}], "stream": True},
+    ),
+}
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The fake server in a process of its own, by its address."""
+    with subprocess.Popen([sys.executable, str(SERVER)], stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.stdin.close()
+
+
+def ask(client: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    """One call, read to its end."""
+    if body.get("stream"):
+        with client.stream("POST", path, json=body) as response:
+            for _ in response.iter_lines():
+                pass
+    else:
+        client.post(path, json=body).json()
+
+
+@contextmanager
+def ours() -> Iterator[None]:
+    """Our seams, with a test as the owner of the calls."""
+    recorder = Recorder()
+    seams = Seams.arm(recorder)
+    owner: Any = SimpleNamespace(calls=[], phase="call", closed=False, tally={})
+    token = recorder.context.set(owner)
+    try:
+        yield
+        assert owner.calls
+        assert not recorder.errors
+    finally:
+        recorder.context.reset(token)
+        seams.disarm()
+
+
+@contextmanager
+def theirs() -> Iterator[None]:
+    """Their instrumentation, with a real tracer and no exporter."""
+    instrumentor = HTTPXClientInstrumentor()
+    instrumentor.instrument(tracer_provider=TracerProvider())
+    try:
+        yield
+    finally:
+        instrumentor.uninstrument()
+
+
+@contextmanager
+def bare() -> Iterator[None]:
+    """Nobody watches."""
+    yield
+
+
+WATCHERS: dict[str, Callable[[], Any]] = {"bare": bare, "ours": ours, "OpenTelemetry": theirs, "bare again": bare}
+
+
+def measure(url: str, path: str, body: dict[str, Any]) -> dict[str, list[float]]:
+    """CPU microseconds of this thread for one call: for each watcher, a median for each round."""
+    found: dict[str, list[float]] = {name: [] for name in WATCHERS}
+    for _ in range(ROUNDS):
+        for name, watcher in WATCHERS.items():
+            with watcher(), httpx.Client(base_url=url) as client:
+                taken = []
+                for n in range(WARM_UP + CALLS):
+                    before = time.thread_time_ns()
+                    ask(client, path, body)
+                    if n >= WARM_UP:
+                        taken.append((time.thread_time_ns() - before) / 1000)
+                found[name].append(statistics.median(taken))
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    console = Console(width=110)
+    console.print(f"date: {date.today()}; {platform.python_implementation()} {platform.python_version()}")  # noqa: DTZ011
+    names = ("pytest-aifootprint", "httpx", "opentelemetry-instrumentation-httpx", "opentelemetry-sdk")
+    console.print(", ".join(f"{name} {version(name)}" for name in names))
+    table = Table("call", *WATCHERS, "added by us", "added by OpenTelemetry", "two bare runs differ by")
+    raw = {}
+    with server() as url:
+        for case, (path, body) in CASES.items():
+            found = raw[case] = measure(url, path, body)
+            middle = {name: statistics.median(rounds) for name, rounds in found.items()}
+            base = (middle["bare"] + middle["bare again"]) / 2
+            table.add_row(
+                case,
+                *(f"{middle[name]:.0f} us" for name in WATCHERS),
+                f"{middle['ours'] - base:.0f} us",
+                f"{middle['OpenTelemetry'] - base:.0f} us",
+                f"{abs(middle['bare'] - middle['bare again']):.0f} us",
+            )
+    console.print(table)
+    if "--json" in sys.argv:
+        console.print_json(json.dumps(raw))
+
+
+if __name__ == "__main__":
+    main()

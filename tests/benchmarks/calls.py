@@ -1,7 +1,7 @@
 """CPU that watching one HTTP AI call costs, beside OpenTelemetry's instrumentation of the same client.
 
-One process, one loopback server in another; bare, ours and theirs take turns, call by call, so that what else the machine
-does falls on all three alike. Run: ``make bench-calls``.
+One process, one loopback server in another; bare, ours and theirs take turns, so that what else the machine does falls on
+all of them alike. Run: ``make bench-calls``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pytest_aifootprint.detection import Recorder, Seams
 
 SERVER = Path(__file__).parents[1] / "unit" / "detection" / "fake_server.py"
 WARM_UP, CALLS, ROUNDS = 30, 100, 7
-CASES = {
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "JSON": ("/v1/chat/completions", {"model": "gpt-test", "messages": [{"role": "user", "content": "hello"}]}),
     "streamed": (
         "/v1/chat/completions",

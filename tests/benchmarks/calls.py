@@ -1,7 +1,7 @@
 """CPU that watching one HTTP AI call costs, beside OpenTelemetry's instrumentation of the same client.
 
-One process, one loopback server in another; bare, ours and theirs take turns, so that what else the machine does falls on
-all of them alike. Run: ``make bench-calls``.
+One process, one loopback server in another; bare, ours and theirs take turns, so that what else the machine does falls
+on all of them alike. Run: ``make bench-calls``.
 """
 
 from __future__ import annotations

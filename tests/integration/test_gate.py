@@ -323,3 +323,27 @@ def test_a_lost_worker_is_never_a_pass(pytester: pytest.Pytester) -> None:
     data: dict[str, Any] = json.loads(path.read_text())
     assert any(not worker["reported"] for worker in data["run"]["workers"])
     assert [v["verdict"] for v in data["verdicts"]] == ["undecided"]
+
+
+def test_a_plugin_that_renames_reports_does_not_take_a_limit_away(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            report.nodeid += " (renamed)"
+            return report
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.aifootprint(tokens=1)
+        def test_it(aifootprint):
+            aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=5, output_tokens=5)
+        """
+    )
+    pytester.runpytest("--aifootprint").assert_outcomes(failed=1)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.counters import counter_shares
-from pytest_aifootprint.attribution.gpu import gpu_shares
 from pytest_aifootprint.attribution.idle import idle_power
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.reserved import reserve, share_idle
@@ -108,6 +107,8 @@ def _counter_domain(
     counter = selection.counter(readings.domain)
     basis = counter.basis if counter is not None else Basis.MEASURED
     if isinstance(counter, GpuMeter):
+        from pytest_aifootprint.attribution.gpu import gpu_shares  # most machines have no card
+
         return gpu_shares(readings, counter.signals, lanes, pids, basis=basis, boot_id=boot_id)
     gpu = readings.domain.startswith("gpu")
     models: dict[str, LoadModel | MemoryModel] = {"cpu": selection.cpu_model, "ram": selection.memory_model}

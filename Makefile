@@ -45,10 +45,14 @@ test: lint
 interop: $(VENV)/.installed-interop
 	$(BIN)/python -m pytest tests/interop --ignore tests/interop/sdks
 
-# The SDKs want many libraries in their newest versions: an environment of their own.
+# The SDKs want many libraries in their newest versions: an environment of their own. Some frameworks want openai 2: one
+# more.
+OPENAI2 := tests/interop/sdks/openai2
 interop-sdks:
 	@$(MAKE) --no-print-directory VENV=.venv-sdks .venv-sdks/.installed-interop-sdks
-	.venv-sdks/bin/python -m pytest tests/interop/sdks
+	.venv-sdks/bin/python -m pytest tests/interop/sdks --ignore $(OPENAI2)
+	@$(MAKE) --no-print-directory VENV=.venv-openai2 .venv-openai2/.installed-interop-openai2
+	.venv-openai2/bin/python -m pytest $(OPENAI2)
 
 # A machine with a card often has no network. GPU_PYTHON is a Python there that has torch; what else it lacks comes as
 # wheels, this package's own among them: make gpu-check GPU_PYTHON=python3 WHEELS=folder

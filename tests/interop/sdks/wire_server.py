@@ -65,33 +65,57 @@ ALWAYS_USAGE = ("api.mistral.ai", "api.together.xyz", "api.together.ai")
 OWN_USAGE = ("api.groq.com",)
 
 
-def content(asked: Asked) -> str:
-    """What a framework's structured output needs; else a text that looks like usage."""
-    prompt = json.dumps(asked.body.get("messages", asked.body.get("input")))
-    if "[[ ## answer ## ]]" in prompt:
-        return "[[ ## answer ## ]]\nyes\n\n[[ ## completed ## ]]"
-    return "".join(FAKE["WORDS"])
+def words(asked: Asked) -> list[str]:
+    """What dspy reads fields from; else a text that looks like usage."""
+    if "[[ ## answer ## ]]" in json.dumps(asked.body.get("messages")):
+        return ["[[ ## answer ## ]]", "\n", "yes", "\n\n", "[[ ## completed ## ]]"]
+    return list(FAKE["WORDS"])
+
+
+def tool_of(asked: Asked) -> str | None:
+    """The tool to be called, before its result is there."""
+    answered = any(message.get("role") == "tool" for message in asked.body["messages"])
+    tools = asked.body.get("tools")
+    return tools[0]["function"]["name"] if tools and not answered else None
+
+
+def tool_call(name: str | None, arguments: str) -> Record:
+    named = {"id": "t1", "type": "function"} if name else {}
+    function = {"name": name, "arguments": arguments} if name else {"arguments": arguments}
+    return {"tool_calls": [{"index": 0, **named, "function": function}]}
 
 
 def chat(asked: Asked) -> Answer:
-    body = asked.body
-    tools = body.get("tools") or []
-    answer = FAKE["chat"](body) | ({"service_tier": "on_demand"} if asked.host == "api.groq.com" else {})
-    if tools and not asked.streamed and not any(message.get("role") == "tool" for message in body["messages"]):
-        call = {"id": "t1", "type": "function"}
-        call["function"] = {"name": tools[0]["function"]["name"], "arguments": '{"name": "Ada"}'}  # type: ignore[assignment]
-        choice = {"role": "assistant", "content": None, "tool_calls": [call]}
-        return one({**answer, "choices": [{"index": 0, "finish_reason": "tool_calls", "message": choice}]})
-    if not asked.streamed:
-        answer["choices"][0]["message"]["content"] = content(asked)
-        return one(answer)
-    usage = FAKE["CHAT_USAGE"]
-    if asked.host in ALWAYS_USAGE + OWN_USAGE:
-        *texts, last, done = FAKE["chat_events"]({**body, "stream_options": None})
-        final = json.loads(last.removeprefix("data: "))
-        final |= {"usage": usage} if asked.host in ALWAYS_USAGE else {"x_groq": {"id": "g", "usage": usage}}
-        return Answer([event.encode() for event in (*texts, f"data: {json.dumps(final)}\n\n", done)], SSE)
-    return Answer([event.encode() for event in FAKE["chat_events"](body)], SSE)
+    if asked.streamed:
+        return chat_stream(asked)
+    answer = FAKE["chat"](asked.body) | ({"service_tier": "on_demand"} if asked.host == "api.groq.com" else {})
+    tool = tool_of(asked)
+    said: Record = {"role": "assistant", "content": "".join(words(asked))}
+    if tool is not None:
+        said |= {"content": None, **tool_call(tool, '{"name": "Ada"}')}
+    reason = "stop" if tool is None else "tool_calls"
+    return one({**answer, "choices": [{"index": 0, "finish_reason": reason, "message": said}]})
+
+
+def chat_stream(asked: Asked) -> Answer:
+    head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": asked.body["model"] + "-2026"}
+    tool, usage = tool_of(asked), FAKE["CHAT_USAGE"]
+    if tool is None:
+        deltas: list[Record] = [{"content": word} for word in words(asked)]
+    else:
+        deltas = [tool_call(tool, ""), tool_call(None, '{"name": '), tool_call(None, '"Ada"}')]
+    choices: list[Record] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices[0]["delta"]["role"] = "assistant"
+    events: list[Record] = [{**head, "choices": [choice]} for choice in choices]
+    last = {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop" if tool is None else "tool_calls"}]}
+    if asked.host in ALWAYS_USAGE:
+        last["usage"] = usage
+    if asked.host in OWN_USAGE:
+        last["x_groq"] = {"id": "g", "usage": usage}
+    events.append(last)
+    if (asked.body.get("stream_options") or {}).get("include_usage") and asked.host not in ALWAYS_USAGE:
+        events.append({**head, "choices": [], "usage": usage})
+    return sse(events, "data: [DONE]\n\n")
 
 
 def responses(asked: Asked) -> Answer:

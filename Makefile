@@ -5,13 +5,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop gpu-check bench-attribution bench-calls lint clean
+.PHONY: help demo demo-llm test test-all interop interop-sdks gpu-check bench-attribution bench-calls lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
 	@echo "make demo-llm  the same with a real LLM served on this machine (downloads 355 MB)"
 	@echo "make test      lint, types, import contract and all everyday tests"
 	@echo "make interop   the tests against the large libraries (torch, a real LLM)"
+	@echo "make interop-sdks  the tests against the SDKs of all providers, each in its current version"
 	@echo "make gpu-check the tests on a real NVIDIA card (see docs/explanation/gpu-accuracy.md)"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
 	@echo "make bench-calls  CPU of watching one HTTP call, beside OpenTelemetry's instrumentation"
@@ -43,7 +44,16 @@ test: lint
 	$(BIN)/python -m pytest tests/unit tests/integration
 
 interop: $(VENV)/.installed-interop
-	$(BIN)/python -m pytest tests/interop
+	$(BIN)/python -m pytest tests/interop --ignore tests/interop/sdks
+
+# The SDKs want many libraries in their newest versions: an environment of their own. Some frameworks want openai 2: one
+# more.
+OPENAI2 := tests/interop/sdks/openai2
+interop-sdks:
+	@$(MAKE) --no-print-directory VENV=.venv-sdks .venv-sdks/.installed-interop-sdks
+	.venv-sdks/bin/python -m pytest tests/interop/sdks --ignore $(OPENAI2)
+	@$(MAKE) --no-print-directory VENV=.venv-openai2 .venv-openai2/.installed-interop-openai2
+	.venv-openai2/bin/python -m pytest $(OPENAI2)
 
 # A machine with a card often has no network. GPU_PYTHON is a Python there that has torch; what else it lacks comes as
 # wheels, this package's own among them: make gpu-check GPU_PYTHON=python3 WHEELS=folder

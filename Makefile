@@ -51,9 +51,9 @@ interop: $(VENV)/.installed-interop
 OPENAI2 := tests/interop/sdks/openai2
 interop-sdks:
 	@$(MAKE) --no-print-directory VENV=.venv-sdks .venv-sdks/.installed-interop-sdks
-	.venv-sdks/bin/python -m pytest tests/interop/sdks --ignore $(OPENAI2)
+	AIFOOTPRINT_ALL_SDKS=1 .venv-sdks/bin/python -m pytest tests/interop/sdks --ignore $(OPENAI2)
 	@$(MAKE) --no-print-directory VENV=.venv-openai2 .venv-openai2/.installed-interop-openai2
-	.venv-openai2/bin/python -m pytest $(OPENAI2)
+	AIFOOTPRINT_ALL_SDKS=1 .venv-openai2/bin/python -m pytest $(OPENAI2)
 
 # A machine with a card often has no network. GPU_PYTHON is a Python there that has torch; what else it lacks comes as
 # wheels, this package's own among them: make gpu-check GPU_PYTHON=python3 WHEELS=folder

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,16 @@ COMPARED = (
     "notices",
     "samples",
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Where all SDKs have been installed, one that is missing is an error and not a skip."""
+    report = yield
+    if report.skipped and os.environ.get("AIFOOTPRINT_ALL_SDKS"):
+        report.outcome = "failed"
+        report.longrepr = str(report.longrepr)
+    return report
 
 
 class Seen:

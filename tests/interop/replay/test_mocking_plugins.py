@@ -139,12 +139,12 @@ def test_realness_in_every_row(order: tuple[str, ...], inner: Any) -> None:
         name: (ran.only(name)["realness"], ran.only(name)["replayer"], ran.only(name)["locality"]) for name in EXPECTED
     }
     assert found == EXPECTED
-    for name in EXPECTED:
+    for name, expected in EXPECTED.items():
         call = ran.only(name)
         assert (call["model"], call["input_tokens"], call["output_tokens"]) == ("gpt-4o-mini", 11, 7)
         # Nothing was used where nothing ran, and nothing avoided: a mock stands for no call that was ever made.
         emitted = call["carbon_g"]["use"] is not None and call["carbon_g"]["use"]["central"] > 0
-        assert emitted == (EXPECTED[name] == LIVE), name
-        if EXPECTED[name][0] == "mocked":
+        assert emitted == (expected == LIVE), name
+        if expected[0] == "mocked":
             assert (call["carbon_g"]["total"]["high"], call["avoided_carbon_g"]["high"]) == (0, 0)
     assert ran.calls("test_mocked_sdk") == []

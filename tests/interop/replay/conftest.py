@@ -161,6 +161,12 @@ class Servers:
 
 
 @pytest.fixture
+def fake_server() -> Path:
+    """The program of a server that speaks the OpenAI protocol."""
+    return FAKE_SERVER
+
+
+@pytest.fixture
 def servers() -> Iterator[Servers]:
     servers = Servers()
     yield servers

@@ -145,7 +145,7 @@ def test_azure(seen: Any) -> None:
         seen.only("chat", client="httpx2", provider="azure-openai", model=MODEL, streamed=True)
 
 
-def test_an_error_and_its_retries_are_calls_each(seen: Any) -> None:
+def test_an_error_is_a_call_with_its_status(seen: Any) -> None:
     with (
         openai.OpenAI(**{**HOW, "base_url": "http://api.openai.com/v9/nowhere", "max_retries": 0}) as made,
         pytest.raises(openai.NotFoundError),

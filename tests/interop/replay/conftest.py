@@ -49,10 +49,11 @@ def _pip(*args: str) -> str:
     return done.stdout
 
 
-def environment_of(folders: tuple[Path, ...], more: dict[str, str]) -> dict[str, str]:
-    """A clean one: these folders first, then what we ourselves were started with."""
+def environment_of(packages: tuple[str, ...], more: dict[str, str]) -> dict[str, str]:
+    """A clean one: these packages first, then what we ourselves were started with."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_", "OTEL_"))}
-    path = os.pathsep.join(filter(None, (*map(str, folders), str(HERE / "inner"), os.environ.get("PYTHONPATH"))))
+    first = [str(folder_of(*packages))] if packages else []
+    path = os.pathsep.join(filter(None, (*first, str(HERE / "inner"), os.environ.get("PYTHONPATH"))))
     return {**kept, **QUIET, "PYTHONPATH": path, "PYTEST_AIFOOTPRINT_RAISE": "1", **more}
 
 
@@ -103,7 +104,7 @@ class Inner:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "-p", "lines", *ours, *args],
             cwd=self.folder,
-            env=environment_of(tuple(map(folder_of, packages)), more),
+            env=environment_of(packages, more),
             text=True,
             capture_output=True,
             timeout=300,
@@ -126,7 +127,7 @@ def script(tmp_path: Path) -> Callable[..., str]:
         done = subprocess.run(
             [sys.executable, "-c", code, *args],
             cwd=tmp_path,
-            env=environment_of(tuple(map(folder_of, packages)), {}),
+            env=environment_of(packages, {}),
             text=True,
             capture_output=True,
             timeout=120,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-PACKAGES = ("pytest-httpx", "pytest-httpserver")
+PACKAGES = ("pytest-httpx", "pytest-httpserver", "boto3")
 SUITE = """
 import json, unittest.mock
 import pytest
@@ -103,6 +103,20 @@ def test_mocked_sdk():
     client = openai.OpenAI(api_key="x")
     with unittest.mock.patch.object(client.chat.completions, "create"):
         client.chat.completions.create(model="gpt-4o-mini", messages=[])
+
+
+def test_botocore_stubber():
+    import boto3
+    from botocore.stub import Stubber
+    keys = dict(aws_access_key_id="x", aws_secret_access_key="x")
+    client = boto3.client("bedrock-runtime", region_name="us-east-1", **keys)
+    usage = {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}
+    said = {"message": {"role": "assistant", "content": [{"text": "Hi"}]}}
+    answer = {"output": said, "stopReason": "end_turn", "usage": usage, "metrics": {"latencyMs": 1}}
+    asked = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "x"}]}]}
+    with Stubber(client) as stubber:
+        stubber.add_response("converse", answer, asked)
+        assert client.converse(**asked)["usage"] == usage
 """
 CLIENTS = ("httpx", "httpx2", "httpx_async", "requests", "urllib3", "urllib", "aiohttp")
 ANSWER = {
@@ -128,13 +142,14 @@ EXPECTED = {
     **{f"test_another_server_of_this_machine[{client}]": LOCAL for client in CLIENTS},
     **{f"test_provider[{client}]": LIVE for client in CLIENTS},
 }
+NO_HTTP = ("test_mocked_sdk", "test_botocore_stubber")
 
 
 @pytest.mark.parametrize("order", [(), ("-p", "early"), ("-n2",)], ids=["after", "before", "n2"])
 def test_realness_in_every_row(order: tuple[str, ...], inner: Any) -> None:
     ran = inner(SUITE.replace("ANSWER_IN_JSON", repr(json.dumps(ANSWER))), *order, packages=PACKAGES)
-    assert f"{len(EXPECTED) + 1} passed" in ran.output
-    assert sorted(ran.rows) == sorted([*EXPECTED, "test_mocked_sdk"])
+    assert f"{len(EXPECTED) + len(NO_HTTP)} passed" in ran.output
+    assert sorted(ran.rows) == sorted([*EXPECTED, *NO_HTTP])
     found = {
         name: (ran.only(name)["realness"], ran.only(name)["replayer"], ran.only(name)["locality"]) for name in EXPECTED
     }
@@ -147,4 +162,4 @@ def test_realness_in_every_row(order: tuple[str, ...], inner: Any) -> None:
         assert emitted == (expected == LIVE), name
         if expected[0] == "mocked":
             assert (call["carbon_g"]["total"]["high"], call["avoided_carbon_g"]["high"]) == (0, 0)
-    assert ran.calls("test_mocked_sdk") == []
+    assert [ran.calls(name) for name in NO_HTTP] == [[], []]

@@ -347,3 +347,26 @@ def test_a_plugin_that_renames_reports_does_not_take_a_limit_away(pytester: pyte
         """
     )
     pytester.runpytest("--aifootprint").assert_outcomes(failed=1)
+
+
+def test_a_test_over_its_limit_is_failed_in_the_report_too(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.aifootprint(tokens=1)
+        def test_over(aifootprint):
+            aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=5, output_tokens=5)
+
+        def test_within(aifootprint):
+            aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=5, output_tokens=5)
+        """
+    )
+    pytester.runpytest("--aifootprint", "--aifootprint-report=json:out.json", *workers).assert_outcomes(
+        failed=1, passed=1
+    )
+    rows = json.loads((pytester.path / "out.json").read_text())["tests"]
+    assert sorted((row["outcome"], row["attempts"][0]["outcome"]) for row in rows) == [
+        ("failed", "failed"),
+        ("passed", "passed"),
+    ]

@@ -13,6 +13,7 @@ IN_THREADS = """
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from _pytest import runner
 from _pytest.runner import SetupState
 
 
@@ -27,6 +28,10 @@ class Proxy:
 
     def __getattr__(self, name):
         return getattr(self._local.state, name)
+
+
+# One variable of the environment for all threads: pytest takes it away where another thread has just taken it.
+runner._update_current_test_var = lambda item, when: None
 
 
 def pytest_runtestloop(session):

@@ -77,7 +77,7 @@ class Controller:
 
         self.presenter = presenter
         self._last: dict[str, TestRun] = {}
-        self._at_call: TestRun | None = None
+        self._failed: dict[tuple[str, int], int] = {}
         presenter.before_build.append(self._finish_all)
         presenter.machine.start()
         config.pluginmanager.register(presenter, "aifootprint-presenter")
@@ -108,10 +108,19 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Pop the record off the report: kept reports would keep it, too."""
         text = report.__dict__.pop(ATTRIBUTE, None)
-        if text is not None and report.when == "teardown":
+        if text is None:
+            return
+        if report.when == "teardown":
             self._take(TestRun.from_wire(text, report.nodeid, _worker_of(report)))
+        elif report.when == "call" and report.failed:
+            # Failed here, over a limit: its worker knows of none.
+            run = TestRun.from_wire(text, report.nodeid, _worker_of(report))
+            self._failed[run.worker, run.index] = run.attempts[-1] if run.attempts else 1
 
     def _take(self, run: TestRun) -> None:
+        attempt = self._failed.get((run.worker, run.index))
+        if attempt is not None:
+            run.outcomes = [(a, p, "failed" if (a, p) == (attempt, 1) else outcome) for a, p, outcome in run.outcomes]
         # A later attempt's record replaces the earlier one, so a test is booked when the next one arrives.
         before = self._last.get(run.worker)
         if before is not None and before.index != run.index:

@@ -101,8 +101,7 @@ def test_what_went_out_fails_its_test_in_one_line(how: tuple[str, ...], inner: A
     assert blamed(second.output) == outgoing
     for ran, failing in ((first, {**outgoing, **recording}), (second, outgoing)):
         for name, row in ran.rows.items():
-            if "-n2" not in how:  # a worker does not know that the controller failed its test, and nobody tells the row
-                assert row["outcome"] == ("failed" if name in failing else "passed"), name
+            assert row["outcome"] == ("failed" if name in failing else "passed"), name
             said = [(verdict["verdict"], verdict["limit"]) for verdict in row["verdicts"]]
             assert said == ([("fail", "live=False")] if name in failing else []), name
     assert second.only("test_cassette[aiohttp]")["replayer"] == "vcrpy"

@@ -157,29 +157,7 @@ class Exchange:
 
     def so_far(self) -> AICall:
         """The call as it would be if the process were killed now."""
-        asked = self.asked
-        return AICall(
-            operation=asked.operation,
-            client=self.client,
-            locality="local" if asked.local else "remote",
-            realness=self.realness,
-            started_ns=self._started_ns,
-            duration_ns=REAL.monotonic_ns() - self._started_ns,
-            provider=asked.provider,
-            model=asked.model,
-            status=self.status,
-            abandoned=True,
-            replayer=self.replayer,
-            host=self.host,
-            samples=asked.samples,
-            notices=(*asked.notices, *self._call_notices),
-        )
-
-    def ended(self, *, abandoned: bool) -> None:
-        """The stream of the answer has ended: finish, on our own account."""
-        started_ns = REAL.thread_time_ns()
-        self.finish(abandoned=abandoned)
-        self._recorder.own_ns += REAL.thread_time_ns() - started_ns
+        return self._call(Usage(), REAL.monotonic_ns(), abandoned=True)
 
     def finish(self, *, abandoned: bool) -> None:
         """Record the call with what is known. May be called twice, from two threads; the second does nothing."""
@@ -200,11 +178,22 @@ class Exchange:
             self.notice("unknown-format")
         self._body = None
         self._chain = []
-        asked = self.asked
-        model = asked.model or usage.model
-        if model is None:
+        if self.asked.model is None and usage.model is None:
             self.notice("unknown-model")
-        call = AICall(
+        call = self._call(usage, ended_ns, abandoned=abandoned, streamed=streamed, server=server)
+        self._recorder.record(call, self._owner, inferred=self._inferred)
+
+    def _call(
+        self,
+        usage: Usage,
+        ended_ns: int,
+        *,
+        abandoned: bool,
+        streamed: bool = False,
+        server: ServerTimes | None = None,
+    ) -> AICall:
+        asked = self.asked
+        return AICall(
             operation=asked.operation,
             client=self.client,
             locality="local" if asked.local else "remote",
@@ -212,7 +201,7 @@ class Exchange:
             started_ns=self._started_ns,
             duration_ns=ended_ns - self._started_ns,
             provider=asked.provider,
-            model=model,
+            model=asked.model or usage.model,
             response_model=usage.model,
             streamed=streamed,
             input_tokens=usage.input_tokens,
@@ -228,7 +217,6 @@ class Exchange:
             notices=(*asked.notices, *self._call_notices),
             server=server,
         )
-        self._recorder.record(call, self._owner, inferred=self._inferred)
 
     def _server_times(self) -> ServerTimes | None:
         """What the server's CPU clock says of this call; a notice where a server worked that cannot be seen."""

@@ -116,7 +116,8 @@ def test_flaky_makes_attempts(tmp_path: Path, workers: tuple[str, ...]) -> None:
     for name, row in rows.items():
         assert row["outcome"] == "passed"
         assert calls(row) == [close(s) for s in told(tmp_path, name)]
-        assert row["direct"]["cpu_s"] == pytest.approx(math.fsum(calls(row)), rel=0.02, abs=0.03)
+        # Each attempt that failed pays for the rendering of its traceback, too: 10 to 20 ms outside of its call.
+        assert -0.01 <= row["direct"]["cpu_s"] - math.fsum(calls(row)) <= 0.03 * len(row["attempts"])
 
 
 def test_an_attempt_that_flaky_repeats_has_not_passed(tmp_path: Path) -> None:

@@ -276,6 +276,49 @@ def test_deaf():
     assert report["verdicts"][0]["verdict"] == "undecided"
 
 
+def test_a_child_in_an_environment_without_this_plugin_is_counted(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import os, subprocess, sys
+
+def test_it():
+    code = "import sys; print('ran')"
+    folder = os.path.join(os.getcwd(), "empty")
+    os.makedirs(os.path.join(folder, "pytest_aifootprint"))
+    with open(os.path.join(folder, "pytest_aifootprint", "__init__.py"), "w"):
+        pass  # hides the real one
+    path = os.environ["PYTHONPATH"].split(os.pathsep)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([path[0], folder, *path[1:]])}
+    out = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True)
+    assert (out.stdout, out.stderr) == ("ran\\n", "")
+"""
+    )
+    report, _ = run(pytester)
+    (unwatched,) = (n["message"] for n in report["notices"] if n["code"] == "unwatched-children")
+    assert "ModuleNotFoundError" in unwatched
+
+
+def test_a_fork_that_runs_on_leaves_the_folder_to_its_parent(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import os, subprocess, sys
+import pytest
+
+def test_forks():
+    pid = os.fork()
+    if not pid:
+        pytest.exit("the child goes on into pytest's end", returncode=0)
+    os.waitpid(pid, 0)
+    assert os.path.isdir(os.environ["PYTEST_AIFOOTPRINT_CHILDREN"])
+
+def test_afterwards():
+    subprocess.run([sys.executable, "tool.py", "seen"], check=True)
+"""
+    )
+    report, _ = run(pytester)
+    assert models(report)["test_afterwards"] == ["seen"]
+
+
 def test_the_environment_and_the_folder_are_gone_at_the_end(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         f"""

@@ -97,7 +97,10 @@ class Metering:
         if self.settings.subprocess:
             from pytest_aifootprint.session.subprocesses import Subprocesses
 
-            part.subprocesses = Subprocesses(self.recorder)
+            try:
+                part.subprocesses = Subprocesses(self.recorder)
+            except OSError as error:
+                raise option_error("--aifootprint-subprocess", "temporary folder", str(error)) from None
         return part
 
 

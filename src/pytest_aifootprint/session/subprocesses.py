@@ -8,15 +8,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_aifootprint.attribution.lanes import PHASES
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.children.child import watch_forks
 from pytest_aifootprint.detection.children.inbox import Inbox
-from pytest_aifootprint.detection.children.site import make_folder, put_first, restore
+from pytest_aifootprint.detection.children.site import UNWATCHED, make_folder, put_first, restore
 from pytest_aifootprint.detection.children.spawns import Spawns
 from pytest_aifootprint.detection.recorder import Recorder
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import EDGE_FIELDS, FixtureWindow, TestRun
-
-_PHASES = ("setup", "call", "teardown")
 
 
 class Subprocesses:
@@ -24,6 +24,7 @@ class Subprocesses:
 
     def __init__(self, recorder: Recorder) -> None:
         """Make the folder and put it on the children's path. Raises OSError."""
+        self._pid = REAL.getpid()
         self._recorder = recorder
         self._folder = Path(tempfile.mkdtemp(prefix="aifootprint-"))
         make_folder(self._folder)
@@ -45,10 +46,14 @@ class Subprocesses:
             provider's address, each with its number.
         """
         self._spawns.stop()
+        if REAL.getpid() != self._pid:
+            return {}, {}  # a fork that ran on into pytest's end: the folder is its parent's
         self._recorder.forks_to = None
         for call in self._inbox.collect():
             call.phase = "outside"
             self._recorder.unowned.append(call)
+        for note in self._folder.glob(f"*{UNWATCHED}"):
+            self._spawns.unwatched[note.read_text(errors="replace")] += 1
         restore(os.environ, self._folder, self._before)
         shutil.rmtree(self._folder, ignore_errors=True)
         return dict(self._spawns.unwatched), dict(self._spawns.foreign)
@@ -66,7 +71,7 @@ def _give(call: AICall, run: TestRun) -> bool:
     edges = run.edges
     for i in range(0, len(edges), EDGE_FIELDS):
         if edges[i + 2] <= at < edges[i + 3]:
-            call.phase = _PHASES[edges[i + 1]]
+            call.phase = PHASES[edges[i + 1]]
     run.calls.append(call)
     return not edges or at >= edges[2]
 

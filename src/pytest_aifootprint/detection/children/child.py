@@ -12,20 +12,17 @@ from pytest_aifootprint.detection.recorder import Recorder
 
 
 def watch(folder: str) -> None:
-    """Watch this process from its start. Never raises: the child must run as it would without us."""
-    try:
-        recorder = Recorder()
-        sink = recorder.sink = CallFile(folder, recorder.error)
-        seams = Seams.arm(recorder)
+    """Watch this process from its start; what goes wrong is caught by the start-up file that calls this."""
+    recorder = Recorder()
+    sink = recorder.sink = CallFile(folder, recorder.error)
+    seams = Seams.arm(recorder)
 
-        def end() -> None:
-            recorder.flush(None)
-            sink.end()
-            seams.disarm()
+    def end() -> None:
+        recorder.flush(None)
+        sink.end()
+        seams.disarm()
 
-        atexit.register(end)
-    except Exception:  # noqa: BLE001 - as above; the run sees that nothing came
-        return
+    atexit.register(end)
 
 
 def watch_forks(recorder: Recorder, folder: str) -> None:

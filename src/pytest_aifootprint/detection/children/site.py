@@ -10,6 +10,9 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
+UNWATCHED = ".unwatched"
+"""How the file's name ends that a child leaves in the folder when it cannot be watched; in it, its name and why."""
+
 FOLDER = "PYTEST_AIFOOTPRINT_CHILDREN"
 """Environment variable that names the folder. Without it the start-up file does nothing but chain."""
 
@@ -39,9 +42,14 @@ def _start():
         return
     try:
         from pytest_aifootprint.detection.children.child import watch
-    except Exception:
-        return  # another environment, without this plugin: the run counts it as not watched
-    watch(here)
+
+        watch(here)
+    except Exception as error:  # another environment, without this plugin, say: the run counts it as not watched
+        try:
+            with open(os.path.join(here, "%d.unwatched" % os.getpid()), "w") as note:
+                note.write("%s: %s" % (os.path.basename(sys.executable), type(error).__name__))
+        except OSError:
+            pass
 
 
 _start()

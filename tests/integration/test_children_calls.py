@@ -298,27 +298,6 @@ def test_it():
     assert "ModuleNotFoundError" in unwatched
 
 
-def test_a_fork_that_runs_on_leaves_the_folder_to_its_parent(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
-import os, subprocess, sys
-import pytest
-
-def test_forks():
-    pid = os.fork()
-    if not pid:
-        pytest.exit("the child goes on into pytest's end", returncode=0)
-    os.waitpid(pid, 0)
-    assert os.path.isdir(os.environ["PYTEST_AIFOOTPRINT_CHILDREN"])
-
-def test_afterwards():
-    subprocess.run([sys.executable, "tool.py", "seen"], check=True)
-"""
-    )
-    report, _ = run(pytester)
-    assert models(report)["test_afterwards"] == ["seen"]
-
-
 def test_the_environment_and_the_folder_are_gone_at_the_end(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         f"""

@@ -7,6 +7,9 @@ from typing import Any
 
 from pytest_aifootprint.detection.servers import ServerTimes
 
+LOAD = "load"
+"""The operation of a model's load: such a record stands in ``Owner.loads``, apart from the calls."""
+
 OPERATIONS = (
     "chat",
     "completion",
@@ -28,7 +31,7 @@ class AICall:
     """One use of a model, not yet priced. In-process calls of one kind in one window are one row with a ``count``.
 
     Attributes:
-        operation: one of ``OPERATIONS``.
+        operation: one of ``OPERATIONS``; ``LOAD`` for a load, which is no use of a model.
         client: the seam that saw it: ``httpx``, ``httpx2``, ``onnxruntime``, ``sklearn``, ``torch``, ``fixture``.
         locality: where the model ran. realness: whether a model ran at all.
         provider: ``openai``, ``anthropic``, ...; None inside the process, "unknown" for an unknown host.
@@ -47,6 +50,12 @@ class AICall:
         replayer: what answered instead of the provider: ``vcrpy``, ``respx``, ``own server``, ...
         host: host name (and port on loopback) only; no path, no query.
         parameters: number of parameters of an in-process model, if known. samples: batch items, if known.
+        precision: of its weights: ``float32``, ``int8``, ``q4_k_m``. device: where it ran: ``cpu``, ``cuda:0``.
+        revision: of the hub's repository, if the object knows it.
+        file: path of the model's file or folder on this machine. For finding what the user declared of it; no report
+            has it.
+        steps: of a training: optimizer steps, boosting rounds, updates; over all in this row. epochs: likewise.
+        cpu_ns: CPU of this process during the call, and of its children where it trained; summed over ``count``.
         notices: codes of what is not known about this call (``unknown-provider``, ``unknown-format``, ...).
         count: number of calls in this row.
         server: the CPU clock of the local server that answered, at both ends of the call; None where there was none, it
@@ -76,6 +85,13 @@ class AICall:
     host: str | None = None
     parameters: int | None = None
     samples: int | None = None
+    precision: str | None = None
+    device: str | None = None
+    revision: str | None = None
+    file: str | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    cpu_ns: int = 0
     notices: tuple[str, ...] = ()
     count: int = 1
     server: ServerTimes | None = None

@@ -32,9 +32,17 @@ WAITING = "waiting"
 
 
 class Nesting(threading.local):
-    """How deep this thread is inside a watched in-process call: only the outermost one counts."""
+    """How deep this thread is inside a watched in-process call: only the outermost one counts.
+
+    Attributes:
+        loading: it is inside a watched load. steps, tokens: what inner seams saw of the outermost call's work since it
+            began: optimizer steps or boosting rounds, input tokens.
+    """
 
     depth = 0
+    loading = False
+    steps = 0
+    tokens = 0
 
 
 class Patch:

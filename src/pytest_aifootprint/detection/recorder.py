@@ -7,16 +7,18 @@ be stale (an event loop made in an earlier test keeps that test's context), so a
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
-from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.calls import LOAD, AICall
 from pytest_aifootprint.detection.servers import ServerWatch
+from pytest_aifootprint.quantities.unfaked import REAL
 
 
 class Owner(Protocol):
     """Who a call belongs to. The session makes them; detection only appends."""
 
     calls: list[AICall]
+    loads: list[AICall]
     phase: str
     closed: bool
     tally: dict[tuple[object, ...], AICall]
@@ -63,6 +65,8 @@ class Recorder:
         self.own_ns = 0
         self.sink: Sink | None = None
         self.forks_to: str | None = None
+        # CPU of this process, ns; the session, which knows the children, puts a clock here that has theirs in it.
+        self.tree_cpu_ns: Any = REAL.process_time_ns
         # Reads the CPU clocks of local servers; the session sets it where there is somebody to bill.
         self.servers: ServerWatch | None = None
         self._unowned_tally: dict[tuple[object, ...], AICall] = {}
@@ -90,7 +94,7 @@ class Recorder:
             self.unowned.append(call)
             return
         call.phase = owner.phase
-        owner.calls.append(call)
+        (owner.loads if call.operation == LOAD else owner.calls).append(call)
 
     def tally(self, key: tuple[object, ...], owner: Owner | None) -> AICall | None:
         """The row that equal in-process calls of the owner's current phase are counted in, if there is one yet."""

@@ -18,6 +18,7 @@ MEANINGS = {
     "unknown-server": "could not tell whether the server on this machine is the test's own: taken as a real one",
     "unknown-transport": "answered by a transport that is not known here: taken as mocked",
     "unread-protocol": "its contents are not read here (a websocket, gRPC): its tokens are unknown",
+    "unreadable-model": "the model's object raised when it was read: some of name, size, precision, device are unknown",
     "unread-request": "the request could not be read: its model is unknown",
 }
 

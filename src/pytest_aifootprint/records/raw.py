@@ -35,20 +35,22 @@ class FixtureWindow:
     phase: str = "fixture"
     closed: bool = False
     tally: dict[tuple[object, ...], AICall] = field(default_factory=dict)
+    loads: list[AICall] = field(default_factory=list)
 
     def to_wire(self) -> list[Any]:
         """Builtin types only."""
         return [
             self.index, list(self.key), self.scope, self.kind, self.nodeid, list(self.span), list(self.inside),
-            [c.to_wire() for c in self.calls],
+            [c.to_wire() for c in self.calls], [c.to_wire() for c in self.loads],
         ]  # fmt: skip
 
     @classmethod
     def from_wire(cls, data: list[Any]) -> FixtureWindow:
         """The window that ``to_wire`` gave."""
-        index, (base, name, param), scope, kind, nodeid, (t0, t1, c0, c1), (owner, phase), calls = data
+        index, (base, name, param), scope, kind, nodeid, (t0, t1, c0, c1), (owner, phase), calls, loads = data
         window = cls(index, FixtureKey(base, name, param), scope, kind, nodeid, (t0, t1, c0, c1), (owner, phase))
         window.calls = [AICall.from_wire(c) for c in calls]
+        window.loads = [AICall.from_wire(c) for c in loads]
         return window
 
 
@@ -64,6 +66,7 @@ class TestRun:
         calls_until: the number of calls when each attempt ended.
         outcomes: attempt, phase, outcome of every report, in order.
         users_of: shared fixtures that were active at its end. windows: those whose set-up or teardown ran inside.
+        loads: models that it loaded; no calls.
         marker: keywords of its ``aifootprint`` marks, the nearest one winning; None without a mark.
     """
 
@@ -86,6 +89,7 @@ class TestRun:
     apart: list[int] = field(default_factory=list)
     pieces: list[int] = field(default_factory=list)
     calls_until: list[int] = field(default_factory=list)
+    loads: list[AICall] = field(default_factory=list)
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -153,7 +157,7 @@ class TestRun:
             [
                 self.index, self.edges, self.outcomes, self.users_of,
                 [w.to_wire() for w in self.windows], [c.to_wire() for c in self.calls], self.marker,
-                self.retry_owners, self.apart, self.pieces, self.calls_until,
+                self.retry_owners, self.apart, self.pieces, self.calls_until, [c.to_wire() for c in self.loads],
             ],
             separators=(",", ":"),
         )  # fmt: skip
@@ -161,7 +165,9 @@ class TestRun:
     @classmethod
     def from_wire(cls, text: str, nodeid: str, worker: str) -> TestRun:
         """The test that ``to_wire`` gave."""
-        index, edges, outcomes, users_of, windows, calls, marker, retries, apart, pieces, until = json.loads(text)
+        index, edges, outcomes, users_of, windows, calls, marker, retries, apart, pieces, until, loads = json.loads(
+            text
+        )
         return cls(
             index=index, nodeid=nodeid, worker=worker, edges=edges, closed=True, marker=marker,
             outcomes=[(a, p, o) for a, p, o in outcomes],
@@ -169,6 +175,7 @@ class TestRun:
             windows=[FixtureWindow.from_wire(w) for w in windows],
             calls=[AICall.from_wire(c) for c in calls],
             retry_owners=retries, apart=apart, pieces=pieces, calls_until=until,
+            loads=[AICall.from_wire(c) for c in loads],
         )  # fmt: skip
 
 

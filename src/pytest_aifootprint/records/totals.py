@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_aifootprint.attribution.shares import DomainShares
-from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.calls import LOAD, AICall
 from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
@@ -158,7 +158,7 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
     for error in dict.fromkeys(collector.errors):
         yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
     remote = [c for c in collector.unowned if c.locality == "remote" and c.realness == "live"]
-    local = [c for c in collector.unowned if c not in remote]
+    local = [c for c in collector.unowned if c not in remote and c.operation != LOAD]
     if local:
         yield Notice("calls-outside-tests", _outside(local))
     if remote:

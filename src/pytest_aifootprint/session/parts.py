@@ -57,6 +57,7 @@ class RunningPart:
         self.seams = seams
         self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
         self.tree = tree = CpuTree()
+        recorder.tree_cpu_ns = tree.now_ns
         self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
         self.children = Children(tree)
         self.subprocesses: Subprocesses | None = None

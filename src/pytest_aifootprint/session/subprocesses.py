@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_aifootprint.attribution.lanes import PHASES
-from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.calls import LOAD, AICall
 from pytest_aifootprint.detection.children.child import watch_forks
 from pytest_aifootprint.detection.children.inbox import Inbox
 from pytest_aifootprint.detection.children.site import UNWATCHED, make_folder, put_first, restore
@@ -65,14 +65,14 @@ def _give(call: AICall, run: TestRun) -> bool:
     window = _innermost(run.windows, at)
     if window is not None:
         call.phase = window.phase
-        window.calls.append(call)
+        (window.loads if call.operation == LOAD else window.calls).append(call)
         return True
     call.phase = run.phase
     edges = run.edges
     for i in range(0, len(edges), EDGE_FIELDS):
         if edges[i + 2] <= at < edges[i + 3]:
             call.phase = PHASES[edges[i + 1]]
-    run.calls.append(call)
+    (run.loads if call.operation == LOAD else run.calls).append(call)
     return not edges or at >= edges[2]
 
 

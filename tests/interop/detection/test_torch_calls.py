@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch")
 @dataclass(eq=False)
 class Owner:
     calls: list[AICall] = field(default_factory=list)
+    loads: list[AICall] = field(default_factory=list)
     phase: str = "call"
     closed: bool = False
     tally: dict[tuple[object, ...], AICall] = field(default_factory=dict)
@@ -82,7 +83,9 @@ def train(net: Any, steps: int, optimizer: Any = None) -> None:
 
 def test_a_training_loop_is_training(watched: Watched, net: Any) -> None:
     train(net, 5)
-    assert watched.rows() == [("training", "torch.Sequential", 5, 20)]
+    train(net, 2)
+    assert watched.rows() == [("training", "torch.Sequential", 1, 28)]
+    assert watched.owner.calls[0].steps == 7
 
 
 def test_gradients_gathered_over_forwards_are_one_step(watched: Watched, net: Any) -> None:
@@ -140,7 +143,8 @@ def test_threads_do_not_mix(watched: Watched) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert watched.rows() == [("training", "torch.Linear", 80, 320)]
+    assert watched.rows() == [("training", "torch.Linear", 4, 320)]
+    assert watched.owner.calls[0].steps == 80
 
 
 def test_exceptions_pass_and_nesting_is_left(watched: Watched, net: Any) -> None:

@@ -21,6 +21,7 @@ class Owner:
     """What the session gives detection to append to."""
 
     calls: list[AICall] = field(default_factory=list)
+    loads: list[AICall] = field(default_factory=list)
     phase: str = "call"
     closed: bool = False
     tally: dict[tuple[object, ...], AICall] = field(default_factory=dict)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subjects
 from pytest_aifootprint.detection.inprocess.rows import Rows, batch
-from pytest_aifootprint.detection.inprocess.watching import outermost
+from pytest_aifootprint.detection.inprocess.watching import Done, outermost
 from pytest_aifootprint.detection.patching import Arming
 
 _METHODS = ("run", "run_async", "run_with_iobinding", "run_with_ort_values")
@@ -45,20 +45,21 @@ def model_name(path: str) -> str:
     return f"{origin}/{stem}" if origin is not None else stem
 
 
+def describe(session: Any, facts: Facts) -> Identity:
+    """What a session tells of its model."""
+    path = facts.get(lambda: session._model_path)  # noqa: SLF001 - kept by no public name
+    return Identity(model_name(path) if path else None, file=path or None)
+
+
 def install(library: ModuleType, arming: Arming) -> None:
     """Patch the sessions' methods."""
     rows = Rows(arming.recorder, "onnxruntime")
-    names: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
+    sessions = Subjects(describe)
 
-    def count(session: Any, /, args: tuple[Any, ...], started_ns: int, ended_ns: int, *, failed: bool) -> None:
-        try:
-            name = names[session]
-        except KeyError:
-            path = getattr(session, "_model_path", None)
-            name = names[session] = model_name(path) if path else None
-        feed = args[1] if len(args) > 1 else None
+    def count(session: Any, done: Done, /) -> None:
+        feed = done.argument(1, "input_feed")
         samples = batch(next(iter(feed.values()), None)) if isinstance(feed, dict) else None
-        rows.add("inference", name, started_ns, ended_ns, samples=samples, failed=failed)
+        rows.add("inference", sessions.of(session), done.span, samples=samples, failed=done.failed)
 
     def watched(original: Callable[..., Any]) -> Callable[..., Any]:
         return outermost(arming, "onnxruntime", original, count)

@@ -12,10 +12,11 @@ from copy import copy
 from functools import update_wrapper
 from types import FunctionType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
+from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subjects
 from pytest_aifootprint.detection.inprocess.rows import Rows, batch
-from pytest_aifootprint.detection.inprocess.watching import outermost
+from pytest_aifootprint.detection.inprocess.watching import Done, outermost
 from pytest_aifootprint.detection.patching import Arming
 
 _OPERATIONS = {
@@ -33,6 +34,13 @@ _OPERATIONS = {
 _PREDICTS = ("predict", "fit_predict")
 
 
+def describe(estimator: Any, facts: Facts) -> Identity:
+    """What an estimator tells of itself."""
+    del facts
+    kind = type(estimator)
+    return Identity(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
+
+
 class _Estimators:
     """Watches the classes of estimators, those that exist and those to come."""
 
@@ -41,7 +49,8 @@ class _Estimators:
         self._base = base
         self._rows = Rows(arming.recorder, "sklearn")
         self._seen: WeakSet[type] = WeakSet()
-        self._names: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+        self._predicting: WeakSet[type] = WeakSet()
+        self._models = Subjects(describe)
         self.roots = 0
         self._lock = threading.Lock()
 
@@ -55,9 +64,9 @@ class _Estimators:
 
     def watch(self, cls: type) -> None:
         """One class, and what it inherits from mixins."""
-        if cls in self._names or not any(name in vars(base) for base in cls.__mro__ for name in _PREDICTS):
+        if cls in self._predicting or not any(name in vars(base) for base in cls.__mro__ for name in _PREDICTS):
             return
-        self._names[cls] = f"{cls.__module__.partition('.')[0]}.{cls.__name__}"
+        self._predicting.add(cls)
         for base in cls.__mro__:
             if base in self._seen or base is object:
                 continue
@@ -102,11 +111,10 @@ class _Estimators:
         return __call__
 
     def _replace(self, owner: type, name: str, operation: str) -> None:
-        def count(model: Any, args: tuple[Any, ...], started_ns: int, ended_ns: int, *, failed: bool) -> None:
-            named = self._names.get(type(model))
-            if named is not None:  # else a transformer, met through a mixin's method
-                samples = batch(args[0]) if args else None
-                self._rows.add(operation, named, started_ns, ended_ns, samples=samples, failed=failed)
+        def count(model: Any, done: Done, /) -> None:
+            if type(model) in self._predicting:  # else a transformer, met through a mixin's method
+                samples = batch(done.argument(0, "X"))
+                self._rows.add(operation, self._models.of(model), done.span, samples=samples, failed=done.failed)
 
         def rooted(function: Callable[..., Any]) -> Callable[..., Any]:
             # Innermost, so that it runs at the outermost call only where it matters: as seen by other threads.
@@ -130,7 +138,8 @@ class _Estimators:
 
         def make(original: Any) -> Any:
             if isinstance(original, FunctionType):
-                return outermost(self._arming, "sklearn", rooted(original), count)
+                heavy = operation == "training"
+                return outermost(self._arming, "sklearn", rooted(original), count, heavy=heavy)
             # available_if: the method is there only if the final estimator has it.
             inner = getattr(original, "fn", None)
             if not isinstance(inner, FunctionType):

@@ -1,7 +1,7 @@
 """torch: a network's outermost forward is an inference; forwards that lead to an optimizer's step are training.
 
 A forward in train mode under autograd may be either: it waits for a step of an optimizer in its thread, and counts as
-inference if none has come when the test ends. A step counts as one training, of the network that ran last.
+inference if none has come when the test ends. Steps count for the network that ran last.
 Silent for functional code, and for ``.forward()`` called by hand.
 """
 
@@ -10,33 +10,25 @@ from __future__ import annotations
 import threading
 from types import ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
-from pytest_aifootprint.detection.inprocess.rows import Place, Rows, batch
-from pytest_aifootprint.detection.inprocess.watching import outermost
+from pytest_aifootprint.detection.inprocess.identity import NOBODY, Facts, Identity, Subject, Subjects, class_name
+from pytest_aifootprint.detection.inprocess.rows import Place, Rows, Span, batch
+from pytest_aifootprint.detection.inprocess.watching import Done, outermost
 from pytest_aifootprint.detection.patching import Arming
 from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.quantities.unfaked import REAL
 
 
-class _Networks:
-    """Names and sizes of networks: looked up once each, outside the watched call, without keeping them alive."""
-
-    def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Any, tuple[str, int | None]] = WeakKeyDictionary()
-
-    def describe(self, network: Any) -> tuple[str, int | None]:
-        """A name, and the number of parameters (None while some are not made yet)."""
-        known = self._known.get(network)
-        if known is not None:
-            return known
-        name = _name(network)
-        try:
-            size = sum(parameter.numel() for parameter in network.parameters())
-        except (AttributeError, ValueError):  # lazy ones have no size before the first forward
-            return name, None
-        self._known[network] = name, size
-        return name, size
+def describe(network: Any, facts: Facts) -> Identity:
+    """A name, and the number of parameters (None while some are not made yet)."""
+    name = facts.get(lambda: _name(network))
+    try:
+        size = sum(parameter.numel() for parameter in network.parameters())
+    except (AttributeError, ValueError):  # lazy ones have no size before the first forward
+        facts.unsettled = True
+        size = None
+    return Identity(name or class_name(type(network)), size)
 
 
 def _name(network: Any) -> str:
@@ -45,20 +37,20 @@ def _name(network: Any) -> str:
     hub = getattr(getattr(network, "config", None), "_name_or_path", None)
     if isinstance(hub, str) and hub:
         return hub.rstrip("/").rsplit("/", 1)[-1] if hub.startswith((".", "/")) else hub
-    kind = type(network)
-    return f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
+    return class_name(type(network))
 
 
 class _Undecided:
     """Forwards of one network, in one thread and phase, that may yet turn out to be training."""
 
-    def __init__(self, watch: _Watch, network: Any, described: tuple[str, int | None], place: Place) -> None:
+    def __init__(self, watch: _Watch, network: Any, subject: Subject, place: Place) -> None:
         self._watch = watch
         self._network = ref(network)
-        self._described = described
+        self._subject = subject
         self._place = place
         self._started_ns = 0
         self._duration_ns = 0
+        self._cpu_ns = 0
         self._samples: int | None = None
         self._settling = threading.Lock()
         self.count = 0
@@ -67,28 +59,27 @@ class _Undecided:
         """Whether one more forward belongs here too."""
         return self._network() is network and self._place == place and not self._settling.locked()
 
-    def add(self, started_ns: int, ended_ns: int, samples: int | None) -> None:
+    def add(self, span: Span, samples: int | None) -> None:
         """One more forward."""
         self.count += 1
-        self._started_ns = self._started_ns or started_ns
-        self._duration_ns += ended_ns - started_ns
+        self._started_ns = self._started_ns or span.started_ns
+        self._duration_ns += span.ended_ns - span.started_ns
+        self._cpu_ns += span.cpu_ns
         if samples is not None:
             self._samples = samples + (self._samples or 0)
 
-    def settle(self, operation: str, count: int) -> bool:
+    def settle(self, *, trained: bool) -> bool:
         """Count what it turned out to be. False if that was done before."""
         if not self._settling.acquire(blocking=False):
             return False
         self._watch.recorder.done(self)
-        name, size = self._described
         self._watch.rows.add(
-            operation,
-            name,
-            self._started_ns,
-            self._started_ns + self._duration_ns,
+            "training" if trained else "inference",
+            self._subject,
+            Span(self._started_ns, self._started_ns + self._duration_ns, self._cpu_ns),
             samples=self._samples,
-            parameters=size,
-            count=count,
+            steps=1 if trained else None,
+            count=0 if trained else self.count,
             at=self._place,
         )
         return True
@@ -99,7 +90,7 @@ class _Undecided:
     def finish(self, *, abandoned: bool) -> None:
         """No step has come: they were inferences."""
         del abandoned
-        self.settle("inference", self.count)
+        self.settle(trained=False)
 
 
 class _Watch(threading.local):
@@ -110,9 +101,7 @@ class _Watch(threading.local):
         self.rows = rows
         self.undecided: _Undecided | None = None
 
-    def hold(
-        self, network: Any, described: tuple[str, int | None], times: tuple[int, int], samples: int | None
-    ) -> None:
+    def hold(self, network: Any, subject: Subject, span: Span, samples: int | None) -> None:
         """A forward that may be training."""
         owner, inferred = self.recorder.owner()
         place = Place(owner, inferred, "outside" if owner is None else owner.phase)
@@ -120,33 +109,32 @@ class _Watch(threading.local):
         if held is None or not held.goes_on_with(network, place):
             if held is not None:
                 held.finish(abandoned=True)
-            held = self.undecided = _Undecided(self, network, described, place)
+            held = self.undecided = _Undecided(self, network, subject, place)
             self.recorder.wait_for(held, owner)
-        held.add(*times, samples)
+        held.add(span, samples)
 
     def step(self) -> None:
         """An optimizer has taken a step: what was undecided was training."""
         held, self.undecided = self.undecided, None
-        if held is None or not held.settle("training", 1):
+        if held is None or not held.settle(trained=True):
             now_ns = REAL.monotonic_ns()
-            self.rows.add("training", None, now_ns, now_ns)
+            self.rows.add("training", NOBODY, Span(now_ns, now_ns, 0), steps=1, count=0)
 
 
 def install(library: ModuleType, arming: Arming) -> None:
     """Patch ``nn.Module.__call__`` and hook the optimizers' steps."""
-    networks = _Networks()
+    networks = Subjects(describe)
     rows = Rows(arming.recorder, "torch")
     watch = _Watch(arming.recorder, rows)
     with_grad = library.is_grad_enabled
 
-    def count(network: Any, /, args: tuple[Any, ...], started_ns: int, ended_ns: int, *, failed: bool) -> None:
-        described = networks.describe(network)
-        samples = batch(args[0]) if args else None
-        if network.training and not failed and with_grad():
-            watch.hold(network, described, (started_ns, ended_ns), samples)
+    def count(network: Any, done: Done, /) -> None:
+        subject = networks.of(network)
+        samples = batch(done.args[0]) if done.args else None
+        if network.training and not done.failed and with_grad():
+            watch.hold(network, subject, done.span, samples)
         else:
-            name, size = described
-            rows.add("inference", name, started_ns, ended_ns, samples=samples, parameters=size, failed=failed)
+            rows.add("inference", subject, done.span, samples=samples, failed=done.failed)
 
     def stepped(*_: Any) -> None:
         if arming.active and not arming.nesting.depth:

@@ -12,8 +12,8 @@ from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
 from pytest_aifootprint.records.collector import Collector
-from pytest_aifootprint.records.cost import Cost, energy_of_calls
-from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, ModelFootprint, Totals, count_tokens
+from pytest_aifootprint.records.cost import Cost
+from pytest_aifootprint.records.model import CallFootprint, Carbon, Totals, count_tokens
 
 
 def totals_of(  # noqa: PLR0913 - a total is over all of these
@@ -73,40 +73,6 @@ def _basis_share(cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[Do
             joules[priced.impact.basis] += priced.impact.energy_j.central  # type: ignore[assignment]
     whole = sum(joules.values())
     return {basis.value: joules[basis] / whole if whole else 0.0 for basis in Basis}
-
-
-def model_footprints(calls: Iterable[CallFootprint]) -> tuple[ModelFootprint, ...]:
-    """One row for each model of each provider, the one with most carbon first."""
-    groups: dict[tuple[str, str | None], list[CallFootprint]] = {}
-    for priced in calls:
-        groups.setdefault((priced.call.model or "unknown", priced.call.provider), []).append(priced)
-    found = []
-    for (model, provider), mine in groups.items():
-        impacts = [c.impact for c in mine]
-        training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
-        beside = energy_of_calls(mine)
-        best = next((i.training for i in impacts if i.training.method != "unknown"), impacts[0].training)
-        found.append(
-            ModelFootprint(
-                id=model,
-                provider=provider,
-                calls=sum(c.call.count for c in mine),
-                tokens=count_tokens(mine),
-                # What is metered here is metered by test, not by model: it is not known here.
-                energy_j=(
-                    total(beside.values())
-                    if LOCAL_SERVER in beside or any(c.call.locality == "remote" for c in mine)
-                    else None
-                ),
-                carbon=Carbon(
-                    use=total(i.use_carbon_g for i in impacts if i.use_carbon_g is not None),
-                    training=total(training) if training else None,
-                    hardware=total(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
-                ),
-                training=best,
-            )
-        )
-    return tuple(sorted(found, key=lambda m: (-m.carbon.total.central, m.id)))
 
 
 def run_notices(

@@ -9,6 +9,7 @@ from typing import Any
 from pytest_aifootprint.attribution.shares import DomainShares
 from pytest_aifootprint.detection.calls import LOAD, AICall
 from pytest_aifootprint.detection.remarks import meaning
+from pytest_aifootprint.detection.seams import UNTRIED, sees
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
 from pytest_aifootprint.records.collector import Collector
@@ -118,8 +119,10 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
             yield Notice("worker-lost", f"worker {worker} did not report its end: what it had not sent is missing")
     for worker, states in sorted(collector.seams.items()):
         for name, state in sorted(states.items()):
-            if state not in {"armed", "waiting"}:
-                where = "" if worker == "main" else f" on {worker}"
+            where = "" if worker == "main" else f" on {worker}"
+            if state.startswith(UNTRIED):
+                yield Notice("untried-version", f"{name}{where}: {state}; its calls are seen as far as it is as before")
+            elif not sees(state):
                 yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
     for error in dict.fromkeys(collector.errors):
         yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")

@@ -162,15 +162,16 @@ class Training:
     """What is undecided in one thread.
 
     Args:
-        recorder, rows: where it goes. seen: what is known of networks, over all threads. holdings: of optimizers.
+        recorder, rows: where it goes. all_threads: what they know together.
     """
 
-    def __init__(self, recorder: Recorder, rows: Rows, seen: ById[_Seen], holdings: ById[_Holding]) -> None:
+    def __init__(self, recorder: Recorder, rows: Rows, all_threads: Trainings) -> None:
         self.recorder = recorder
         self.rows = rows
         self.held: dict[int, Undecided] = {}
-        self._seen = seen
-        self._holdings = holdings
+        self._seen = all_threads.seen
+        self._holdings = all_threads.holdings
+        self._stepping = all_threads.stepping
         self._counted = Work()  # all forwards and backwards of this thread
         self._loose = Work()  # backwards through no network that waits
         self._loose_owner: Owner | None = None
@@ -205,11 +206,15 @@ class Training:
     def begin_step(self) -> None:
         """An optimizer begins a step."""
         counted = self._counted
+        if self._step is None:
+            self._stepping.append(None)
         self._step = _Step(REAL.monotonic_ns(), REAL.process_time_ns(), counted.duration_ns, counted.cpu_ns)
 
     def end_step(self) -> _Step | None:
         """It has ended. None if it is the outer one of two that are one (a wrapper's, or by ``super().step()``)."""
         step, self._step = self._step, None
+        if step is not None:
+            self._stepping.pop()
         return step
 
     def step(self, optimizer: Any, step: _Step) -> None:
@@ -261,17 +266,32 @@ class Training:
         return self._seen.get(network) or self._seen.put(network, _Seen(network))
 
 
-class Trainings(threading.local):
-    """Attributes: here: what is undecided in the thread that asks."""
+class Trainings:
+    """What is undecided, over all threads.
 
-    def __init__(self, recorder: Recorder, rows: Rows, seen: ById[_Seen], holdings: ById[_Holding]) -> None:
+    Args:
+        recorder, rows: where it goes.
+
+    Attributes:
+        seen: what is known of networks. holdings: of optimizers. stepping: has an item for each step under way.
+    """
+
+    def __init__(self, recorder: Recorder, rows: Rows) -> None:
+        self.seen: ById[_Seen] = ById()
+        self.holdings: ById[_Holding] = ById()
+        self.stepping: list[None] = []
+        self._threads = _Threads(lambda: Training(recorder, rows, self))
+
+    @property
+    def here(self) -> Training:
+        """What is undecided in this thread."""
+        return self._threads.here
+
+
+class _Threads(threading.local):
+    def __init__(self, make: Callable[[], Training]) -> None:
         """Runs once in each thread."""
-        self.here = Training(recorder, rows, seen, holdings)
-
-    @classmethod
-    def of(cls, recorder: Recorder, rows: Rows) -> Trainings:
-        """One that has seen nothing yet."""
-        return cls(recorder, rows, ById(), ById())
+        self.here = make()
 
 
 def _parameters(network: Any) -> list[Any]:

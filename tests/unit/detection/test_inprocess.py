@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from pytest_aifootprint.detection.inprocess.onnxruntime import model_name
+from pytest_aifootprint.detection.inprocess.names import model_name
 from pytest_aifootprint.detection.inprocess.rows import batch
 
 X = np.random.default_rng(1).random((40, 3))

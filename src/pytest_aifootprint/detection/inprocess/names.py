@@ -34,3 +34,12 @@ def model_name(path: str) -> str:
         elif origin is not None:
             return origin
     return f"{origin}/{stem}" if origin is not None else stem
+
+
+def hub_revision(path: str) -> str | None:
+    """The commit in a path of a hub's cache (``models--org--name/snapshots/COMMIT/...``)."""
+    parts = PurePath(path.replace("\\", "/")).parts
+    for index in range(len(parts) - 2):
+        if parts[index].startswith("models--") and parts[index + 1] == "snapshots":
+            return parts[index + 2]
+    return None

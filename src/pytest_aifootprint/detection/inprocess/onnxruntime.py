@@ -71,9 +71,8 @@ def _device(session: Any) -> str | None:
 def _samples(value: Any) -> int | None:
     """Like ``batch``; an OrtValue's shape is a method."""
     try:
-        shape = value.shape
-        if callable(shape):
-            shape = shape()
+        if callable(value.shape):
+            shape = value.shape()
             return int(shape[0]) if shape else None
     except Exception:  # noqa: BLE001 - a list has no shape, a value of the user's may raise anything
         return batch(value)
@@ -81,7 +80,8 @@ def _samples(value: Any) -> int | None:
 
 
 def _first(feed: Any) -> int | None:
-    return _samples(next(iter(feed.values()), None)) if isinstance(feed, Mapping) else None
+    # The question about the abstract class takes as long as the rest.
+    return _samples(next(iter(feed.values()), None)) if isinstance(feed, dict) or isinstance(feed, Mapping) else None  # noqa: SIM101
 
 
 class _Bindings:

@@ -39,7 +39,7 @@ class _Sessions:
     def unmade(self, session: Any) -> Subject:
         """What a session that could not be made would have been of."""
         path = getattr(session, "_model_path", None)
-        return Subject(self._of_file(path) if isinstance(path, str) else Identity(None), lambda: None)
+        return self.subjects.tell(None, self._of_file(path) if isinstance(path, str) else Identity(None))
 
     def _describe(self, session: Any, facts: Facts) -> Identity:
         path = facts.get(lambda: session._model_path)  # noqa: SLF001 - kept by no public name

@@ -58,11 +58,9 @@ NOT_WATCHED_YET: Mapping[str, str] = {
     "jax": "models in this process",
     "keras": "models in this process",
     "lightgbm": "models in this process",
-    "llama-cpp-python": "models in this process",
     "spacy": "models in this process",
     "tensorflow": "models in this process",
     "xgboost": "models in this process",
-    "xllamacpp": "models in this process",
 }
 
 

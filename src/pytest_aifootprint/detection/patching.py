@@ -88,6 +88,7 @@ class Arming:
         readings: answers whose body the user is still reading, and who listens.
         lent: what one seam made that others use, by the seam's name.
         wired: names of the stacks whose wire seam is armed.
+        serving: ports on which a model in this process answers requests itself.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -98,6 +99,7 @@ class Arming:
         self.lent: dict[str, Any] = {}
         self.readings: weakref.WeakKeyDictionary[Any, Listener] = weakref.WeakKeyDictionary()
         self.wired: set[str] = set()
+        self.serving: set[int] = set()
         self._undo: list[Callable[[], object]] = []
 
     def replace(self, owner: type, name: str, make: Callable[[Any], Any], *, exact: bool = False) -> None:

@@ -66,6 +66,8 @@ SEAMS = (
     # Its version is set only after this module was imported.
     Seam("vcrpy", "vcr.cassette", ".http.vcrpy", (6,), (10,), distribution="vcrpy"),
     Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),
+    Seam("llama_cpp", "llama_cpp", ".inprocess.llama_cpp", (0, 3), (0, 4)),
+    Seam("xllamacpp", "xllamacpp", ".inprocess.xllamacpp", (0, 2), (2028,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
 )

@@ -83,7 +83,7 @@ class Outer:
 
     def __init__(self, arming: Arming) -> None:
         self.arming = arming
-        self.judge = Judge(OwnPorts(), arming.wired)
+        self.judge = Judge(OwnPorts(), arming.wired, arming.serving)
 
     def request(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
         """What is about to be sent; None if it surely is no AI call."""

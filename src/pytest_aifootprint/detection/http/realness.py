@@ -48,11 +48,13 @@ class Judge:
     Args:
         ports: which ports are this process's own.
         wired: names of the stacks whose wire seam is armed, now or later.
+        serving: ports on which a model in this process answers itself: no fake.
     """
 
-    def __init__(self, ports: OwnPorts, wired: AbstractSet[str]) -> None:
+    def __init__(self, ports: OwnPorts, wired: AbstractSet[str], serving: AbstractSet[int] = frozenset()) -> None:
         self._ports = ports
         self._wired = wired
+        self._serving = serving
 
     def response(self, sending: Sending, who: Callable[[], Answerer], stream: Any = None) -> None:
         """There was an answer: set the exchange's realness and replayer."""
@@ -96,7 +98,7 @@ class Judge:
         if exchange.asked.provider == UNKNOWN and _through_a_file(stream):
             exchange.asked = exchange.asked.on_this_machine()
             return
-        if not exchange.asked.local:
+        if not exchange.asked.local or port in self._serving:
             return
         own = exchange.own_server
         if own is None:

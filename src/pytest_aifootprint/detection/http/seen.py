@@ -20,7 +20,7 @@ class Seen:
     def __init__(self, arming: Arming, client: str) -> None:
         self._arming = arming
         self._client = client
-        self._judge = Judge(OwnPorts(), arming.wired)
+        self._judge = Judge(OwnPorts(), arming.wired, arming.serving)
 
     def begin(self, asked: Asked, host: str, port: int) -> Exchange:
         """A call goes over the wire now. If its end is not seen, it ends with its test."""

@@ -304,7 +304,7 @@ def test_an_auto_class_and_a_pipeline_are_one_load_each(watched: Any, folder: Pa
 
 
 def test_another_precision_and_device_are_told(watched: Any, lm: Any, folder: Path) -> None:
-    GPT2LMHeadModel.from_pretrained(folder, dtype=torch.bfloat16)
+    GPT2LMHeadModel.from_pretrained(folder, torch_dtype=torch.bfloat16)
     assert watched.owner.loads[0].precision == "bfloat16"
     lm.generate(prompt(1, 5), max_new_tokens=2)
     lm.to(torch.bfloat16).generate(prompt(1, 5), max_new_tokens=2)

@@ -7,15 +7,16 @@ result goes to a device: counting waits for no GPU.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subject, Subjects, class_name
+from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subject, class_name
 from pytest_aifootprint.detection.inprocess.rows import Rows
-from pytest_aifootprint.detection.inprocess.transformers import TRAINERS, origin, settled, unloaded
+from pytest_aifootprint.detection.inprocess.transformers import TRAINERS, Models, origin, unloaded
 from pytest_aifootprint.detection.inprocess.transformers import describe as describe_transformer
 from pytest_aifootprint.detection.inprocess.watching import Count, Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming
@@ -46,7 +47,7 @@ class _Watch:
         self._sources: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
         self._unloaded: dict[str, Subject] = {}
         self.rows = Rows(arming.recorder, CLIENT)
-        self.models = Subjects(self.describe)
+        self.models = Models(self.describe)
 
     def describe(self, model: Any, facts: Facts) -> Identity:
         """Its size and placement as a network; its name from what it was loaded from, or from its model card."""
@@ -85,7 +86,7 @@ class _Watch:
             tokens = None if done.failed else nesting.tokens or None
             self.rows.add(
                 operation,
-                settled(self.models, model),
+                self.models.of(model),
                 done.span,
                 samples=_size(model, texts, single=position == 0),
                 input_tokens=tokens,
@@ -113,10 +114,11 @@ class _Watch:
 
         def read(model: Any, /, *args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
+            before = nesting.tokens
             features = original(model, *args, **kwargs)
             if nesting.depth and arming.active:
                 try:
-                    nesting.tokens += _tokens(features)
+                    nesting.tokens = before + _tokens(features)  # what tokenised within this was the same texts
                 except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
                     arming.recorder.error(CLIENT, error)
             return features
@@ -141,10 +143,10 @@ class _Watch:
 def _tokens(features: Any) -> int:
     """How many tokens a tokenised batch has, without its padding."""
     mask = features.get("attention_mask")
-    if mask is not None and mask.device.type == "cpu":
+    if mask is not None and hasattr(mask, "device") and mask.device.type == "cpu":
         return int(mask.sum())
     ids = features.get("input_ids")  # several texts in one row, without padding, have no mask
-    return 0 if ids is None else int(ids.numel())
+    return int(ids.numel()) if hasattr(ids, "numel") else 0
 
 
 def _size(model: Any, texts: Any, *, single: bool) -> int | None:
@@ -200,4 +202,7 @@ def install(library: ModuleType, arming: Arming) -> None:
             arming.replace(cls, _PROMPT_LENGTH, watch.asking)
         if "old_fit" in own:
             arming.replace(cls, "old_fit", watch.training())
+    ranker = vars(library).get("CrossEncoder")
+    if ranker is not None and not hasattr(ranker, "preprocess"):  # before 6.0 it calls the tokenizer itself
+        arming.replace(sys.modules["transformers"].PreTrainedTokenizerBase, "__call__", watch.reading)
     arming.lent[TRAINERS] = (*arming.lent.get(TRAINERS, ()), (kinds, watch.rows, watch.models))

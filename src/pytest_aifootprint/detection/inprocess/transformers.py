@@ -8,19 +8,18 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from pathlib import Path, PurePath
 from types import FunctionType, ModuleType
-from typing import Any
-from weakref import WeakSet
+from typing import Any, NamedTuple
+from weakref import WeakSet, ref
 
 from pytest_aifootprint.detection.inprocess.generation import Work, sum_of, work_of
 from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subject, Subjects, class_name
 from pytest_aifootprint.detection.inprocess.onnxruntime import model_name
 from pytest_aifootprint.detection.inprocess.rows import Rows
-from pytest_aifootprint.detection.inprocess.torch import describe as describe_network
 from pytest_aifootprint.detection.inprocess.watching import Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming
 
@@ -28,7 +27,6 @@ CLIENT = "transformers"
 TRAINERS = "transformers.trainer"
 """Where a library that builds on the Trainer lends its own way to name models: (its class, rows, subjects)."""
 
-_PLAIN_PRECISIONS = ("float64", "float32", "float16", "bfloat16")
 _QUANTISATION = ("load_in_4bit", "load_in_8bit", "bits", "quant_method")
 _SAYS_NOTHING = re.compile(
     r"(model|models|output|outputs|out|final|best|last|save|saved|saved_model|data|[0-9a-f]{40}"
@@ -39,21 +37,19 @@ _SAYS_NOTHING = re.compile(
 
 def describe(model: Any, facts: Facts) -> Identity:
     """What a hub calls it, else the folder or package that it came from, else its class; the rest from its weights."""
-    found = facts.get(lambda: describe_network(model, facts)) or Identity(None)
     config = facts.get(lambda: getattr(model, "config", None))
     name, file = facts.get(lambda: origin(getattr(config, "_name_or_path", None))) or (None, None)
-    precision, device = facts.get(lambda: placement(model)) or (None, None)
     how = facts.get(lambda: getattr(config, "quantization_config", None))
-    bits = how and facts.get(lambda: _bits(how))
+    bits = facts.get(lambda: _bits(how))
+    weights = facts.get(lambda: _weigh(model, bits)) or _Weights(None, None, None)
     revision = facts.get(lambda: getattr(config, "_commit_hash", None))
-    return replace(
-        found,
-        name=name or class_name(type(model)),
-        parameters=(facts.get(lambda: _unpacked(model, bits)) if isinstance(bits, int) else found.parameters) or None,
-        precision=(f"int{bits}" if isinstance(bits, int) else bits) or precision,
-        device=device,
-        revision=revision if isinstance(revision, str) else None,
-        file=file,
+    return Identity(
+        name or class_name(type(model)),
+        weights.parameters,
+        weights.precision,
+        weights.device,
+        revision if isinstance(revision, str) else None,
+        file,
     )
 
 
@@ -73,39 +69,65 @@ def origin(source: object) -> tuple[str | None, str | None]:
     return name, path if folder else None
 
 
-def placement(model: Any) -> tuple[str | None, str | None]:
-    """Precision and device of the first weights; reads no values."""
-    device = None
+class _Weights(NamedTuple):
+    parameters: int | None
+    precision: str | None
+    device: str | None
+
+
+def _weigh(model: Any, bits: int | str | None) -> _Weights:
+    """By shapes: no value is read. Weights that are tied are counted once, those that share an integer each."""
+    sizes: Counter[str] = Counter()
+    devices: set[str] = set()
     for weights in model.parameters():
-        device = device or str(weights.device)
-        if weights.is_floating_point():
-            return _dtype(weights), device
-    return None, device
+        in_one = 1
+        if isinstance(bits, int) and type(weights).__name__ == "Params4bit":
+            in_one = max(weights.element_size() * 8 // bits, 1)
+        sizes[str(weights.dtype).rpartition(".")[2]] += weights.numel() * in_one
+        devices.add(str(weights.device))
+    if isinstance(bits, int):
+        for name, values in model.named_buffers():
+            if name.endswith("qweight") and not values.is_floating_point():  # GPTQ, AWQ: no parameters at all
+                sizes[f"int{bits}"] += values.numel() * values.element_size() * 8 // bits
+                devices.add(str(values.device))
+    if not sizes:
+        return _Weights(None, None, None)
+    told = f"int{bits}" if isinstance(bits, int) else bits
+    device = devices.pop() if len(devices) == 1 else "mixed"
+    return _Weights(sum(sizes.values()), told or sizes.most_common(1)[0][0], device)
 
 
-def settled(models: Subjects, model: Any) -> Subject:
-    """Which model an object is, also after it was moved to another device or precision."""
-    subject = models.of(model)
-    known = subject.identity
-    try:
-        for weights in model.parameters():
-            plain = known.precision in _PLAIN_PRECISIONS and weights.is_floating_point()
-            if str(weights.device) != known.device or (plain and _dtype(weights) != known.precision):
-                models.forget(model)
-            break
-    except Exception:  # noqa: BLE001 - the identity says already that it could not be read
+class Models(Subjects):
+    """Models as subjects, looked at again after they were moved to another device or precision."""
+
+    def __init__(self, describe: Callable[[Any, Facts], Identity]) -> None:
+        super().__init__(describe)
+        self._first: dict[int, tuple[Callable[[], Any], object, object]] = {}
+
+    def of(self, model: Any) -> Subject:
+        """What is known of a model."""
+        subject, key = super().of(model), id(model)
+        seen, found = self._first.get(key), None
+        if seen is not None:
+            found = seen[0]()
+            if found is not None and found.dtype is seen[2] and found.device == seen[1]:
+                return subject
+        try:
+            first = next(iter(model.parameters()), None)
+            if first is not None:
+                gone = partial(self._first.pop, key)
+                self._first[key] = (ref(first, gone), first.device, first.dtype)
+            if seen is not None:
+                self.forget(model)
+        except Exception:  # noqa: BLE001 - the identity says already that it could not be read
+            return subject
         return subject
-    return subject
 
 
 def unloaded(known: dict[str, Subject], source: object) -> Subject:
     """A model that could not be loaded: all that is known of it is what was asked for."""
     name, file = origin(str(source))
     return known.setdefault(str(source), Subject(Identity(name, file=file), lambda: None))
-
-
-def _dtype(weights: Any) -> str:
-    return str(weights.dtype).rpartition(".")[2]
 
 
 def _bits(how: Any) -> int | str | None:
@@ -117,18 +139,6 @@ def _bits(how: Any) -> int | str | None:
     method = told.get("quant_method")
     method = getattr(method, "value", method)
     return {"fp8": "float8", "fbgemm_fp8": "float8"}.get(method, method) if isinstance(method, str) else None
-
-
-def _unpacked(model: Any, bits: int) -> int:
-    """The number of parameters, where several share one integer."""
-    count: int = 0
-    for weights in model.parameters():
-        packed = type(weights).__name__ == "Params4bit" and weights.element_size() * 8 > bits
-        count += weights.numel() * (weights.element_size() * 8 // bits if packed else 1)
-    for name, values in model.named_buffers():
-        if name.endswith("qweight") and not values.is_floating_point():  # GPTQ, AWQ: no parameters at all
-            count += values.numel() * values.element_size() * 8 // bits
-    return count
 
 
 class _Inner(threading.local):
@@ -147,7 +157,7 @@ class _Watch:
         self._seen: WeakSet[type] = WeakSet()
         self._unloaded: dict[str, Subject] = {}
         self.rows = Rows(arming.recorder, CLIENT)
-        self.models = Subjects(describe)
+        self.models = Models(describe)
 
     def generate(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Around ``GenerationMixin.generate``."""
@@ -192,7 +202,7 @@ class _Watch:
     def _count(self, model: Any, done: Done, work: Work) -> None:
         self.rows.add(
             "completion" if work.of_text else "inference",
-            settled(self.models, model),
+            self.models.of(model),
             done.span,
             samples=work.samples,
             input_tokens=work.read,

@@ -70,4 +70,8 @@ SEAMS = (
     Seam("xllamacpp", "xllamacpp", ".inprocess.xllamacpp", (0, 2), (2028,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
+    Seam("transformers", "transformers.modeling_utils", ".inprocess.transformers", (4, 40), (6,)),
+    Seam("transformers.generate", "transformers.generation.utils", ".inprocess.transformers", (4, 40), (6,)),
+    Seam("transformers.trainer", "transformers.trainer", ".inprocess.transformers", (4, 40), (6,)),
+    Seam("sentence-transformers", "sentence_transformers", ".inprocess.sentence_transformers", (5,), (7,)),
 )

@@ -51,4 +51,5 @@ SEAMS = (
     Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
+    Seam("keras", "keras", ".inprocess.keras", (3,), (4,)),
 )

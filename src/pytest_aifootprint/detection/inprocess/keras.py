@@ -34,6 +34,7 @@ class _Keras:
         self._work = Work()
         self._backend = library.backend.backend()
         self._symbol = library.KerasTensor
+        self._in_symbols = getattr(library.src.backend, "in_symbolic_scope", bool)
 
     def watch(self) -> None:
         """Patch the trainer, the calls, the optimizers and the loaders."""
@@ -130,7 +131,7 @@ class _Keras:
 
     def _only_planned(self, given: Any, result: Any) -> bool:
         """Whether a call has only described what is to be computed."""
-        if isinstance(given, self._symbol) or isinstance(result, self._symbol):
+        if isinstance(given, self._symbol) or isinstance(result, self._symbol) or self._in_symbols():
             return True
         if self._backend == "jax":
             return isinstance(result, sys.modules["jax"].core.Tracer)

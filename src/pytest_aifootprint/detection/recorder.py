@@ -96,25 +96,33 @@ class Recorder:
         call.phase = owner.phase
         (owner.loads if call.operation == LOAD else owner.calls).append(call)
 
-    def tally(self, key: tuple[object, ...], owner: Owner | None) -> AICall | None:
-        """The row that equal in-process calls of the owner's current phase are counted in, if there is one yet."""
+    def tally(self, key: tuple[object, ...], owner: Owner | None, phase: str | None = None) -> AICall | None:
+        """The row that equal in-process calls of the owner's current (or that) phase are counted in, if any."""
         if self.sink is not None:
             if (row := self._unowned_tally.get(key)) is not None:
                 self.sink.again(row)
             return row
         if owner is None:
             return self._unowned_tally.get(key)
-        return owner.tally.get((owner.phase, *key))
+        return owner.tally.get((phase or owner.phase, *key))
 
-    def start_tally(self, key: tuple[object, ...], call: AICall, owner: Owner | None, *, inferred: bool) -> None:
-        """Record the first of possibly many equal in-process calls."""
+    def start_tally(
+        self,
+        key: tuple[object, ...],
+        call: AICall,
+        owner: Owner | None,
+        *,
+        inferred: bool,
+        phase: str | None = None,
+    ) -> None:
+        """Record the first of possibly many equal in-process calls, which may have been made in an earlier phase."""
         self.record(call, owner, inferred=inferred)
         if self.sink is not None:
             self.sink.keep(call)
         if owner is None or self.sink is not None:
             self._unowned_tally[key] = call
         else:
-            mine = (owner.phase, *key)  # mypy takes a star in the index for Python 3.11's
+            mine = (phase or owner.phase, *key)  # mypy takes a star in the index for Python 3.11's
             owner.tally[mine] = call
 
     def wait_for(self, pending: Pending, owner: Owner | None) -> None:

@@ -73,19 +73,19 @@ class Rows:
         key = (self._client, operation, identity, failed, input_tokens, output_tokens)
         if at is None:
             owner, inferred = self._recorder.owner()
+            phase = None
         else:
             owner, inferred, phase = at
-            key = (*key, phase)  # type: ignore[assignment]
         started_ns, ended_ns, cpu_ns = span
         with self._lock:
-            row = self._recorder.tally(key, owner)
+            row = self._recorder.tally(key, owner, phase)
             if row is None:
                 row = self._row(operation, identity, started_ns, failed=failed)
                 row.input_tokens, row.output_tokens = input_tokens, output_tokens
                 row.count = max(count, 1)
                 row.duration_ns, row.cpu_ns = ended_ns - started_ns, cpu_ns
                 row.samples, row.steps, row.epochs = samples, steps, epochs
-                self._recorder.start_tally(key, row, owner, inferred=inferred)
+                self._recorder.start_tally(key, row, owner, inferred=inferred, phase=phase)
                 if at is not None:
                     row.phase = at.phase
             else:

@@ -1,149 +1,180 @@
-"""torch: a network's outermost forward is an inference; forwards that lead to an optimizer's step are training.
+"""torch: a network's outermost forward is an inference; with a backward or an optimizer's step it is training.
 
-A forward in train mode under autograd may be either: it waits for a step of an optimizer in its thread, and counts as
-inference if none has come when the test ends. Steps count for the network that ran last.
-Silent for functional code, and for ``.forward()`` called by hand.
+What is training stands in ``torch_training.py``, which network it is in ``torch_identity.py``, what is a load in
+``torch_loads.py``.
+
+A module without weights (a loss, an activation) is no model: what it calls is looked at in its place. Silent for
+functional code, for ``.forward()`` called by hand, and for a function that ``torch.compile`` has compiled: the networks
+in it are part of its graph, in which nothing of ours is (a compiled network is seen). A class that overrides
+``__call__`` is seen where that calls the original.
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
-from weakref import ref
 
-from pytest_aifootprint.detection.inprocess.identity import NOBODY, Facts, Identity, Subject, Subjects, class_name
-from pytest_aifootprint.detection.inprocess.rows import Place, Rows, Span, batch
+from pytest_aifootprint.detection.inprocess.identity import Subjects
+from pytest_aifootprint.detection.inprocess.rows import Rows, Span, batch
+from pytest_aifootprint.detection.inprocess.torch_compiler import is_compiling, leave_alone, uncompiled
+from pytest_aifootprint.detection.inprocess.torch_identity import Describe
+from pytest_aifootprint.detection.inprocess.torch_loads import Loads
+from pytest_aifootprint.detection.inprocess.torch_training import Trainings
 from pytest_aifootprint.detection.inprocess.watching import Done, outermost
 from pytest_aifootprint.detection.patching import Arming
-from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.quantities.unfaked import REAL
 
-
-def describe(network: Any, facts: Facts) -> Identity:
-    """A name, and the number of parameters (None while some are not made yet)."""
-    name = facts.get(lambda: _name(network))
-    try:
-        size = sum(parameter.numel() for parameter in network.parameters())
-    except (AttributeError, ValueError):  # lazy ones have no size before the first forward
-        facts.unsettled = True
-        size = None
-    return Identity(name or class_name(type(network)), size)
+_OUTSIDE_BACKWARD = -1
 
 
-def _name(network: Any) -> str:
-    """What a hub calls it, else its class."""
-    network = getattr(network, "_orig_mod", network)  # what torch.compile has wrapped
-    hub = getattr(getattr(network, "config", None), "_name_or_path", None)
-    if isinstance(hub, str) and hub:
-        return hub.rstrip("/").rsplit("/", 1)[-1] if hub.startswith((".", "/")) else hub
-    return class_name(type(network))
+class _Torch:
+    """The wrappers."""
+
+    def __init__(self, library: Any, arming: Arming) -> None:
+        self._torch = library
+        self._arming = arming
+        self._rows = Rows(arming.recorder, "torch")
+        describe = Describe(library)
+        self._networks = Subjects(describe)
+        self._trainings = Trainings.of(arming.recorder, self._rows)
+        self._backward_id = library._C._current_graph_task_id  # noqa: SLF001 - as torch's own module_tracker does
+        self._is_compiling = is_compiling(library)
+        self._uncompiled: Callable[[Callable[[], None]], None] = uncompiled(library)
+        self._loads = Loads(library, arming, self._rows, self._networks, describe)
+
+    def watch(self) -> None:
+        """Patch torch."""
+        arming, torch = self._arming, self._torch
+        leave_alone(torch)
+        arming.replace(torch.nn.Module, "__call__", self._call)
+        arming.replace(torch.nn.Module, "_apply", self._changing)
+        arming.replace(torch.autograd, "backward", self._backward)  # Tensor.backward calls it
+        self._loads.watch()
+        from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+        arming.on_undo(register_optimizer_step_pre_hook(self._stepping).remove)
+        arming.on_undo(register_optimizer_step_post_hook(self._stepped).remove)
+
+    def _call(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """``nn.Module.__call__``: what is inside the outermost call costs as little as can be."""
+        nesting, passes = self._arming.nesting, self._passes()
+        outer = outermost(self._arming, "torch", original, self._count)
+
+        if original is getattr(self._torch.nn.Module, "_wrapped_call_impl", None):
+            # torch's own, which does nothing but this: our frame stands in place of its.
+            def call(network: Any, /, *args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                if nesting.depth or passes(network):
+                    if network._compiled_call_impl is None:  # noqa: SLF001
+                        return network._call_impl(*args, **kwargs)  # noqa: SLF001
+                    return network._compiled_call_impl(*args, **kwargs)  # noqa: SLF001
+                return outer(network, *args, **kwargs)
+        else:
+
+            def call(network: Any, /, *args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                if nesting.depth or passes(network):
+                    return original(network, *args, **kwargs)
+                return outer(network, *args, **kwargs)
+
+        return call
+
+    def _passes(self) -> Callable[[Any], bool]:
+        """Whether a call that is in no other one is none of ours."""
+        is_compiling, backward_id = self._is_compiling, self._backward_id
+        arming, networks = self._arming, self._networks
+
+        def passes(network: Any) -> bool:
+            if is_compiling() or not arming.active or backward_id() != _OUTSIDE_BACKWARD:
+                return True
+            try:
+                return networks.of(network).identity.parameters == 0
+            except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
+                arming.recorder.error("torch", error)
+                return True
+
+        return passes
+
+    def _count(self, network: Any, done: Done, /) -> None:
+        torch, steps = self._torch, self._arming.nesting.steps
+        subject = self._networks.of(network)
+        # In a trace, looking at a shape would become part of it.
+        samples = None if torch._C._get_tracing_state() else _samples(done)  # noqa: SLF001 - torch's own does the same
+        if steps:  # it has trained inside
+            self._rows.add("training", subject, done.span, samples=samples, steps=steps, count=0, failed=done.failed)
+        elif done.failed or not torch.is_grad_enabled() or not getattr(done.result, "requires_grad", True):
+            self._rows.add("inference", subject, done.span, samples=samples, failed=done.failed)
+            self._trainings.here.passed(done.span)
+        else:
+            self._trainings.here.hold(network, subject, done.span, samples)
+
+    def _changing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """``nn.Module._apply``, under ``to``, ``half``, ``cuda``: it is another precision and device then."""
+        arming, networks, compiling = self._arming, self._networks, self._is_compiling
+
+        def _apply(network: Any, /, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            result = original(network, *args, **kwargs)
+            if not compiling() and arming.active:
+                try:
+                    networks.forget(network)
+                except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
+                    arming.recorder.error("torch", error)
+            return result
+
+        return _apply
+
+    def _backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        arming, nesting = self._arming, self._arming.nesting
+        compiling, backward_id = self._is_compiling, self._backward_id
+
+        def backward(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            if compiling() or nesting.depth or not arming.active or backward_id() != _OUTSIDE_BACKWARD:
+                return original(*args, **kwargs)
+            started_ns, cpu_ns = REAL.monotonic_ns(), REAL.process_time_ns()
+            try:
+                return original(*args, **kwargs)
+            finally:
+                try:
+                    span = Span(started_ns, REAL.monotonic_ns(), REAL.process_time_ns() - cpu_ns)
+                    self._uncompiled(lambda: self._trainings.here.backward(span))
+                except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
+                    arming.recorder.error("torch", error)
+
+        return backward
+
+    def _stepping(self, *_: Any) -> None:
+        """An optimizer begins a step."""
+        if not self._is_compiling() and self._arming.active:
+            self._trainings.here.begin_step()
+
+    def _stepped(self, optimizer: Any, *_: Any) -> None:
+        """It has taken the step."""
+        arming = self._arming
+        if self._is_compiling() or not arming.active or self._backward_id() != _OUTSIDE_BACKWARD:
+            return
+        try:
+            step = self._trainings.here.end_step()
+            if step is None:
+                return
+            if arming.nesting.depth:
+                arming.nesting.steps += 1
+            else:
+                self._uncompiled(lambda: self._trainings.here.step(optimizer, step))
+        except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
+            arming.recorder.error("torch", error)
 
 
-class _Undecided:
-    """Forwards of one network, in one thread and phase, that may yet turn out to be training."""
-
-    def __init__(self, watch: _Watch, network: Any, subject: Subject, place: Place) -> None:
-        self._watch = watch
-        self._network = ref(network)
-        self._subject = subject
-        self._place = place
-        self._started_ns = 0
-        self._duration_ns = 0
-        self._cpu_ns = 0
-        self._samples: int | None = None
-        self._settling = threading.Lock()
-        self.count = 0
-
-    def goes_on_with(self, network: Any, place: Place) -> bool:
-        """Whether one more forward belongs here too."""
-        return self._network() is network and self._place == place and not self._settling.locked()
-
-    def add(self, span: Span, samples: int | None) -> None:
-        """One more forward."""
-        self.count += 1
-        self._started_ns = self._started_ns or span.started_ns
-        self._duration_ns += span.ended_ns - span.started_ns
-        self._cpu_ns += span.cpu_ns
-        if samples is not None:
-            self._samples = samples + (self._samples or 0)
-
-    def settle(self, *, trained: bool) -> bool:
-        """Count what it turned out to be. False if that was done before."""
-        if not self._settling.acquire(blocking=False):
-            return False
-        self._watch.recorder.done(self)
-        self._watch.rows.add(
-            "training" if trained else "inference",
-            self._subject,
-            Span(self._started_ns, self._started_ns + self._duration_ns, self._cpu_ns),
-            samples=self._samples,
-            steps=1 if trained else None,
-            count=0 if trained else self.count,
-            at=self._place,
-        )
-        return True
-
-    def so_far(self) -> None:
-        """Whether it is inference or training is known only later."""
-
-    def finish(self, *, abandoned: bool) -> None:
-        """No step has come: they were inferences."""
-        del abandoned
-        self.settle(trained=False)
-
-
-class _Watch(threading.local):
-    """What is undecided in each thread. ``__init__`` runs once in each."""
-
-    def __init__(self, recorder: Recorder, rows: Rows) -> None:
-        self.recorder = recorder
-        self.rows = rows
-        self.undecided: _Undecided | None = None
-
-    def hold(self, network: Any, subject: Subject, span: Span, samples: int | None) -> None:
-        """A forward that may be training."""
-        owner, inferred = self.recorder.owner()
-        place = Place(owner, inferred, "outside" if owner is None else owner.phase)
-        held = self.undecided
-        if held is None or not held.goes_on_with(network, place):
-            if held is not None:
-                held.finish(abandoned=True)
-            held = self.undecided = _Undecided(self, network, subject, place)
-            self.recorder.wait_for(held, owner)
-        held.add(span, samples)
-
-    def step(self) -> None:
-        """An optimizer has taken a step: what was undecided was training."""
-        held, self.undecided = self.undecided, None
-        if held is None or not held.settle(trained=True):
-            now_ns = REAL.monotonic_ns()
-            self.rows.add("training", NOBODY, Span(now_ns, now_ns, 0), steps=1, count=0)
+def _samples(done: Done) -> int | None:
+    """The size of the batch, by the first input. One dimension is one sample, as torch's own layers take it."""
+    first = done.args[0] if done.args else next(iter(done.kwargs.values()), None)
+    if isinstance(first, dict):
+        first = next(iter(first.values()), None)
+    return 1 if getattr(first, "ndim", None) == 1 else batch(first)
 
 
 def install(library: ModuleType, arming: Arming) -> None:
-    """Patch ``nn.Module.__call__`` and hook the optimizers' steps."""
-    networks = Subjects(describe)
-    rows = Rows(arming.recorder, "torch")
-    watch = _Watch(arming.recorder, rows)
-    with_grad = library.is_grad_enabled
-
-    def count(network: Any, done: Done, /) -> None:
-        subject = networks.of(network)
-        samples = batch(done.args[0]) if done.args else None
-        if network.training and not done.failed and with_grad():
-            watch.hold(network, subject, done.span, samples)
-        else:
-            rows.add("inference", subject, done.span, samples=samples, failed=done.failed)
-
-    def stepped(*_: Any) -> None:
-        if arming.active and not arming.nesting.depth:
-            try:
-                watch.step()
-            except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
-                arming.recorder.error("torch", error)
-
-    arming.replace(library.nn.Module, "__call__", lambda original: outermost(arming, "torch", original, count))
-    from torch.optim.optimizer import register_optimizer_step_post_hook
-
-    arming.on_undo(register_optimizer_step_post_hook(stepped).remove)
+    """Patch networks, backwards, loads; hook the optimizers' steps."""
+    _Torch(library, arming).watch()

@@ -1,0 +1,285 @@
+"""torch: forwards, backwards and steps of optimizers, put together to trainings of networks.
+
+A forward whose result has gradients may be training or not. It waits:
+
+- for a step of an optimizer that holds parameters of the network: then it was training, in whichever mode;
+- else for the end of its test or phase. If gradients have come to a network in train mode and no optimizer has stepped
+  without it since, they were used by hand (``w -= lr * w.grad``): training, one step for each backward. If not, or in
+  eval mode (a saliency map), inference; the backward is part of its time.
+
+A backward and a step are part of the training of the largest of the networks that they were for. No time is counted
+twice: what a step's closure runs is taken off the step's own. ``torch.autograd.grad`` trains nothing. Steps inside a
+backward (an optimizer for each parameter, in hooks) are not counted, their backward is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from weakref import ref
+
+from pytest_aifootprint.detection.inprocess.identity import NOBODY, Subject
+from pytest_aifootprint.detection.inprocess.rows import Place, Rows, Span
+from pytest_aifootprint.detection.inprocess.torch_identity import ById
+from pytest_aifootprint.detection.recorder import Owner, Recorder
+from pytest_aifootprint.quantities.unfaked import REAL
+
+
+class Work:
+    """Time spent.
+
+    Attributes:
+        started_ns: when the first of it began; 0 for none. duration_ns, cpu_ns: of all of it.
+    """
+
+    __slots__ = ("cpu_ns", "duration_ns", "started_ns")
+
+    def __init__(self) -> None:
+        self.started_ns = self.duration_ns = self.cpu_ns = 0
+
+    def add(self, started_ns: int, duration_ns: int, cpu_ns: int) -> None:
+        """More of it."""
+        self.started_ns = self.started_ns or started_ns
+        self.duration_ns += duration_ns
+        self.cpu_ns += cpu_ns
+
+    def span(self) -> Span:
+        """As one span."""
+        return Span(self.started_ns, self.started_ns + self.duration_ns, self.cpu_ns)
+
+
+class Undecided:
+    """Forwards of one network, in one thread, phase and mode, that may be training."""
+
+    def __init__(self, training: Training, network: Any, subject: Subject, place: Place) -> None:
+        """``training`` is of this thread; ``finish`` may be called from another one."""
+        self.network: Callable[[], Any] = ref(network)
+        self.subject = subject
+        self.mode = bool(network.training)
+        self.place = place
+        self.work = Work()
+        self.backwards = 0
+        self.stepped = False
+        self._count = 0
+        self._samples: int | None = None
+        self._recorder = training.recorder
+        self._rows = training.rows
+        self._held = training.held
+        self._key = id(network)
+        self._settling = threading.Lock()
+
+    def goes_on_with(self, network: Any, place: Place) -> bool:
+        """Whether one more forward belongs here too."""
+        return (
+            self.network() is network
+            and self.mode == network.training
+            and self.place == place
+            and not self._settling.locked()
+        )
+
+    def add(self, span: Span, samples: int | None) -> None:
+        """One more forward."""
+        self._count += 1
+        self.work.add(span.started_ns, span.ended_ns - span.started_ns, span.cpu_ns)
+        if samples is not None:
+            self._samples = samples + (self._samples or 0)
+
+    def settle(self, steps: int | None, *, trained: bool = True) -> None:
+        """Count what it turned out to be. Does nothing the second time."""
+        if not self._settling.acquire(blocking=False):
+            return
+        if self._held.get(self._key) is self:
+            del self._held[self._key]
+        self._recorder.done(self)
+        self._rows.add(
+            "training" if trained else "inference",
+            self.subject,
+            self.work.span(),
+            samples=self._samples,
+            steps=steps if trained else None,
+            count=0 if trained else self._count,
+            at=self.place,
+        )
+
+    def so_far(self) -> None:
+        """Whether it is inference or training is known only later."""
+
+    def finish(self, *, abandoned: bool) -> None:
+        """No step has come, or none any more."""
+        del abandoned
+        self.settle(None if self.stepped else self.backwards, trained=self.mode and self.backwards > 0)
+
+
+class _Seen:
+    """What is known of a network that may be trained.
+
+    Attributes:
+        probes: its first and its last parameter that are trained. stepped: an optimizer has trained it.
+    """
+
+    def __init__(self, network: Any) -> None:
+        trained = [weight for weight in _parameters(network) if weight.requires_grad and weight.is_leaf]
+        self.probes = [ref(weight) for weight in (trained[:1] + trained[-1:])]
+        self.stepped = False
+
+    def reached(self) -> bool:
+        """Whether it has gradients."""
+        return any((weight := probe()) is not None and weight.grad is not None for probe in self.probes)
+
+
+class _Holding:
+    """Which networks an optimizer trains."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self._groups = len(optimizer.param_groups)
+        self._ids = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+        self._verdicts: ById[bool] = ById()
+        self.last: Subject = NOBODY
+
+    def is_of(self, optimizer: Any) -> bool:
+        """Whether the optimizer is still as it was."""
+        return len(optimizer.param_groups) == self._groups
+
+    def has(self, network: Any) -> bool:
+        """Whether the optimizer holds a parameter of a network."""
+        verdict = self._verdicts.get(network)
+        if verdict is None:
+            verdict = self._verdicts.put(network, any(id(weight) in self._ids for weight in _parameters(network)))
+        return verdict
+
+
+class _Step(NamedTuple):
+    """A step that has begun: when, and what had been counted by then."""
+
+    started_ns: int
+    cpu_ns: int
+    counted_ns: int
+    counted_cpu_ns: int
+
+
+class Training:
+    """What is undecided in one thread.
+
+    Args:
+        recorder, rows: where it goes. seen: what is known of networks, over all threads. holdings: of optimizers.
+    """
+
+    def __init__(self, recorder: Recorder, rows: Rows, seen: ById[_Seen], holdings: ById[_Holding]) -> None:
+        self.recorder = recorder
+        self.rows = rows
+        self.held: dict[int, Undecided] = {}
+        self._seen = seen
+        self._holdings = holdings
+        self._counted = Work()  # all forwards and backwards of this thread
+        self._loose = Work()  # backwards through no network that waits
+        self._loose_owner: Owner | None = None
+        self._step: _Step | None = None
+
+    def hold(self, network: Any, subject: Subject, span: Span, samples: int | None) -> None:
+        """A forward that may be training."""
+        owner, inferred = self.recorder.owner()
+        place = Place(owner, inferred, "outside" if owner is None else owner.phase)
+        held = self.held.get(id(network))
+        if held is None or not held.goes_on_with(network, place):
+            if held is not None:
+                held.finish(abandoned=True)
+            held = self.held[id(network)] = Undecided(self, network, subject, place)
+            self.recorder.wait_for(held, owner)
+        held.add(span, samples)
+        self.passed(span)
+
+    def passed(self, span: Span) -> None:
+        """Time that is counted."""
+        self._counted.add(span.started_ns, span.ended_ns - span.started_ns, span.cpu_ns)
+
+    def backward(self, span: Span) -> None:
+        """Gradients have come."""
+        self.passed(span)
+        reached = [held for held in self.held.values() if self._reached(held)]
+        for held in reached:
+            held.backwards += 1
+        work = _largest(reached).work if reached else self._loose_here()
+        work.add(span.started_ns, span.ended_ns - span.started_ns, span.cpu_ns)
+
+    def begin_step(self) -> None:
+        """An optimizer begins a step."""
+        counted = self._counted
+        self._step = _Step(REAL.monotonic_ns(), REAL.process_time_ns(), counted.duration_ns, counted.cpu_ns)
+
+    def end_step(self) -> _Step | None:
+        """It has ended. None if it is the outer one of two that are one (a wrapper's, or by ``super().step()``)."""
+        step, self._step = self._step, None
+        return step
+
+    def step(self, optimizer: Any, step: _Step) -> None:
+        """An optimizer has taken a step: what was undecided of its networks was training."""
+        counted, loose = self._counted, self._loose_here()
+        loose.add(
+            step.started_ns,
+            REAL.monotonic_ns() - step.started_ns - (counted.duration_ns - step.counted_ns),
+            REAL.process_time_ns() - step.cpu_ns - (counted.cpu_ns - step.counted_cpu_ns),
+        )
+        self._loose = Work()
+        holding = self._holdings.get(optimizer)
+        if holding is None or not holding.is_of(optimizer):
+            holding = self._holdings.put(optimizer, _Holding(optimizer))
+        trained = []
+        for held in list(self.held.values()):
+            network = held.network()
+            if network is None:
+                continue
+            if holding.has(network):
+                self._of(network).stepped = held.stepped = True
+                trained.append(held)
+            elif not self._of(network).stepped:
+                held.backwards = 0  # its gradients are only passed on
+        if not trained:
+            self.rows.add("training", holding.last, loose.span(), steps=1, count=0)
+            return
+        largest = _largest(trained)
+        largest.work.add(loose.started_ns, loose.duration_ns, loose.cpu_ns)
+        holding.last = largest.subject
+        for held in trained:
+            held.settle(1)
+
+    def _loose_here(self) -> Work:
+        owner = self.recorder.owner()[0]
+        if owner is not self._loose_owner:  # what is left of another test trained nothing
+            self._loose, self._loose_owner = Work(), owner
+        return self._loose
+
+    def _reached(self, held: Undecided) -> bool:
+        network = held.network()
+        if network is None:
+            return False
+        seen = self._of(network)
+        held.stepped = seen.stepped
+        return seen.reached()
+
+    def _of(self, network: Any) -> _Seen:
+        return self._seen.get(network) or self._seen.put(network, _Seen(network))
+
+
+class Trainings(threading.local):
+    """Attributes: here: what is undecided in the thread that asks."""
+
+    def __init__(self, recorder: Recorder, rows: Rows, seen: ById[_Seen], holdings: ById[_Holding]) -> None:
+        """Runs once in each thread."""
+        self.here = Training(recorder, rows, seen, holdings)
+
+    @classmethod
+    def of(cls, recorder: Recorder, rows: Rows) -> Trainings:
+        """One that has seen nothing yet."""
+        return cls(recorder, rows, ById(), ById())
+
+
+def _parameters(network: Any) -> list[Any]:
+    try:
+        return list(network.parameters())
+    except Exception:  # noqa: BLE001 - a method of the user's may raise anything; the notice comes with the identity
+        return []
+
+
+def _largest(held: list[Undecided]) -> Undecided:
+    return held[0] if len(held) == 1 else max(held, key=lambda one: one.subject.identity.parameters or 0)

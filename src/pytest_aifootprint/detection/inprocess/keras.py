@@ -13,13 +13,16 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from pytest_aifootprint.detection.inprocess.identity import NOBODY, Facts, Identity, Subject, Subjects
+from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subject, Subjects
 from pytest_aifootprint.detection.inprocess.keras_batches import Work, watch_batches, whole_epochs, working
 from pytest_aifootprint.detection.inprocess.keras_facts import describe, file_name, first, given_name, size_of
+from pytest_aifootprint.detection.inprocess.keras_loops import loops_of
 from pytest_aifootprint.detection.inprocess.rows import Rows
-from pytest_aifootprint.detection.inprocess.undecided import Forwards
+from pytest_aifootprint.detection.inprocess.torch_compiler import is_compiling
 from pytest_aifootprint.detection.inprocess.watching import Count, Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming
+
+OUTSIDE_BACKWARD = -1  # of torch
 
 
 class _Keras:
@@ -30,9 +33,9 @@ class _Keras:
         self._arming = arming
         self._rows = Rows(arming.recorder, "keras")
         self._models = Subjects(describe)
-        self._forwards = Forwards.of(arming)
         self._work = Work()
         self._backend = library.backend.backend()
+        self._loops = loops_of(self._backend, arming, self._rows)
         self._symbol = library.KerasTensor
         self._in_symbols = getattr(library.src.backend, "in_symbolic_scope", bool)
 
@@ -105,27 +108,29 @@ class _Keras:
         def count(model: Any, done: Done, /) -> None:
             inputs = done.args[0] if done.args else next(iter(done.kwargs.values()), None)
             if not self._only_planned(first(inputs), first(done.result)):
-                may_train = not done.failed and self._may_train(done.kwargs.get("training"))
+                may_train = not done.failed and self._loops.may_train(done)
                 self._inferred(model, done, size_of(inputs), may_train=may_train)
 
         watched = self._root(original, count)
         if self._backend != "torch":
             return watched
-        compiling = sys.modules["torch"].compiler.is_compiling
+        torch = sys.modules["torch"]
+        compiling, backward_id = is_compiling(torch), torch._C._current_graph_task_id  # noqa: SLF001 - as in torch's seam
 
         def __call__(layer: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - its name is the language's
             __tracebackhide__ = True
-            # Clocks would break the graph of a function that the user compiles; and it is only traced here.
-            return original(layer, *args, **kwargs) if compiling() else watched(layer, *args, **kwargs)
+            # In a function that the user compiles it is only traced; in a backward it is done once more.
+            if compiling() or backward_id() != OUTSIDE_BACKWARD:
+                return original(layer, *args, **kwargs)
+            return watched(layer, *args, **kwargs)
 
         return __call__
 
     def _apply(self, original: Any) -> Any:
-        def count(_: Any, done: Done, /) -> None:
+        def count(optimizer: Any, done: Done, /) -> None:
             gradient = first(done.argument(0, "grads"))
-            if done.failed or self._only_planned(gradient, gradient) or self._forwards.step():
-                return
-            self._rows.add("training", NOBODY, done.span, steps=1, count=0)
+            if not done.failed and not self._only_planned(gradient, gradient):
+                self._loops.step(optimizer, done)
 
         return self._root(original, count)
 
@@ -137,17 +142,12 @@ class _Keras:
             return isinstance(result, sys.modules["jax"].core.Tracer)
         return self._backend == "tensorflow" and not sys.modules["tensorflow"].executing_eagerly()
 
-    def _may_train(self, training: object) -> bool:
-        if self._backend == "torch":
-            return training is not False and bool(sys.modules["torch"].is_grad_enabled())
-        return training is True
-
     def _inferred(self, model: Any, done: Done, samples: int | None, *, may_train: bool = False) -> None:
         subject = self._models.of(model)
         if subject.identity.parameters == 0:  # it only transforms, as a scaler does
             return
         if may_train:
-            self._forwards.hold(self._rows, model, subject, done.span, samples)
+            self._loops.hold(model, subject, done.span, samples)
         else:
             self._rows.add("inference", subject, done.span, samples=samples, failed=done.failed)
 

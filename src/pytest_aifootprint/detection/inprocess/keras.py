@@ -17,12 +17,12 @@ from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Sub
 from pytest_aifootprint.detection.inprocess.keras_batches import Work, watch_batches, whole_epochs, working
 from pytest_aifootprint.detection.inprocess.keras_facts import describe, file_name, first, given_name, size_of
 from pytest_aifootprint.detection.inprocess.keras_loops import loops_of
-from pytest_aifootprint.detection.inprocess.rows import Rows
+from pytest_aifootprint.detection.inprocess.rows import Rows, batch
 from pytest_aifootprint.detection.inprocess.torch_compiler import is_compiling
 from pytest_aifootprint.detection.inprocess.watching import Count, Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming
 
-OUTSIDE_BACKWARD = -1  # of torch
+_OUTSIDE_BACKWARD = -1  # of torch
 
 
 class _Keras:
@@ -105,22 +105,32 @@ class _Keras:
         return self._root(original, lambda model, done, /: self._inferred(model, done, size_of(done.argument(0, "x"))))
 
     def _call(self, original: Any) -> Any:
+        models, rows, only_planned = self._models, self._rows, self._only_planned
+        may_train, hold = self._loops.may_train, self._loops.hold
+
         def count(model: Any, done: Done, /) -> None:
-            inputs = done.args[0] if done.args else next(iter(done.kwargs.values()), None)
-            if not self._only_planned(first(inputs), first(done.result)):
-                may_train = not done.failed and self._loops.may_train(done)
-                self._inferred(model, done, size_of(inputs), may_train=may_train)
+            given = first(done.args[0] if done.args else next(iter(done.kwargs.values()), None))
+            result = first(done.result)
+            if only_planned(given, result):
+                return
+            subject = models.of(model)
+            if subject.identity.parameters == 0:  # it only transforms, as a scaler does
+                return
+            if done.failed or not may_train(done, result):
+                rows.add("inference", subject, done.span, samples=batch(given), failed=done.failed)
+            else:
+                hold(model, subject, done.span, batch(given))
 
         watched = self._root(original, count)
         if self._backend != "torch":
             return watched
-        torch = sys.modules["torch"]
+        torch, nesting = sys.modules["torch"], self._arming.nesting
         compiling, backward_id = is_compiling(torch), torch._C._current_graph_task_id  # noqa: SLF001 - as in torch's seam
 
         def __call__(layer: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - its name is the language's
             __tracebackhide__ = True
             # In a function that the user compiles it is only traced; in a backward it is done once more.
-            if compiling() or backward_id() != OUTSIDE_BACKWARD:
+            if nesting.depth or compiling() or backward_id() != _OUTSIDE_BACKWARD:
                 return original(layer, *args, **kwargs)
             return watched(layer, *args, **kwargs)
 
@@ -138,17 +148,15 @@ class _Keras:
         """Whether a call has only described what is to be computed."""
         if isinstance(given, self._symbol) or isinstance(result, self._symbol) or self._in_symbols():
             return True
+        if self._backend == "torch":
+            return False
         if self._backend == "jax":
             return isinstance(result, sys.modules["jax"].core.Tracer)
         return self._backend == "tensorflow" and not sys.modules["tensorflow"].executing_eagerly()
 
-    def _inferred(self, model: Any, done: Done, samples: int | None, *, may_train: bool = False) -> None:
+    def _inferred(self, model: Any, done: Done, samples: int | None) -> None:
         subject = self._models.of(model)
-        if subject.identity.parameters == 0:  # it only transforms, as a scaler does
-            return
-        if may_train:
-            self._loops.hold(model, subject, done.span, samples)
-        else:
+        if subject.identity.parameters != 0:
             self._rows.add("inference", subject, done.span, samples=samples, failed=done.failed)
 
     def _load(self, original: Any) -> Any:

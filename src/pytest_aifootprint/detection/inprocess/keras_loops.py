@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from weakref import ref
 
 from pytest_aifootprint.detection.inprocess.identity import NOBODY, Subject
-from pytest_aifootprint.detection.inprocess.keras_facts import first
 from pytest_aifootprint.detection.inprocess.rows import Place, Rows, Span
 from pytest_aifootprint.detection.inprocess.torch_identity import ById
 from pytest_aifootprint.detection.inprocess.torch_training import Trainings
@@ -24,8 +23,8 @@ from pytest_aifootprint.detection.recorder import Recorder
 class Loops(Protocol):
     """Where calls wait that may be training."""
 
-    def may_train(self, done: Done) -> bool:
-        """Whether a call may turn out to be training."""
+    def may_train(self, done: Done, result: Any) -> bool:
+        """Whether a call, with this first of its results, may turn out to be training."""
 
     def hold(self, model: Any, subject: Subject, span: Span, samples: int | None) -> None:
         """Let a call wait."""
@@ -51,8 +50,8 @@ class _TorchLoops:
         self._rows = rows
         self._optimizers: ById[_AsTorch] = ById()
 
-    def may_train(self, done: Done) -> bool:
-        return done.kwargs.get("training") is not False and getattr(first(done.result), "requires_grad", False) is True
+    def may_train(self, done: Done, result: Any) -> bool:
+        return getattr(result, "requires_grad", False) is True and done.kwargs.get("training") is not False
 
     def hold(self, model: Any, subject: Subject, span: Span, samples: int | None) -> None:
         self._trainings.here.hold(model, subject, span, samples, self._rows)
@@ -134,7 +133,8 @@ class _OwnLoops(threading.local):
         self._rows = rows
         self._held: _Undecided | None = None
 
-    def may_train(self, done: Done) -> bool:
+    def may_train(self, done: Done, result: Any) -> bool:
+        del result
         return done.kwargs.get("training") is True
 
     def hold(self, model: Any, subject: Subject, span: Span, samples: int | None) -> None:

@@ -56,7 +56,6 @@ WATCHED: Mapping[str, str] = {
 }
 NOT_WATCHED_YET: Mapping[str, str] = {
     "jax": "models in this process",
-    "keras": "models in this process",
     "lightgbm": "models in this process",
     "spacy": "models in this process",
     "tensorflow": "models in this process",

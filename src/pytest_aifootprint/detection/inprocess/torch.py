@@ -50,6 +50,7 @@ class _Torch:
         """Patch torch."""
         arming, torch = self._arming, self._torch
         leave_alone(torch)
+        arming.lent["torch"] = self._trainings
         arming.replace(torch.nn.Module, "__call__", self._call)
         arming.replace(torch.nn.Module, "_apply", self._changing)
         arming.replace(torch.autograd, "backward", self._backward)  # Tensor.backward calls it

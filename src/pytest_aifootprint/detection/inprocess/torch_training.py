@@ -52,7 +52,7 @@ class Work:
 class Undecided:
     """Forwards of one network, in one thread, phase and mode, that may be training."""
 
-    def __init__(self, training: Training, network: Any, subject: Subject, place: Place) -> None:
+    def __init__(self, training: Training, rows: Rows, network: Any, subject: Subject, place: Place) -> None:
         """``training`` is of this thread; ``finish`` may be called from another one."""
         self.network: Callable[[], Any] = ref(network)
         self.subject = subject
@@ -64,15 +64,16 @@ class Undecided:
         self._count = 0
         self._samples: int | None = None
         self._recorder = training.recorder
-        self._rows = training.rows
+        self._rows = rows
         self._held = training.held
         self._key = id(network)
         self._settling = threading.Lock()
 
-    def goes_on_with(self, network: Any, place: Place) -> bool:
+    def goes_on_with(self, network: Any, subject: Subject, place: Place) -> bool:
         """Whether one more forward belongs here too."""
         return (
             self.network() is network
+            and self.subject.identity is subject.identity
             and self.mode == network.training
             and self.place == place
             and not self._settling.locked()
@@ -177,15 +178,15 @@ class Training:
         self._loose_owner: Owner | None = None
         self._step: _Step | None = None
 
-    def hold(self, network: Any, subject: Subject, span: Span, samples: int | None) -> None:
-        """A forward that may be training."""
+    def hold(self, network: Any, subject: Subject, span: Span, samples: int | None, rows: Rows | None = None) -> None:
+        """A forward that may be training, to be counted in the ``rows`` of a library on top of torch, or in torch's."""
         owner, inferred = self.recorder.owner()
         place = Place(owner, inferred, "outside" if owner is None else owner.phase)
         held = self.held.get(id(network))
-        if held is None or not held.goes_on_with(network, place):
+        if held is None or not held.goes_on_with(network, subject, place):
             if held is not None:
                 held.finish(abandoned=True)
-            held = self.held[id(network)] = Undecided(self, network, subject, place)
+            held = self.held[id(network)] = Undecided(self, rows or self.rows, network, subject, place)
             self.recorder.wait_for(held, owner)
         held.add(span, samples)
         self.passed(span)

@@ -67,5 +67,8 @@ SEAMS = (
     Seam("vcrpy", "vcr.cassette", ".http.vcrpy", (6,), (10,), distribution="vcrpy"),
     Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
+    Seam("joblib", "joblib", ".inprocess.joblib", (1, 2), (2,)),
+    Seam("xgboost", "xgboost", ".inprocess.xgboost", (2,), (4,)),
+    Seam("lightgbm", "lightgbm", ".inprocess.lightgbm", (4,), (5,)),
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
 )

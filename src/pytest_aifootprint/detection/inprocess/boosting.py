@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subject, Subjects, class_name
 from pytest_aifootprint.detection.inprocess.onnxruntime import model_name
@@ -17,10 +17,11 @@ from pytest_aifootprint.detection.patching import Arming
 
 
 class _Seen(threading.local):
-    """The boosters that were updated in this thread's cross-validation, by id. ``__init__`` runs once in each."""
+    """Rows that each booster of this thread's cross-validation was trained on, by id; ``last``: when it is over."""
 
     def __init__(self) -> None:
-        self.updated: set[int] | None = None
+        self.rows: dict[int, int | None] | None = None
+        self.last: dict[int, int | None] = {}
 
 
 class Boosters:
@@ -36,27 +37,31 @@ class Boosters:
         self._kind = kind
         self._rows = Rows(arming.recorder, client)
         # Size and device of a booster in training change, or cannot be asked for yet.
-        self._growing = Subjects(lambda booster, _: Identity(class_name(type(booster))))
-        self._ready = Subjects(self._describe)
-        self._read_again: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-        self._files: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-        self._library_describe = describe
+        self._growing = Subjects(lambda booster, _: Identity(class_name(_kind(booster))))
+        self._ready = Subjects(describe)
+        # Those to be read again at their next prediction, by id.
+        self._stale: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._seen = _Seen()
 
-    def _describe(self, booster: Any, facts: Facts) -> Identity:
-        identity = self._library_describe(booster, facts)
-        file = self._files.get(booster)
-        return replace(identity, name=model_name(file), file=file) if file else identity
-
     def _subject(self, booster: Any) -> Subject:
-        if self._read_again and self._read_again.pop(booster, False):
-            self._ready.forget(booster)
-        return self._ready.of(booster)
+        subject = self._ready.of(booster)
+        if not self._stale or self._stale.pop(id(booster), None) is not booster:
+            return subject
+        name, file = subject.identity.name, subject.identity.file
+        self._ready.forget(booster)
+        subject = self._ready.of(booster)
+        return self._ready.tell(booster, replace(subject.identity, name=name, file=file)) if file else subject
 
-    def _changed(self, booster: Any) -> None:
-        """Its weights are no file's any more, and its size is another."""
-        self._read_again[booster] = True
-        self._files.pop(booster, None)
+    def _is(self, booster: Any, identity: Identity) -> Subject:
+        """Known so far; the rest is read when it is ready."""
+        subject = self._ready.tell(booster, identity)
+        self._stale[id(booster)] = booster
+        return subject
+
+    def _trained_just_now(self, booster: Any) -> None:
+        if self._stale.get(id(booster)) is booster and self._ready.of(booster).identity.file is None:
+            return
+        self._is(booster, Identity(class_name(type(booster))))
 
     def predict(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """A method that predicts."""
@@ -74,23 +79,21 @@ class Boosters:
         def step(booster: Any, /, *args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
             before = nesting.steps
-            try:
-                return original(booster, *args, **kwargs)
-            finally:
-                nesting.steps = before + 1  # also where one such method calls another
-                if seen.updated is not None:
-                    seen.updated.add(id(booster))
+            result = original(booster, *args, **kwargs)
+            nesting.steps = before + 1  # also where one such method calls another
+            if seen.rows is not None and id(booster) not in seen.rows:
+                seen.rows[id(booster)] = _trained_on(booster, args[0] if args else kwargs.get("dtrain"))
+            return result
 
         def count(booster: Any, done: Done, /) -> None:
-            self._changed(booster)
-            data = done.argument(0, "dtrain")
-            samples = size(getattr(booster, "train_set", None) if data is None else data)
+            self._trained_just_now(booster)
+            samples = _trained_on(booster, done.argument(0, "dtrain"))
             self._rows.add(
                 "training",
                 self._growing.of(booster),
                 done.span,
                 samples=samples,
-                steps=1,
+                steps=nesting.steps,
                 failed=done.failed,
                 count=0,
             )
@@ -113,11 +116,12 @@ class Boosters:
         def count(_: Any, done: Done, /) -> None:
             booster = done.result
             if isinstance(booster, self._kind):
-                self._changed(booster)
+                self._trained_just_now(booster)
                 subject = self._subject(booster)
             else:
                 subject = self._nobody()
-            self._trained(subject, done, "dtrain", 1)
+            data = done.kwargs.get("dtrain", done.argument(1, "train_set"))
+            self._trained(subject, done, size(data), 1)
 
         return self._function(original, count)
 
@@ -127,26 +131,29 @@ class Boosters:
 
         def folds(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            seen.updated = set()
-            return original(*args, **kwargs)
+            before, seen.rows = seen.rows, {}
+            try:
+                return original(*args, **kwargs)
+            finally:
+                seen.last, seen.rows = seen.rows, before
 
         def count(_: Any, done: Done, /) -> None:
-            updated, seen.updated = seen.updated, None
-            self._trained(self._nobody(), done, "dtrain", max(len(updated or ()), 1))
+            rows, seen.last = seen.last, {}
+            samples = [known for known in rows.values() if known is not None]
+            self._trained(self._nobody(), done, sum(samples) if samples else None, max(len(rows), 1))
 
         return self._function(folds, count)
 
-    def load(self, original: Callable[..., Any], argument: str, position: int = 0) -> Callable[..., Any]:
+    def load(self, original: Callable[..., Any], file: Callable[[Done], Any]) -> Callable[..., Any]:
         """A method that reads a model from a file, or from memory.
 
         Args:
             original: the method.
-            argument: that names the file.
-            position: of it, behind ``self``.
+            file: which file the call names; anything that is no path is memory.
         """
 
         def loaded(booster: Any, done: Done, /) -> None:
-            self._loaded(booster, done.span, path(done.argument(position, argument)), failed=done.failed)
+            self._loaded(booster, done.span, path(file(done)), failed=done.failed)
 
         watched = loading(self._arming, self._client, original, loaded)
         nesting = self._arming.nesting
@@ -168,15 +175,9 @@ class Boosters:
     def _loaded(self, booster: Any, span: Span, file: str | None, *, failed: bool) -> None:
         name = model_name(file) if file else class_name(type(booster))
         # Its size is not asked for yet: that would configure it, and warn of what the user may still set right.
-        subject = self._ready.tell(booster, Identity(name, file=file))
-        self._rows.load(subject, span, failed=failed)
-        self._changed(booster)
-        if file:
-            self._files[booster] = file
+        self._rows.load(self._is(booster, Identity(name, file=file)), span, failed=failed)
 
-    def _trained(self, subject: Subject, done: Done, data: str, count: int) -> None:
-        found = done.argument(1, data)
-        samples = size(done.kwargs.get("train_set") if found is None else found)
+    def _trained(self, subject: Subject, done: Done, samples: int | None, count: int) -> None:
         steps = self._arming.nesting.steps or None
         rows = self._rows
         rows.add("training", subject, done.span, samples=samples, steps=steps, failed=done.failed, count=count)
@@ -197,6 +198,15 @@ class Boosters:
             return watched(None, *args, **kwargs)
 
         return function
+
+
+def _kind(booster: Any) -> type:
+    return booster if isinstance(booster, type) else type(booster)
+
+
+def _trained_on(booster: Any, given: Any) -> int | None:
+    """Rows of the data of a round, which lightgbm's booster holds itself."""
+    return size(getattr(booster, "train_set", None) if given is None else given)
 
 
 def size(data: Any) -> int | None:

@@ -59,7 +59,7 @@ def _short(estimator: Any, deeper: int) -> str:
 
 def _inside(estimator: Any) -> list[Any]:
     held = attributes(estimator)
-    if "steps" in held:
+    if isinstance(held.get("steps"), list):
         parts = [final(estimator)]
     elif isinstance(held.get("estimators"), (list, tuple)):
         parts = [_second(pair) for pair in held["estimators"]]
@@ -98,6 +98,11 @@ class Pattern:
     count: Callable[[Any], Learned] | None = None
     parts: Callable[[Any], Any] | None = None
 
+    def fits(self, held: dict[str, Any]) -> bool:
+        """Whether an object with these attributes is of the family."""
+        # (An attribute of a user's estimator may have the name of a pipeline's list.)
+        return all(key in held for key in self.needs) and (self.parts is None or isinstance(held[self.needs[0]], list))
+
 
 def _unknown(_: Any) -> Learned:
     """Of what keeps the samples that it was given."""
@@ -105,8 +110,6 @@ def _unknown(_: Any) -> Learned:
 
 
 def _named(entries: Any) -> list[Any]:
-    if not isinstance(entries, list):  # some other attribute of that name
-        raise Unknown
     return [_second(entry) for entry in entries]
 
 
@@ -191,8 +194,8 @@ class _Counting:
         held = attributes(thing)
         kind = type(thing)
         pattern = self._by_class.get(kind)
-        if pattern is None or not all(key in held for key in pattern.needs):
-            pattern = next((row for row in PATTERNS if all(key in held for key in row.needs)), None)
+        if pattern is None or not pattern.fits(held):
+            pattern = next((row for row in PATTERNS if row.fits(held)), None)
             if pattern is None:
                 return self._stateless(kind, held, depth)
             self._by_class[kind] = pattern

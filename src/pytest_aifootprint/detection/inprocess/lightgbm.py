@@ -9,7 +9,10 @@ from typing import Any, cast
 from pytest_aifootprint.detection.inprocess.boosting import Boosters
 from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, class_name
 from pytest_aifootprint.detection.inprocess.trees import lightgbm_learned
+from pytest_aifootprint.detection.inprocess.watching import Done
 from pytest_aifootprint.detection.patching import Arming
+
+_ARGUMENTS = ("params", "train_set", "model_file", "model_str")
 
 
 def describe(booster: Any, facts: Facts) -> Identity:
@@ -26,7 +29,7 @@ def install(library: ModuleType, arming: Arming) -> None:
     arming.replace(booster, "update", boosters.update)
     arming.replace(booster, "refit", boosters.refit)
     arming.replace(booster, "__init__", lambda original: _init(boosters, original))
-    arming.replace(booster, "model_from_string", lambda original: boosters.load(original, ""))
+    arming.replace(booster, "model_from_string", lambda original: boosters.load(original, _memory))
     arming.replace(booster, "__deepcopy__", lambda original: _copy(arming, original))
     for module in (library, library.engine):
         arming.replace(cast("type", module), "train", boosters.train)
@@ -34,14 +37,23 @@ def install(library: ModuleType, arming: Arming) -> None:
     arming.lent["lightgbm"] = boosters
 
 
+def _memory(_: Done) -> None:
+    """The argument is the model itself."""
+
+
 def _init(boosters: Boosters, original: Callable[..., Any]) -> Callable[..., Any]:
     """A booster that is made from a model is a load; one that is made for training is none."""
-    loads = boosters.load(original, "model_file", 2)
+
+    def given(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str) -> Any:
+        return args[position] if len(args) > position else kwargs.get(name)
+
+    loads = boosters.load(original, lambda done: given(done.args, done.kwargs, 2, "model_file"))
 
     def __init__(booster: Any, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - its name is the language's
         __tracebackhide__ = True
-        for_training = (len(args) > 1 and args[1] is not None) or kwargs.get("train_set") is not None
-        (original if for_training else loads)(booster, *args, **kwargs)
+        _, train_set, file, text = (given(args, kwargs, i, name) for i, name in enumerate(_ARGUMENTS))
+        from_model = train_set is None and (file is not None or text is not None)
+        (loads if from_model else original)(booster, *args, **kwargs)
 
     return __init__
 

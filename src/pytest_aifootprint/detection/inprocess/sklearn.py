@@ -102,14 +102,14 @@ class Estimators:
         last = reading.final(model)
         return last is model or any(hasattr(type(last), name) for name in _PREDICTS)
 
-    def loaded(self, model: Any, span: Span, file: str | None) -> bool:
+    def loaded(self, model: Any, span: Span, file: str | None, *, failed: bool = False) -> bool:
         """Something was read from a file. Returns False if it is no estimator; one that only transforms is no load."""
         if not isinstance(model, self._base):
             return False
         if self.predicts(model):
             self._models.forget(model)
             identity = self._models.of(model).identity
-            self._rows.load(self._models.tell(model, replace(identity, file=file)), span)
+            self._rows.load(self._models.tell(model, replace(identity, file=file)), span, failed=failed)
         return True
 
     def _replace(self, owner: type, name: str, operation: str) -> None:

@@ -27,7 +27,7 @@ def install(library: ModuleType, arming: Arming) -> None:
         arming.replace(library.Booster, name, boosters.predict)
     for name in ("update", "boost"):
         arming.replace(library.Booster, name, boosters.update)
-    arming.replace(library.Booster, "load_model", lambda original: boosters.load(original, "fname"))
+    arming.replace(library.Booster, "load_model", lambda original: boosters.load(original, _file))
     for module in (library, library.training):
         arming.replace(cast("type", module), "train", boosters.train)
         arming.replace(cast("type", module), "cv", boosters.cross_validate)
@@ -37,10 +37,14 @@ def install(library: ModuleType, arming: Arming) -> None:
     arming.lent["xgboost"] = boosters
 
 
+def _file(done: Done) -> Any:
+    return done.argument(0, "fname")
+
+
 def _load_estimator(arming: Arming, original: Callable[..., Any]) -> Callable[..., Any]:
     def loaded(model: Any, done: Done, /) -> None:
         watch = arming.lent.get("sklearn")
-        if watch is not None and not done.failed:
-            watch.loaded(model, done.span, path(done.argument(0, "fname")))
+        if watch is not None:
+            watch.loaded(model, done.span, path(_file(done)), failed=done.failed)
 
     return loading(arming, "xgboost", original, loaded)

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_aifootprint.detection.inprocess.boosting import path
-from pytest_aifootprint.detection.inprocess.identity import Identity, Subjects, class_name
+from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subjects, class_name
 from pytest_aifootprint.detection.inprocess.rows import Rows
 from pytest_aifootprint.detection.inprocess.watching import Done, loading
 from pytest_aifootprint.detection.patching import Arming
@@ -26,7 +26,8 @@ def install(_: ModuleType, arming: Arming) -> None:
     def loaded(unpickler: Any, done: Done, /) -> None:
         if done.failed:
             return
-        model, name = done.result, unpickler.filename
+        model = done.result
+        name = unpickler.filename or Facts().get(lambda: unpickler.file_handle.name)
         file = path(name) if name else None
         for framework in _FRAMEWORKS:
             watch = arming.lent.get(framework)

@@ -83,7 +83,7 @@ class Unknown(Exception):  # noqa: N818 - no error: an answer
     """How many numbers there are cannot be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pattern:
     """Where the learned numbers of a family of estimators are.
 
@@ -176,7 +176,17 @@ PATTERNS = (
     Pattern(("variances_",)),
     Pattern(("scores_",)),
 )
+_RANK = {row: rank for rank, row in enumerate(PATTERNS)}
+_BY_ATTRIBUTE: dict[str, list[Pattern]] = {}
+for _row in PATTERNS:
+    _BY_ATTRIBUTE.setdefault(_row.needs[0], []).append(_row)
 _NOT_LEARNED = frozenset({"n_features_in_", "feature_names_in_", "n_output_features_"})
+
+
+def _pattern_of(held: dict[str, Any]) -> Pattern | None:
+    """The first row that fits."""
+    rows = [row for key in held if key in _BY_ATTRIBUTE for row in _BY_ATTRIBUTE[key] if row.fits(held)]
+    return min(rows, key=_RANK.__getitem__, default=None)
 
 
 class _Counting:
@@ -195,7 +205,7 @@ class _Counting:
         kind = type(thing)
         pattern = self._by_class.get(kind)
         if pattern is None or not pattern.fits(held):
-            pattern = next((row for row in PATTERNS if row.fits(held)), None)
+            pattern = _pattern_of(held)
             if pattern is None:
                 return self._stateless(kind, held, depth)
             self._by_class[kind] = pattern

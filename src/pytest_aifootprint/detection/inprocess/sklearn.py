@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import update_wrapper
 from types import FunctionType, ModuleType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 from pytest_aifootprint.detection.inprocess import estimators as reading
-from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subjects, class_name
+from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subject, Subjects, class_name
 from pytest_aifootprint.detection.inprocess.rows import Rows, Span, batch
 from pytest_aifootprint.detection.inprocess.watching import Done, outermost
 from pytest_aifootprint.detection.patching import Arming
@@ -54,6 +54,8 @@ class Estimators:
         self._seen: WeakSet[type] = WeakSet()
         self._predicting: WeakSet[type] = WeakSet()
         self._models = Subjects(describe)
+        # Updated since they were read, by id: their size is read again when they are used.
+        self._updated: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def watch_all(self) -> None:
         """All subclasses that exist."""
@@ -115,13 +117,14 @@ class Estimators:
     def _replace(self, owner: type, name: str, operation: str) -> None:
         def used(model: Any, done: Done, /) -> None:
             if type(model) in self._predicting:  # else a transformer, met through a mixin's method
+                if self._updated and self._updated.pop(id(model), None) is model:
+                    self._models.forget(model)
                 samples = batch(done.argument(0, "X"))
                 self._rows.add(operation, self._models.of(model), done.span, samples=samples, failed=done.failed)
 
         def trained(model: Any, done: Done, /) -> None:
             if self.predicts(model):
-                self._models.forget(model)
-                subject, work = self._models.of(model), self._work(model, name, failed=done.failed)
+                subject, work = self._trained(model, name), self._work(model, name, failed=done.failed)
                 samples = batch(done.argument(0, "X"))
                 self._rows.add(operation, subject, done.span, samples=samples, failed=done.failed, **work)
 
@@ -140,6 +143,18 @@ class Estimators:
             return available
 
         self._arming.replace(owner, name, make)
+
+    def _trained(self, model: Any, method: str) -> Subject:
+        """What a model is after a training."""
+        if method != "partial_fit":
+            self._models.forget(model)
+            return self._models.of(model)
+        subject = self._models.of(model)
+        if subject.identity.parameters is None or subject.identity.file is not None:
+            self._models.forget(model)
+        else:  # the size seldom changes, and an update is short: time enough when it is used
+            self._updated[id(model)] = model
+        return subject
 
     def _work(self, model: Any, method: str, *, failed: bool) -> dict[str, Any]:
         """Steps and epochs of the training that has just ended."""

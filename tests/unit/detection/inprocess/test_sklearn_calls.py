@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.cluster import Birch
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
@@ -85,6 +86,13 @@ class TestSizeAndWork:
             model.partial_fit(X[part * 10 : part * 10 + 10], Y[part * 10 : part * 10 + 10], classes=[0, 1])
         call = watched.only()
         assert (call.count, call.steps, call.epochs, call.samples, call.parameters) == (1, 4, None, 40, 4)
+
+    def test_an_update_may_change_the_size(self, watched: Any) -> None:
+        model = Birch(threshold=0.01, n_clusters=None).partial_fit(X[:10])
+        model.partial_fit(X).predict(X)
+        training, inference = watched.calls
+        assert (training.count, training.steps, training.parameters) == (1, 2, 30)
+        assert inference.parameters == 3 * len(model.subcluster_centers_) > 30
 
     def test_a_search_is_one_training_and_its_fits_are_steps(self, watched: Any) -> None:
         GridSearchCV(LogisticRegression(), {"C": [1, 2]}, cv=3).fit(X, Y)

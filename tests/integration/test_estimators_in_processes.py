@@ -54,6 +54,7 @@ def test_a_search_is_one_training_wherever_its_fits_run(pytester: pytest.Pyteste
         "sklearn.GridSearchCV(Burner)",
         1,
     )
+    assert training["cpu_s"] >= 4 * 0.2
     assert {(call["operation"], call["model"]) for call in scores["calls"]} == {
         ("training", "burner.Burner"),
         ("inference", "burner.Burner"),

@@ -44,5 +44,6 @@ def watched() -> Iterator[Watched]:
     watched.recorder.context.set(watched.owner)
     yield watched
     watched.seams.disarm()
+    watched.recorder.flush(None)
     assert watched.recorder.errors == []
     assert not watched.recorder._pending

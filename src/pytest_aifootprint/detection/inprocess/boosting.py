@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subject, Subjects, class_name
-from pytest_aifootprint.detection.inprocess.onnxruntime import model_name
+from pytest_aifootprint.detection.inprocess.names import model_name
 from pytest_aifootprint.detection.inprocess.rows import Rows, Span, batch
 from pytest_aifootprint.detection.inprocess.watching import Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming

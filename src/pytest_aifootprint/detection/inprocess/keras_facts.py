@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, class_name
-from pytest_aifootprint.detection.inprocess.onnxruntime import model_name
+from pytest_aifootprint.detection.inprocess.names import model_name
 from pytest_aifootprint.detection.inprocess.rows import batch
 
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import ref
 
 from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, class_name
-from pytest_aifootprint.detection.inprocess.onnxruntime import model_name
+from pytest_aifootprint.detection.inprocess.names import model_name
 from pytest_aifootprint.detection.inprocess.torch_compiler import uncompiled
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from weakref import WeakSet, ref
 
 from pytest_aifootprint.detection.inprocess.generation import Work, sum_of, work_of
 from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Subject, Subjects, class_name
-from pytest_aifootprint.detection.inprocess.onnxruntime import model_name
+from pytest_aifootprint.detection.inprocess.names import model_name
 from pytest_aifootprint.detection.inprocess.rows import Rows
 from pytest_aifootprint.detection.inprocess.watching import Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming

@@ -124,7 +124,7 @@ def test_one_model_costs_each_provider_its_own_grid() -> None:
 
 def test_a_size_that_is_guessed_reads_at_its_arithmetic_mean() -> None:
     guessed = price("embedding", model="gpt-4o", input_tokens=1000)
-    declared = Pricer(FRANCE, {"gpt-4o": ModelOverride("gpt-4o", params_b=88)})
+    declared = Pricer(FRANCE, {"gpt-4o": ModelOverride("gpt-4o", params=88e9)})
 
     assert sure(guessed.energy_j).central == pytest.approx(
         sure(declared.call(a_call("embedding", input_tokens=1000)).energy_j).central

@@ -99,6 +99,10 @@ def run(request):
         return session.run(None, {"bytes": numpy.zeros((1, 2048), numpy.int32)})
     return run
 
+@pytest.fixture(scope="module")
+def warmed(run):
+    run("weights.onnx")
+
 def test_named(run):
     run("named.onnx")
 
@@ -108,7 +112,7 @@ def test_path(run, times):
         run("v3/summariser-v3.onnx")
 
 @pytest.mark.aifootprint(budget="1 kgCO2e")
-def test_hash(run):
+def test_hash(run, warmed):
     run("weights.onnx")
 
 def test_classifier(request):
@@ -153,8 +157,11 @@ def last_rows(folder: Path) -> list[dict[str, str]]:
     return [rows[1], rows[3]]
 
 
-def report(pytester: pytest.Pytester, *args: str) -> dict[str, Any]:
-    result = pytester.runpytest_subprocess("--aifootprint", "--aifootprint-report=json:r.json", *args)
+def report(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *args: str) -> dict[str, Any]:
+    # From another folder than that of pyproject.toml, which paths are relative to.
+    monkeypatch.chdir(pytester.path / "runs")
+    options = ("--rootdir=..", "--aifootprint", "--aifootprint-report=json:../r.json", *args)
+    result = pytester.runpytest_subprocess("..", *options)
     result.assert_outcomes(passed=5)
     data: dict[str, Any] = json.loads((pytester.path / "r.json").read_text())
     jsonschema.validate(data, report_schema())
@@ -163,9 +170,9 @@ def report(pytester: pytest.Pytester, *args: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
 def test_figures_agree_with_the_csv_to_the_last_digit(
-    pytester: pytest.Pytester, project: Path, workers: tuple[str, ...]
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, project: Path, workers: tuple[str, ...]
 ) -> None:
-    data = report(pytester, *workers)
+    data = report(pytester, monkeypatch, *workers)
     first, second = last_rows(project)
     kwh = [float(row["energy_consumed"]) for row in (first, second)]
     kg = [float(row["emissions"]) for row in (first, second)]
@@ -191,6 +198,7 @@ def test_figures_agree_with_the_csv_to_the_last_digit(
             (call,) = calls[test]
             assert (call["model"], call["count"]) == (name, count)
             assert call["carbon_g"]["training"]["central"] == carbon * 1000 / uses * count
+    assert models["acme/by-hash"]["calls"] == 2  # the other one is the shared fixture's
     assert models["acme/by-hash"]["training"]["source"].endswith(
         "; the training of its parent acme/parent is not in it"
     )
@@ -200,11 +208,18 @@ def test_figures_agree_with_the_csv_to_the_last_digit(
     assert str(project) not in json.dumps(data)
 
 
-def test_a_mistyped_table_is_said_and_two_that_fit_are_too(pytester: pytest.Pytester, project: Path) -> None:
+def test_a_mistyped_table_is_said_and_two_that_fit_are_too(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, project: Path
+) -> None:
     path = project / "pyproject.toml"
     mistyped = path.read_text().replace("models.named]", "models.namde]")
     path.write_text(f'{mistyped}\n[tool.aifootprint.models.twice]\npath = "models/v3/*"\n')
-    data = report(pytester, "-n2")
+    # A table that was met outside every test was met.
+    with path.open("a") as file:
+        file.write('[tool.aifootprint.models."sklearn.DummyClassifier"]\n')
+    with (project / "conftest.py").open("a") as file:
+        file.write("\nfrom sklearn.dummy import DummyClassifier\nDummyClassifier().fit([[0]], [0]).predict([[0]])\n")
+    data = report(pytester, monkeypatch, "-n2")
     said = {notice["code"]: notice["message"] for notice in data["notices"]}
 
     assert said["declared-model-unused"].startswith("no call of this run is of namde, twice, declared in")

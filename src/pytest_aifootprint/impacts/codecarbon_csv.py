@@ -77,6 +77,9 @@ def read_codecarbon_csv(
         by_run.setdefault(row.run, []).append(row)
     whole = [_whole_run(shown, mine) for mine in by_run.values()]
     kwh = _sum(shown, "energy_consumed", [energy for energy, _ in whole], J_PER_KWH)
+    if not kwh:
+        raise ValueError(f"{shown}: energy_consumed is 0: CodeCarbon metered nothing")
+    # This may be 0: CodeCarbon's grid of a country of water power is.
     kg = _sum(shown, "emissions", [emissions for _, emissions in whole], G_PER_KG)
     versions = ", ".join(dict.fromkeys(row.version for row in rows))
     count = f"{len(whole)} run{'s' if len(whole) > 1 else ''}"
@@ -177,13 +180,11 @@ def _number(shown: str, row: _Row, column: str, text: str) -> float:
 
 
 def _sum(shown: str, column: str, values: list[float], unit: float) -> float:
-    """The sum; refused where it is 0, or where no number can hold it in our own unit."""
+    """The sum; refused where no number can hold it in our own unit."""
     try:
         whole = values[0] if len(values) == 1 else math.fsum(values)
     except OverflowError:
         whole = math.inf
-    if not whole:
-        raise ValueError(f"{shown}: {column} is 0: CodeCarbon metered nothing")
     if not math.isfinite(whole * unit):
         raise ValueError(f"{shown}: {column} is too large: {whole!r}")
     return whole

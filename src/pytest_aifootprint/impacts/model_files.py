@@ -42,12 +42,12 @@ class PathPattern:
 @functools.cache
 def _variants(text: str, folder: str) -> tuple[tuple[_Segment, ...], ...]:
     """The pattern from the root on; a second time with its plain folders resolved, if they are links."""
-    own = PurePath(os.path.normpath(text)).parts
+    own = PurePath(text).parts
     plain = next((n for n, part in enumerate(own) if not _GLOB.isdisjoint(part)), len(own))
     # The folder may have a "[" in its name; only what the user wrote is a glob.
-    start = os.path.normpath(PurePath(folder, *own[:plain]))
+    start = PurePath(folder, *own[:plain])
     rest = tuple(_segment(part) for part in own[plain:])
-    starts = dict.fromkeys((start, os.path.realpath(start)))
+    starts = dict.fromkeys((os.path.normpath(start), os.path.realpath(start)))
     return tuple((*PurePath(os.path.normcase(s)).parts, *rest) for s in starts)
 
 
@@ -57,7 +57,8 @@ def _segment(part: str) -> _Segment:
 
 def _fits(segments: tuple[_Segment, ...], parts: tuple[str, ...]) -> bool:
     # All places in the pattern at once: time grows with the product of both lengths, however many "**" there are.
-    places = _past_any({0}, segments)
+    # The first is the root, which is no "**".
+    places = {0}
     for part in parts:
         steps = {n + (segments[n] != ANY_FOLDERS) for n in places if n < len(segments) and _is(segments[n], part)}
         places = _past_any(steps, segments)

@@ -88,10 +88,10 @@ def test_of_several_tables_the_first_is_taken_and_it_is_said_once(tmp_path: Path
 
 def test_a_table_of_that_name_goes_first_where_it_stands_first(tmp_path: Path, file: Path) -> None:
     declared = tables(tmp_path, summariser={}, ours={"path": "models/*"})
-    call = a_call(file=file)
+    call = a_call("acme/summariser", file)
     declared.identify([call])
 
-    assert call.model == "summariser"
+    assert call.model == "acme/summariser"
     assert [notice.code for notice in declared.notices(training_unknown=False)] == ["declared-model-ambiguous"]
 
 

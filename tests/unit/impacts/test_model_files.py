@@ -19,6 +19,7 @@ HERE = Path("/work [1]/project")
     [
         ("models/summariser.onnx", "models/summariser.onnx", True),
         ("./models//summariser.onnx", "models/summariser.onnx", True),
+        ("models/../shared/x.onnx", "shared/x.onnx", True),
         ("models/summariser.onnx", "other/models/summariser.onnx", False),
         ("models/summariser*.onnx", "models/summariser.onnx", True),
         ("models/summariser*.onnx", "models/summariser-v2.onnx", True),
@@ -58,6 +59,16 @@ def test_a_folder_that_is_a_link_is_known_by_both_names(tmp_path: Path) -> None:
     assert pattern.matches(str(link / "models" / "x.onnx"))
     assert pattern.matches(str(tmp_path / "disk" / "project" / "models" / "x.onnx"))
     assert not pattern.matches(str(tmp_path / "disk" / "models" / "x.onnx"))
+
+
+def test_the_folder_above_a_link_is_the_one_that_is_written_or_the_real_one(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "project").mkdir(parents=True)
+    link = tmp_path / "project"
+    link.symlink_to(tmp_path / "disk" / "project")
+    pattern = PathPattern("../shared/*.onnx", link)
+
+    assert pattern.matches(str(tmp_path / "shared" / "x.onnx"))
+    assert pattern.matches(str(tmp_path / "disk" / "shared" / "x.onnx"))
 
 
 def test_many_stars_come_to_an_end() -> None:

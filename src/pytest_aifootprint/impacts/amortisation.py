@@ -82,7 +82,9 @@ class Amortisation:
         override, row = model.override, model.row
         if override is None or override.expected_uses is None:
             return None
-        kwh = override.training_kwh or (row.kwh[1] if row is not None else None)
+        metered = override.metered
+        declared_kwh = override.training_kwh if metered is None else metered.kwh
+        kwh = declared_kwh or (row.kwh[1] if row is not None else None)
         carbon = self._whole_carbon_g(model, kwh, provider, name)
         if carbon is None:
             return None
@@ -98,7 +100,8 @@ class Amortisation:
             "count",
             f"{self._source(model)}{f'; the training of its parent {parent} is not in it' if parent else ''}",
             kwh,
-            carbon.scale(1 / G_PER_KG),
+            # To the last digit of CodeCarbon's file; a division is exact for whole grams, a factor of 0.001 is not.
+            Range(carbon.central / G_PER_KG if metered is None else metered.kg_co2e, carbon.factors),
             uses,
         )
         return TrainingShare(energy, training.count_per_use(carbon, uses), told)
@@ -106,6 +109,8 @@ class Amortisation:
     def _whole_carbon_g(self, model: Model, kwh: float | None, provider: Provider, name: str) -> Range | None:
         override, row = model.override, model.row
         assert override is not None
+        if override.metered is not None:
+            return Range(override.metered.kg_co2e * G_PER_KG)
         if override.training_gco2e is not None:
             return Range(override.training_gco2e)
         if override.training_kwh is None and row is not None:
@@ -124,7 +129,10 @@ class Amortisation:
         return Training("share", f"{shares}; {row.cited}", row.kwh[1], self._published_kg(row))
 
     def _source(self, model: Model) -> str:
-        if model.override is not None and (model.override.training_kwh or model.override.training_gco2e):
+        override = model.override
+        if override is not None and override.metered is not None:
+            return override.metered.source
+        if override is not None and (override.training_kwh or override.training_gco2e):
             return "declared by the user"
         return model.row.cited if model.row is not None else "no row in the catalogue"
 

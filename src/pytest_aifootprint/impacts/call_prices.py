@@ -12,6 +12,7 @@ from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import outcomes
 from pytest_aifootprint.impacts.amortisation import MEASURED, Amortisation
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
+from pytest_aifootprint.impacts.declared import names_of
 from pytest_aifootprint.impacts.models import Model, ModelIndex
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import Served, ServedModel
@@ -113,12 +114,13 @@ class CallPrices:
             equation = "use is metered in the windows; training share unknown"
             notices = (Notice("training-unknown", message),)
             return outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices), served
+        source = model.source
         if share.training.method == "count":
-            equation = "training: declared footprint / declared uses"
+            equation, source = "training: declared footprint / declared uses", share.training.source
         else:
             assert served is not None
             equation = f"training: (1-phi)/phi x E_ref, served elsewhere: {served.equation}"
-        return outcomes.metered_here(share, _basis(model, notices), model.source, equation, notices), served
+        return outcomes.metered_here(share, _basis(model, notices), source, equation, notices), served
 
     def _serve(self, call: AICall, site: RemoteSite) -> tuple[Model, Served | None, tuple[Notice, ...]]:
         served_by = self._served_model(call, site)
@@ -137,8 +139,7 @@ class CallPrices:
         key = (site.name, call.model, call.response_model, call.operation, call.parameters)
         found = self._served.get(key)
         if found is None:
-            names = tuple(dict.fromkeys(name for name in (call.model, call.response_model) if name))
-            model = self._index.find(names, call.operation, site.provider.ecologits, call.parameters)
+            model = self._index.find(names_of(call), call.operation, site.provider.ecologits, call.parameters)
             found = self._served[key] = ServedModel(model, call.operation, self._catalogue)
         return found
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pytest_aifootprint.catalogue import Catalogue, LlmSize, ModelClass, TrainingRow, Triple, llm_sizes
+from pytest_aifootprint.impacts.declared import DeclaredModels
 from pytest_aifootprint.impacts.names import exact_forms, open_form, short_name, size_in_name
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.quantities import Basis, Notice
@@ -59,7 +60,7 @@ class ModelIndex:
     def __init__(self, catalogue: Catalogue, overrides: Mapping[str, ModelOverride]) -> None:
         """``overrides`` by the name that the user gave; case does not matter."""
         self._catalogue = catalogue
-        self._overrides = {name.lower(): override for name, override in overrides.items()}
+        self._declared_models = DeclaredModels(overrides)
 
     def find(self, names: tuple[str, ...], operation: str, table: str | None, parameters: int | None = None) -> Model:
         """The model of a call.
@@ -75,7 +76,7 @@ class ModelIndex:
         """
         classes = self._catalogue.classes
         stand_in = classes.get(operation) or classes[CLASS_WITHOUT_ROW]
-        override = next((o for n in names for f in exact_forms(n) if (o := self._overrides.get(f))), None)
+        override = self._declared_models.named(names)
         parent = (override.parent,) if override is not None and override.parent else ()
         row = self._row(names)
         place = row or self._row(parent)
@@ -100,8 +101,9 @@ class ModelIndex:
     def _declared(
         self, names: tuple[str, ...], override: ModelOverride | None, parameters: int | None, stand_in: ModelClass
     ) -> Model | None:
-        if override is not None and override.params_b:
-            return _open(override.name, override.params_b, override.params_b, stand_in, "declared by the user")
+        if override is not None and override.params:
+            size = override.params / 1e9
+            return _open(override.name, size, size, stand_in, "declared by the user")
         if parameters:
             size = parameters / 1e9
             return _open(_shown(names), size, size, stand_in, "parameters counted in the process")
@@ -138,7 +140,7 @@ class ModelIndex:
         low, central, high = active
         message = (
             f"no data knows the model {name!r} ({operation}): a class of {low:g}-{high:g} billion active parameters "
-            "stands in; declare params_b in [tool.aifootprint.models]"
+            "stands in; declare params in [tool.aifootprint.models]"
         )
         return Model(
             name,

@@ -10,11 +10,12 @@ from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import electricity, hardware, outcomes, water
 from pytest_aifootprint.impacts.call_prices import CallPrices
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
+from pytest_aifootprint.impacts.declared import DeclaredModels
 from pytest_aifootprint.impacts.grids import ewif
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
 from pytest_aifootprint.impacts.tokens import failed, tokens_told
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range
 
 _CACHED_PRICES = 10_000
 
@@ -48,6 +49,7 @@ class Pricer:
         self._wue_local = wue_local_l_per_kwh
         self._call_prices = CallPrices(self._catalogue, models or {}, self._local_use, gpu_metered=gpu_metered)
         self._prices: dict[tuple[object, ...], CallImpact] = {}
+        self._declared = DeclaredModels(models or {})
 
     @property
     def factors_version(self) -> str:
@@ -68,6 +70,14 @@ class Pricer:
                 self._prices.clear()
             price = self._prices[key] = outcomes.times(self._call_prices.of(call), call.count)
         return price
+
+    def identify(self, calls: Iterable[AICall]) -> None:
+        """Give calls whose file the user declared the name of its table; before anything else is asked about them."""
+        self._declared.identify(calls)
+
+    def declared_notices(self, impacts: Iterable[CallImpact]) -> tuple[Notice, ...]:
+        """What a reader has to know of the user's tables, after all calls were identified and priced as ``impacts``."""
+        return self._declared.notices(training_unknown=any(i.training.method == "unknown" for i in impacts))
 
     def note_training(self, calls: Iterable[AICall]) -> None:
         """Remember models that this run trained: their inferences carry that training as information, not as cost."""

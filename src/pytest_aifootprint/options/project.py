@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +18,12 @@ WHERE = "tool.aifootprint"
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The raw tables, and the file they stand in."""
+    """The raw tables, the file they stand in, and its folder."""
 
     hardware: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     origin: str = "pyproject.toml"
+    folder: Path = field(default_factory=Path)
 
 
 def read_tables(config: pytest.Config) -> Tables:
@@ -48,7 +50,7 @@ def read_tables(config: pytest.Config) -> Tables:
     models = _table(table.get("models", {}), f"[{WHERE}.models]", path.name)
     for name, content in models.items():
         _table(content, f'[{WHERE}.models."{name}"]', path.name)
-    return Tables(hardware, models, path.name)
+    return Tables(hardware, models, path.name, path.parent)
 
 
 def _parse(raw: bytes, origin: str) -> dict[str, Any]:

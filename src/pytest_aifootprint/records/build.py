@@ -75,6 +75,9 @@ def build(
     collector.settle()
     book_servers(collector)
     lanes = list(collector.lanes.values())
+    pricer.identify(c for _, window in collector.windows for c in window.calls)
+    pricer.identify(c for run in collector.tests for c in run.calls)
+    pricer.identify(collector.unowned)
     pricer.note_training(c for _, window in collector.windows for c in window.calls)
     pricer.note_training(c for run in collector.tests for c in run.calls)
     shares = domain_shares(data, lanes, collector.pids, idle_shared=info.idle_shared)
@@ -110,6 +113,7 @@ def build(
     passed = sum(run.outcome in {"passed", "xpassed"} for run in ai_tests)
     notices = [*data.notices, *(n for share in shares for n in share.notices)]
     notices += [n for b in balances.values() for n in balance_notices(b)]
+    notices += pricer.declared_notices(c.impact for c in all_calls)
     return RunFootprint(
         version=version("pytest-aifootprint"),
         factors_version=pricer.factors_version,

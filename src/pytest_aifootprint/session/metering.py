@@ -145,7 +145,7 @@ def declared_models(settings: Settings) -> dict[str, ModelOverride]:
 
     for name, table in settings.models.items():
         try:
-            models[name] = ModelOverride.from_table(name, table)
+            models[name] = ModelOverride.from_table(name, table, settings.tables_folder)
         except ValueError as error:
             raise option_error("[tool.aifootprint.models]", settings.tables_origin, str(error)) from None
     return models

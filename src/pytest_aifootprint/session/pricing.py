@@ -74,6 +74,7 @@ class Pricing:
 
         selection = self._selection
         model = selection.cpu_model
+        self.pricer.identify(run.calls)
         servers_s = server_cpu_s(run.calls)
         cpu_s = max(run.own_cpu_s(), 0.0) + servers_s
         calls = tuple(CallFootprint(c, self.pricer.call(c)) for c in run.calls)

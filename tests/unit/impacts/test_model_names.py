@@ -94,7 +94,7 @@ def test_rows_of_projects_and_of_authors_own_runs_are_no_models(name: str) -> No
 
 
 def test_what_the_user_declares_goes_first() -> None:
-    index = ModelIndex(default_catalogue(), {"GPT-4o": ModelOverride("GPT-4o", params_b=200)})
+    index = ModelIndex(default_catalogue(), {"GPT-4o": ModelOverride("GPT-4o", params=200e9)})
     model = index.find(("gpt-4o-2024-08-06",), "chat", "openai")
 
     assert (model.kind, model.active_b, model.source) == ("open", (200, 200, 200), "declared by the user")

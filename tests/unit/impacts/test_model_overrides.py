@@ -1,16 +1,62 @@
 """``[tool.aifootprint.models."x"]``."""
 
+from pathlib import Path
+
 import pytest
 
 from pytest_aifootprint.impacts import ModelOverride
+from pytest_aifootprint.impacts.model_files import PathPattern
+
+HERE = Path("/project")
+DIGEST = "0123456789abcdef" * 4
+
+
+def read(table: dict[str, object]) -> ModelOverride:
+    return ModelOverride.from_table("x", table, HERE)
 
 
 def test_a_whole_table_is_read() -> None:
-    table = {"training_kwh": 1000, "training_gco2e": 5e5, "expected_uses": [1, 2, 3], "parent": "p", "params_b": 7}
+    table = {
+        "training_kwh": 1000,
+        "training_gco2e": 5e5,
+        "expected_uses": [1, 2, 3],
+        "parent": "p",
+        "params": "7B",
+        "path": ["models/x*.onnx", "checkpoints/x"],
+        "sha256": DIGEST.upper(),
+    }
 
-    assert ModelOverride.from_table("x", table) == ModelOverride("x", 7.0, 1000.0, 5e5, (1.0, 2.0, 3.0), "p")
-    assert ModelOverride.from_table("x", {"expected_uses": 5000}).expected_uses == 5000
-    assert ModelOverride.from_table("x", {}) == ModelOverride("x")
+    assert read(table) == ModelOverride(
+        "x",
+        params=7e9,
+        training_kwh=1000.0,
+        training_gco2e=5e5,
+        expected_uses=(1.0, 2.0, 3.0),
+        parent="p",
+        paths=(PathPattern("models/x*.onnx", HERE), PathPattern("checkpoints/x", HERE)),
+        sha256=(DIGEST,),
+    )
+    assert read({"expected_uses": 5000}).expected_uses == 5000
+    assert read({}) == ModelOverride("x")
+
+
+@pytest.mark.parametrize(
+    ("said", "params"),
+    [
+        (66_000_000, 66e6),
+        (6.6e7, 66e6),
+        ("66M", 66e6),
+        ("7B", 7e9),
+        ("1.5B", 1.5e9),
+        ("270m", 270e6),
+        ("500K", 500e3),
+        ("1T", 1e12),
+        (1000, 1e3),
+        ("20T", 2e13),
+    ],
+)
+def test_params_are_a_count_or_a_text(said: object, params: float) -> None:
+    assert read({"params": said}).params == params
 
 
 @pytest.mark.parametrize(
@@ -18,22 +64,54 @@ def test_a_whole_table_is_read() -> None:
     [
         (
             {"training_kw": 1},
-            r"unknown key 'training_kw'; valid: params_b, training_kwh, training_gco2e, expected_uses",
+            (
+                r"unknown key 'training_kw'; valid: params, training_kwh, training_gco2e, codecarbon_csv, "
+                r"codecarbon_project, codecarbon_run, expected_uses, parent, path, sha256$"
+            ),
         ),
-        ({"params_b": "7"}, r"params_b must be a number, got '7'"),
-        ({"params_b": True}, r"params_b must be a number, got True"),
-        ({"params_b": -7}, r"params_b must be finite and 0 or more, got -7"),
-        ({"params_b": 0}, r"params_b must be above 0"),
+        ({"params_b": 7}, r"unknown key 'params_b'; say params: the number of parameters, as 66_000_000 or \"66M\""),
+        ({"params": "7"}, r'params must be the number of parameters, as 66_000_000 or "66M", "7B", "1.5B"; got \'7\''),
+        ({"params": "7 billion"}, r"params must be .*; got '7 billion'"),
+        ({"params": "7B\n"}, r"params must be .*; got '7B\\n'"),
+        ({"params": "-7B"}, r"params must be .*; got '-7B'"),
+        ({"params": True}, r"params must be .*; got True"),
+        ({"params": [7e9]}, r"params must be .*; got \[7000000000.0\]"),
+        ({"params": 7}, r"params must be from 1000 to 20T, .*; got 7$"),
+        ({"params": 0}, r"params must be from 1000 to 20T, .*; got 0$"),
+        ({"params": -7_000_000}, r"params must be from 1000 to 20T, .*; got -7000000$"),
+        ({"params": float("nan")}, r"params must be from 1000 to 20T, .*; got nan$"),
+        ({"params": float("inf")}, r"params must be from 1000 to 20T, .*; got inf$"),
+        ({"params": 10**400}, r"params must be from 1000 to 20T, .*; got 1000"),
+        ({"params": "21T"}, r"params must be from 1000 to 20T, .*; got '21T'$"),
         ({"training_kwh": float("nan")}, r"training_kwh must be finite"),
+        ({"training_kwh": 1000}, r"training_kwh needs expected_uses, the number of calls that bear the training$"),
+        ({"training_gco2e": 1000}, r"training_gco2e needs expected_uses"),
         ({"expected_uses": [3, 2, 1]}, r"expected_uses must be \[low, central, high\] in rising order"),
         ({"expected_uses": [1, 2]}, r"expected_uses must be a list of 3 numbers"),
         ({"expected_uses": [0, 1, 2]}, r"expected_uses must be above 0"),
         ({"expected_uses": 0}, r"expected_uses must be above 0"),
         ({"parent": 3}, r"parent must be a text, got 3"),
+        ({"path": 3}, r"path must be a text or a list of texts, got 3"),
+        ({"path": []}, r"path must be a text or a list of texts, got \[\]"),
+        ({"path": ["a", ""]}, r"path must be a text or a list of texts, got \['a', ''\]"),
+        ({"path": "a\0b"}, r"path must be a text or a list of texts, got 'a\\x00b'"),
+        ({"sha256": "abc"}, r"sha256 must be 64 hex digits, got 'abc'"),
+        ({"sha256": [DIGEST, "g" * 64]}, r"sha256 must be 64 hex digits, got 'ggg"),
+        ({"sha256": f"{DIGEST}\n"}, r"sha256 must be 64 hex digits, got '.*\\n'"),
+        ({"sha256": 12}, r"sha256 must be a text or a list of texts, got 12"),
+        ({"codecarbon_csv": 3}, r"codecarbon_csv must be a text, got 3"),
+        ({"codecarbon_csv": "a\0b"}, r"codecarbon_csv must be a path, got 'a\\x00b'"),
+        (
+            {"codecarbon_csv": "e.csv", "training_kwh": 3},
+            r"codecarbon_csv and training_kwh say the same thing; give one of them",
+        ),
+        ({"codecarbon_csv": "e.csv", "training_gco2e": 3}, r"codecarbon_csv and training_gco2e say the same thing"),
+        ({"codecarbon_project": "p"}, r"codecarbon_project needs codecarbon_csv, the file that it selects from"),
+        ({"codecarbon_run": ["r"]}, r"codecarbon_run needs codecarbon_csv"),
     ],
 )
 def test_a_wrong_table_is_one_line_that_names_the_place(table: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=rf'^\[tool\.aifootprint\.models\."x"\]: {message}') as error:
-        ModelOverride.from_table("x", table)
+        read(table)
 
     assert "\n" not in str(error.value)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import CallImpact, ModelOverride, Pricer, resolve_grid
+from pytest_aifootprint.impacts.codecarbon_csv import MeteredTraining
 from pytest_aifootprint.impacts.training import multiplier_of_share, share_energy_j
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Range, total
 from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH
@@ -124,7 +125,7 @@ def test_one_model_costs_each_provider_its_own_grid() -> None:
 
 def test_a_size_that_is_guessed_reads_at_its_arithmetic_mean() -> None:
     guessed = price("embedding", model="gpt-4o", input_tokens=1000)
-    declared = Pricer(FRANCE, {"gpt-4o": ModelOverride("gpt-4o", params_b=88)})
+    declared = Pricer(FRANCE, {"gpt-4o": ModelOverride("gpt-4o", params=88e9)})
 
     assert sure(guessed.energy_j).central == pytest.approx(
         sure(declared.call(a_call("embedding", input_tokens=1000)).energy_j).central
@@ -352,6 +353,23 @@ def test_declared_uses_switch_to_the_count_method() -> None:
     assert sure(impact.training_energy_j).central == pytest.approx(0.1 * J_PER_KWH)
     assert sure(impact.training.lifetime_uses).central == 1e4
     assert sure(impact.training.carbon_kg).central == pytest.approx(500)
+
+
+def test_a_metered_training_is_divided_as_it_stands_in_its_file() -> None:
+    kg = 0.4389616300445631
+    assert kg * 1000 / 1000 != kg
+    metered = MeteredTraining(1.25, kg, "emissions.csv: 1 run")
+    override = ModelOverride("m", expected_uses=(100, 1000, 10_000), metered=metered, parent="p")
+    local = a_call("inference", locality="local", provider=None, model="m")
+    impact = Pricer(FRANCE, {"m": override}).call(local)
+
+    assert impact.training.kwh == 1.25
+    assert impact.training.carbon_kg == Range(kg)
+    assert sure(impact.training_carbon_g).central == kg * 1000 / 1000
+    assert sure(impact.training_energy_j).central == 1.25 * J_PER_KWH / 1000
+    assert impact.training.source == "emissions.csv: 1 run; the training of its parent p is not in it"
+    assert impact.source == impact.training.source
+    assert impact == Pricer(resolve_grid("POL", {}), {"m": override}).call(local)
 
 
 def test_one_number_of_uses_gets_an_assumed_range() -> None:

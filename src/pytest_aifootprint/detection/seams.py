@@ -68,7 +68,7 @@ SEAMS = (
     Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
     Seam("joblib", "joblib", ".inprocess.joblib", (1, 2), (2,)),
-    Seam("xgboost", "xgboost", ".inprocess.xgboost", (2,), (4,)),
+    Seam("xgboost", "xgboost", ".inprocess.xgboost", (2, 1), (4,)),
     Seam("lightgbm", "lightgbm", ".inprocess.lightgbm", (4,), (5,)),
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
 )

@@ -66,6 +66,11 @@ class TestInference:
         booster = lightgbm.train({**SMALL, **params}, lightgbm.Dataset(X, target), 3)
         assert watched.only().parameters == nodes(booster) > 0
 
+    def test_linear_trees_have_numbers_that_are_not_counted(self, watched: Any) -> None:
+        lightgbm.train({**SMALL, "linear_tree": True}, data(), 3)
+        call = watched.only()
+        assert (call.parameters, call.precision, call.notices) == (None, "float64", ())
+
     def test_threads_count_each(self, watched: Any) -> None:
         booster = lightgbm.train(SMALL, data(), 2)
         threads = [threading.Thread(target=booster.predict, args=(X,)) for _ in range(4)]

@@ -58,15 +58,25 @@ class TestInference:
             ({"objective": "multi:softprob", "num_class": 3}, (X[:, 0] * 3).astype(int)),
             ({"num_parallel_tree": 3, "subsample": 0.5}, Y),
             ({"booster": "dart"}, Y),
-            ({"multi_strategy": "multi_output_tree", "tree_method": "hist"}, np.stack([Y, 1 - Y], 1)),
         ],
-        ids=["classes", "forest", "dart", "outputs"],
+        ids=["classes", "forest", "dart"],
     )
     def test_nodes_of_every_kind_of_tree(self, watched: Any, params: Any, target: Any) -> None:
         booster = xgboost.train({**SMALL, **params}, xgboost.DMatrix(X, target), 3)
         found = watched.only()
         assert found.parameters == nodes(booster)
         assert found.notices == ()
+
+    def test_trees_of_several_outputs_are_not_asked(self, watched: Any) -> None:
+        """xgboost 2.1 ends the process when it is asked for their splits."""
+        params = {**SMALL, "multi_strategy": "multi_output_tree", "tree_method": "hist"}
+        xgboost.train(params, xgboost.DMatrix(X, np.stack([Y, 1 - Y], 1)), 3)
+        call = watched.only()
+        assert (call.parameters, call.precision, call.device, call.notices) == (None, "float32", "cpu", ())
+
+    def test_a_booster_of_no_round(self, watched: Any, data: Any) -> None:
+        xgboost.train(SMALL, data, 0).predict(data)
+        assert [(c.parameters, c.steps) for c in watched.calls] == [(0, None)] * 2
 
     def test_a_linear_booster_has_its_weights(self, watched: Any, data: Any) -> None:
         xgboost.train({"booster": "gblinear", "nthread": 1}, data, 2)

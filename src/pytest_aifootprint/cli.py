@@ -37,6 +37,7 @@ WATCHED: Mapping[str, str] = {
     "huggingface-hub": HTTP_SDK,
     "langchain-anthropic": HTTP_SDK,
     "langchain-openai": HTTP_SDK,
+    "lightgbm": "models in this process",
     "litellm": "remote models, through httpx and aiohttp",
     "mistralai": HTTP_SDK,
     "ollama": HTTP_SDK,
@@ -53,13 +54,11 @@ WATCHED: Mapping[str, str] = {
     "vcrpy": "replays calls from cassettes",
     "voyageai": HTTP_SDK,
     "websockets": "realtime models, through websockets: calls and models, not tokens",
+    "xgboost": "models in this process",
 }
 NOT_WATCHED_YET: Mapping[str, str] = {
     "jax": "models in this process",
-    "lightgbm": "models in this process",
-    "spacy": "models in this process",
     "tensorflow": "models in this process",
-    "xgboost": "models in this process",
 }
 
 

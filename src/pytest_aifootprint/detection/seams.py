@@ -70,7 +70,7 @@ SEAMS = (
     Seam("xllamacpp", "xllamacpp", ".inprocess.xllamacpp", (0, 2), (2028,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
     Seam("joblib", "joblib", ".inprocess.joblib", (1, 2), (2,)),
-    Seam("xgboost", "xgboost", ".inprocess.xgboost", (2,), (4,)),
+    Seam("xgboost", "xgboost", ".inprocess.xgboost", (2, 1), (4,)),
     Seam("lightgbm", "lightgbm", ".inprocess.lightgbm", (4,), (5,)),
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
     Seam("transformers", "transformers.modeling_utils", ".inprocess.transformers", (4, 40), (6,)),

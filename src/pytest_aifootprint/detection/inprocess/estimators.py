@@ -125,6 +125,10 @@ def _length(entries: Any) -> Learned:
     return Learned(len(entries))
 
 
+def _diagonal(matrix: Any) -> Learned:
+    return Learned(int(matrix.shape[0]))
+
+
 def _lengths(lists: Any) -> Learned:
     return Learned(sum(map(len, lists)))
 
@@ -170,6 +174,7 @@ PATTERNS = (
     Pattern(("categories_",), count=_lengths),
     Pattern(("vocabulary_",), also=("_tfidf",), count=_length),
     Pattern(("idf_",)),
+    Pattern(("_idf_diag",), count=_diagonal),  # scikit-learn before 1.5
     Pattern(("bin_edges_",)),
     Pattern(("quantiles_",)),
     Pattern(("lambdas_",)),

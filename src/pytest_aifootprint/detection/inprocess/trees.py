@@ -30,22 +30,26 @@ def learned_by_booster(booster: Any) -> Learned:
 
 
 def xgboost_learned(booster: Any) -> Learned:
-    """Nodes of all trees (0.2 ms for 1000), weights of a linear booster. Single precision."""
+    """Nodes of all trees (0.2 ms for 1000), weights of a linear booster; unknown for several targets."""
     learner = json.loads(booster.save_config())["learner"]
     device = str(learner["generic_param"]["device"])
-    boosting = learner["gradient_booster"]
+    boosting, shape = learner["gradient_booster"], learner["learner_model_param"]
+    targets = int(shape.get("num_target", 1))
     if boosting["name"] == "gblinear":
-        shape = learner["learner_model_param"]
-        outputs = max(int(shape["num_class"]), int(shape.get("num_target", 1)), 1)
+        outputs = max(int(shape["num_class"]), targets, 1)
         return Learned((int(shape["num_feature"]) + 1) * outputs, "float32", device)
+    if targets > 1:  # maybe trees with several outputs a leaf: asked for their splits, xgboost 2.1 ends the process
+        return Learned(None, "float32", device)
     trees = int(boosting.get("gbtree", boosting)["gbtree_model_param"]["num_trees"])
     splits = sum(booster.get_score(importance_type="weight").values())
     return Learned(2 * int(splits) + trees, "float32", device)
 
 
 def lightgbm_learned(booster: Any) -> Learned:
-    """Nodes of all trees, also those that come after the best iteration (20 us for 1000). Double precision."""
-    splits = booster.feature_importance("split", iteration=-1)
+    """Nodes of all trees, also those after the best iteration (20 us for 1000); unknown for linear trees. Double."""
     params = booster.params
     device = str(params.get("device_type") or params.get("device") or "cpu")
+    if params.get("linear_tree"):  # its leaves have coefficients, which only a slow dump tells
+        return Learned(None, "float64", device)
+    splits = booster.feature_importance("split", iteration=-1)
     return Learned(2 * int(splits.sum()) + int(booster.num_trees()), "float64", device)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import update_wrapper
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -88,7 +89,8 @@ class _Models:
             self._rows.load(self._subjects.tell(done.result, identity), done.span, failed=done.failed)
 
         def make(original: Any) -> Any:
-            return classmethod(loading(self._arming, "litert", original.__func__, loaded))
+            function = original.__func__
+            return classmethod(update_wrapper(loading(self._arming, "litert", function, loaded), function))
 
         return make
 

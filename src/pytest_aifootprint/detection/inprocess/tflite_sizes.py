@@ -20,6 +20,10 @@ _TYPES = {
     10: "float64",
     17: "int4",
     18: "bfloat16",
+    19: "int2",
+    20: "uint4",
+    21: "float8_e4m3fn",
+    22: "float8_e5m2",
 }
 _I8, _U16, _I32, _U32, _U64 = Struct("<b"), Struct("<H"), Struct("<i"), Struct("<I"), Struct("<Q")
 _MAX_ITEMS = 100_000

@@ -220,9 +220,15 @@ def _version(module: ModuleType, distribution: str) -> str:
     if distribution == STANDARD_LIBRARY:
         return ".".join(map(str, sys.version_info[:3]))
     if distribution:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version(distribution)
+        *others, last = distribution.split()
+        for other in others:
+            try:
+                return version(other)
+            except PackageNotFoundError:
+                continue
+        return version(last)
     return str(sys.modules[module.__name__.partition(".")[0]].__version__)
 
 

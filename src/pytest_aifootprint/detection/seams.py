@@ -21,8 +21,8 @@ class Seam:
         name: as reported by ``Seams.status``. module: whose import arms it.
         file: module with ``install``, relative to this package or absolute.
         at_least, below: versions of the top-level package that it was built for.
-        distribution: what to ask for the version where the package does not tell it in time; ``STANDARD_LIBRARY`` for
-            modules that come with Python.
+        distribution: what to ask for the version where the package does not tell it in time, or several of which one
+            is there; ``STANDARD_LIBRARY`` for modules that come with Python.
     """
 
     name: str
@@ -66,8 +66,19 @@ SEAMS = (
     # Its version is set only after this module was imported.
     Seam("vcrpy", "vcr.cassette", ".http.vcrpy", (6,), (10,), distribution="vcrpy"),
     Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),
+    Seam(
+        "fasttext",
+        "fasttext.FastText",
+        ".inprocess.fasttext",
+        (0, 9),
+        (1,),
+        distribution="fasttext-predict fasttext-predict-v2 fasttext-wheel fasttext-numpy2 fasttext",
+    ),
     Seam("llama_cpp", "llama_cpp", ".inprocess.llama_cpp", (0, 3), (0, 4)),
     Seam("xllamacpp", "xllamacpp", ".inprocess.xllamacpp", (0, 2), (2028,)),
+    Seam("litert", "ai_edge_litert.interpreter", ".inprocess.litert", (1,), (3,)),
+    Seam("litert.compiled", "ai_edge_litert.compiled_model", ".inprocess.litert", (2,), (3,)),
+    Seam("tflite_runtime", "tflite_runtime.interpreter", ".inprocess.litert", (2,), (3,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
     Seam("joblib", "joblib", ".inprocess.joblib", (1, 2), (2,)),
     Seam("xgboost", "xgboost", ".inprocess.xgboost", (2, 1), (4,)),

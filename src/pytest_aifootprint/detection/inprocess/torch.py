@@ -3,10 +3,10 @@
 What is training stands in ``torch_training.py``, which network it is in ``torch_identity.py``, what is a load in
 ``torch_loads.py``.
 
-A module without weights (a loss, an activation) is no model: what it calls is looked at in its place. Silent for
-functional code, for ``.forward()`` called by hand, and for a function that ``torch.compile`` has compiled: the networks
-in it are part of its graph, in which nothing of ours is (a compiled network is seen). A class that overrides
-``__call__`` is seen where that calls the original.
+A module without weights (a loss, an activation) is no model: what it calls is looked at in its place. So are the layers
+of a network whose ``.forward()`` is called by hand, or of a class that overrides ``__call__`` without the original.
+Silent for functional code, while ``torch.jit.trace`` traces, and for a function that ``torch.compile`` has compiled:
+the networks in it are part of its graph, in which nothing of ours is (a compiled network is seen).
 """
 
 from __future__ import annotations
@@ -104,7 +104,10 @@ class _Torch:
 
     def _begin(self, network: Any) -> Subject | None:
         """Who is about to be called outside all other calls; None if that is none of ours."""
-        if self._is_compiling() or not self._arming.active or self._backward_id() != _OUTSIDE_BACKWARD:
+        # In a trace, looking at weights and shapes would become part of it.
+        if self._tracing() or self._is_compiling() or self._backward_id() != _OUTSIDE_BACKWARD:
+            return None
+        if not self._arming.active:
             return None
         try:
             subject = self._networks.of(network)
@@ -121,8 +124,7 @@ class _Torch:
             failed, steps = result is _FAILED, self._arming.nesting.steps
             if subject.identity.parameters is None:
                 subject = self._networks.of(network)  # it may have got its size only now
-            # In a trace, looking at a shape would become part of it.
-            samples = None if self._tracing() else self._samples(args, kwargs)
+            samples = self._samples(args, kwargs)
             if steps:  # it has trained inside
                 self._rows.add("training", subject, span, samples=samples, steps=steps, count=0, failed=failed)
             elif failed or not self._grad_enabled() or not getattr(result, "requires_grad", True):

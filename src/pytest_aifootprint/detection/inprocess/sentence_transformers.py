@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import update_wrapper
 from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -31,6 +32,7 @@ _CALLS = {
     "rank": ("rerank", 1, ("documents",)),
 }
 _TOKENISERS = ("preprocess", "tokenize")
+_SERVERS = ("_multi_process_worker", "_encode_multi_process_worker")
 _PROMPT_LENGTH = "_get_prompt_length"
 
 _TITLE = re.compile(r"^# +(\S+) *$", re.MULTILINE)
@@ -139,6 +141,21 @@ class _Watch:
 
         return ask
 
+    def serving(self, original: Any) -> Any:
+        """Around what a process of a pool does: that is part of the call that handed the texts to the pool."""
+        nesting, function = self._arming.nesting, original.__func__
+
+        def serve(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            depth = nesting.depth
+            try:
+                nesting.depth = depth or 1
+                return function(*args, **kwargs)
+            finally:
+                nesting.depth = depth
+
+        return type(original)(update_wrapper(serve, function))
+
 
 def _tokens(features: Any) -> int:
     """How many tokens a tokenised batch has, without its padding."""
@@ -181,27 +198,21 @@ def _carded(card: Any) -> str | None:
 
 
 def install(library: ModuleType, arming: Arming) -> None:
-    """Patch the classes of models."""
+    """Patch the classes of models, and the base classes that they have from this library."""
     watch = arming.lent[CLIENT] = _Watch(arming)
     kinds = tuple(vars(library)[name] for name in _MODELS if name in vars(library))
-    # They come from one base class since 6.0; before, each class has its own methods, or inherits another one's.
-    done: set[type] = set()
-    for cls in (base for kind in kinds for base in kind.__mro__ if base.__module__.startswith(library.__name__)):
-        if cls in done:
-            continue
-        done.add(cls)
-        own = {name for name, value in vars(cls).items() if isinstance(value, FunctionType)}
+    makers: dict[str, Callable[[Any], Any]] = {name: watch.calling(*call) for name, call in _CALLS.items()}
+    makers.update(dict.fromkeys(_TOKENISERS, watch.reading))
+    makers.update(dict.fromkeys(_SERVERS, watch.serving))
+    makers.update({_PROMPT_LENGTH: watch.asking, "old_fit": watch.training()})
+    bases = dict.fromkeys(base for kind in kinds for base in kind.__mro__)
+    for cls in (base for base in bases if base.__module__.startswith(library.__name__)):
+        own = vars(cls)
         if cls in kinds and "__init__" in own:
             arming.replace(cls, "__init__", watch.loading)
-        for name, (operation, position, names) in _CALLS.items():
-            if name in own:
-                arming.replace(cls, name, watch.calling(operation, position, names))
-        if tokeniser := next((name for name in _TOKENISERS if name in own), None):
-            arming.replace(cls, tokeniser, watch.reading)
-        if _PROMPT_LENGTH in own:
-            arming.replace(cls, _PROMPT_LENGTH, watch.asking)
-        if "old_fit" in own:
-            arming.replace(cls, "old_fit", watch.training())
+        for name, make in makers.items():
+            if isinstance(own.get(name), (FunctionType, classmethod, staticmethod)):
+                arming.replace(cls, name, make)
     ranker = vars(library).get("CrossEncoder")
     if ranker is not None and not hasattr(ranker, "preprocess"):  # before 6.0 it calls the tokenizer itself
         arming.replace(sys.modules["transformers"].PreTrainedTokenizerBase, "__call__", watch.reading)

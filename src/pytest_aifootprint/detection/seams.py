@@ -52,4 +52,5 @@ SEAMS = (
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
     Seam("keras", "keras", ".inprocess.keras", (3,), (4,)),
+    Seam("spacy", "spacy", ".inprocess.spacy", (3,), (4,)),
 )

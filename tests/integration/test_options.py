@@ -143,6 +143,8 @@ TABLES = [
     ("[tool.aifootprint.hardware]\ntdp_w = -15\n", "tdp_w"),
     ("[tool.aifootprint.models]\nx = 1\n", "is not a table"),
     ("[tool.aifootprint.models.x]\ntraining = 1\n", "training"),
+    ("[tool.aifootprint.models.x]\nparams_b = 7\n", "unknown key 'params_b'; say params: the number of parameters"),
+    ('[tool.aifootprint.models."a\\nb"]\npath = 7\n', "path must be a text or a list of texts, got 7"),
     ("[tool.aifootprint.models.x]\ntraining_kwh = -1\n", "training_kwh"),
 ]
 

@@ -95,6 +95,11 @@ def test_a_path_is_matched_by_itself_and_under_stars(names: list[str], data: st.
     assert not PathPattern(str(PurePath(*names, "*")), HERE).matches(file)
 
 
+@given(st.text(min_size=1), st.text())
+def test_no_pattern_and_no_file_is_an_error(text: str, file: str) -> None:
+    assert PathPattern(text.replace("\0", ""), HERE).matches(f"/{file}") in {True, False}
+
+
 def test_a_file_is_hashed_in_pieces_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = os.urandom(CHUNK_BYTES * 2 + 17)
     file = tmp_path / "model.onnx"

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_aifootprint.impacts import ModelOverride
 from pytest_aifootprint.impacts.model_files import PathPattern
@@ -115,3 +117,27 @@ def test_a_wrong_table_is_one_line_that_names_the_place(table: dict[str, object]
         read(table)
 
     assert "\n" not in str(error.value)
+
+
+KEYS = (
+    "params", "params_b", "training_kwh", "training_gco2e", "codecarbon_csv", "codecarbon_project", "codecarbon_run",
+    "expected_uses", "parent", "path", "sha256", "other\nkey",
+)  # fmt: skip
+scalars = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.just("7B"), st.just(DIGEST))
+values = st.one_of(scalars, st.lists(scalars, max_size=3), st.dictionaries(st.text(), scalars, max_size=1))
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), values, max_size=4))
+def test_whatever_is_declared_is_taken_or_one_line(table: dict[str, object]) -> None:
+    said = outcome(table)
+
+    assert said == "taken" or said.startswith('[tool.aifootprint.models."x"]: ')
+    assert len(said.splitlines()) == 1
+
+
+def outcome(table: dict[str, object]) -> str:
+    try:
+        read(table)
+    except ValueError as error:
+        return str(error)
+    return "taken"

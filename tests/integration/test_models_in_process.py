@@ -86,3 +86,41 @@ def test_the_terminal_says_so(pytester: pytest.Pytester) -> None:
             "hint    4 trainings of sklearn.RandomForestClassifier in *: train once in a shared fixture and save *",
         ]
     )
+
+
+LOADS = """
+    import magika, pytest
+
+    EARLY = magika.Magika()
+
+    @pytest.fixture(scope="session")
+    def shared():
+        return magika.Magika()
+
+    def test_loads_only():
+        magika.Magika()
+        magika.Magika()
+
+    def test_loads_and_calls():
+        assert magika.Magika().identify_bytes(b"def f():\\n    return 1\\n" * 9).output.label == "python"
+
+    def test_shares(shared):
+        assert shared.identify_bytes(b"def f():\\n    return 1\\n" * 9).output.label == "python"
+"""
+
+
+def test_loads_are_no_calls_and_stand_where_they_ran(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    pytester.makepyfile(LOADS)
+    report = report_of(pytester, *workers)
+    (model,) = report["models"]
+    windows = {(window["where"].rpartition("::")[2], window["phase"]): window for window in model["loads"]["windows"]}
+    assert model["calls"] == 2
+    assert {key: window["count"] for key, window in windows.items() if key[0] != "outside"} == {
+        ("test_loads_only", "call"): 2,
+        ("test_loads_and_calls", "call"): 1,
+        ("shared", "fixture"): 1,
+    }
+    assert windows["outside", "outside"]["energy_j"] is None
+    assert windows["test_loads_only", "call"]["energy_j"]["central"] > 0
+    assert [test["nodeid"].rpartition("::")[2] for test in report["tests"]] == ["test_loads_and_calls", "test_shares"]
+    assert not any(notice["code"] == "calls-outside-tests" for notice in report["notices"])

@@ -18,6 +18,7 @@ from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import Served, ServedModel
 from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.impacts.tokens import failed, tokens_of, tokens_told
+from pytest_aifootprint.impacts.trained import TrainedHere
 from pytest_aifootprint.quantities import Basis, Notice, Range
 
 _ONLY_GPU = Notice(
@@ -59,7 +60,7 @@ class CallPrices:
         self._sites: dict[str, RemoteSite] = {}
         self._served: dict[tuple[object, ...], ServedModel] = {}
         self.used: dict[str, Grid] = {}
-        self.trained: set[str] = set()
+        self.trained = TrainedHere()
 
     def of(self, call: AICall) -> CallImpact:
         """The footprint of one call."""
@@ -93,7 +94,7 @@ class CallPrices:
         # Not "local": what a served call would use, and where the model was trained, does not depend on this machine.
         site = self._site(None if call.provider == "local" else call.provider)
         unseen = UNSEEN in call.notices
-        if call.model is not None and call.model in self.trained:
+        if self.trained.all_of(call, self._served_model(call, site).model):
             impact = _trained_here()
             served = self._serve(call, site)[1] if unseen else None
         else:

@@ -20,7 +20,11 @@ def names_of(call: AICall) -> tuple[str, ...]:
 
 
 class DeclaredModels:
-    """The user's tables, in their order, and which of them calls have met."""
+    """The user's tables, in their order, and which of them calls have met.
+
+    Attributes:
+        digests: of the files that were read.
+    """
 
     def __init__(self, overrides: Mapping[str, ModelOverride]) -> None:
         """``overrides`` by the name that the user gave; case does not matter."""
@@ -28,7 +32,7 @@ class DeclaredModels:
         self._by_name: dict[str, ModelOverride] = {}
         for name, override in overrides.items():
             self._by_name.setdefault(name.lower(), override)
-        self._digests = Digests()
+        self.digests = Digests()
         self._hashes = any(table.sha256 for table in self._tables)
         self._met: set[str] = set()
         self._ambiguous: dict[Notice, None] = {}
@@ -79,7 +83,7 @@ class DeclaredModels:
         named = self.named(names)
         if file is None:
             return named, False
-        digest = self._digests.of(file) if self._hashes else None
+        digest = self.digests.of(file) if self._hashes else None
         by_file = [t for t in self._tables if digest in t.sha256 or any(p.matches(file) for p in t.paths)]
         fitting = [table for table in self._tables if table is named or table in by_file]
         if not fitting:

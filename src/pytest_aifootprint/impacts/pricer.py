@@ -12,9 +12,11 @@ from pytest_aifootprint.impacts.call_prices import CallPrices
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import DeclaredModels
 from pytest_aifootprint.impacts.grids import ewif
+from pytest_aifootprint.impacts.model_files import tell_revisions
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
 from pytest_aifootprint.impacts.tokens import failed, tokens_told
+from pytest_aifootprint.impacts.trained import from_hub
 from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range
 
 _CACHED_PRICES = 10_000
@@ -62,7 +64,7 @@ class Pricer:
             call.operation, call.locality, call.realness, call.provider, call.model, call.response_model,
             call.input_tokens, call.output_tokens, call.cached_input_tokens, call.parameters, call.samples,
             call.status if failed(call) else None, call.count, self._call_prices.is_estimated_here(call),
-            UNSEEN in call.notices,
+            UNSEEN in call.notices, from_hub(call),
         )  # fmt: skip
         price = self._prices.get(key)
         if price is None:
@@ -79,11 +81,13 @@ class Pricer:
         """What a reader has to know of the user's tables, after all calls were identified and priced as ``impacts``."""
         return self._declared.notices(training_unknown=any(i.training.method == "unknown" for i in impacts))
 
+    def tell_revisions(self, calls: Iterable[AICall]) -> None:
+        """Tell models in small files apart by their content. For the end of the run: it reads the files."""
+        tell_revisions(calls, self._declared.digests)
+
     def note_training(self, calls: Iterable[AICall]) -> None:
         """Remember models that this run trained: their inferences carry that training as information, not as cost."""
-        names = {c.model for c in calls if c.operation == "training" and c.locality == "local" and c.model}
-        if not names <= self._call_prices.trained:
-            self._call_prices.trained |= names
+        if self._call_prices.trained.note(calls):
             self._prices.clear()
 
     def needs_ecologits(self, call: AICall) -> bool:

@@ -75,11 +75,7 @@ def build(
     collector.settle()
     book_servers(collector)
     lanes = list(collector.lanes.values())
-    pricer.identify(c for _, window in collector.windows for c in window.calls)
-    pricer.identify(c for run in collector.tests for c in run.calls)
-    pricer.identify(collector.unowned)
-    pricer.note_training(c for _, window in collector.windows for c in window.calls)
-    pricer.note_training(c for run in collector.tests for c in run.calls)
+    _tell_models(collector, pricer)
     shares = domain_shares(data, lanes, collector.pids, idle_shared=info.idle_shared)
     reserved = reserved_seconds(data, lanes) if info.idle_shared else None
     accounts = Accounts(shares, data, collector.lanes, pricer, reserved)
@@ -149,6 +145,18 @@ def build(
         seams=_seams(collector),
         idle_shared=info.idle_shared,
     )
+
+
+def _tell_models(collector: Collector, pricer: Pricer) -> None:
+    """Which model each call and each load is of, before any is priced."""
+    calls = [call for _, window in collector.windows for call in (*window.calls, *window.loads)]
+    calls += [call for run in collector.tests for call in run.calls]
+    calls += [call for loaded in collector.loaded for call in loaded.loads]
+    everything = [*calls, *collector.unowned]
+    pricer.identify(everything)
+    pricer.tell_revisions(everything)
+    # What was trained outside of all windows was metered for nobody: it stands in no test's use.
+    pricer.note_training(calls)
 
 
 def is_ai(run: TestRun, collector: Collector) -> bool:

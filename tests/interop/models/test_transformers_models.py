@@ -592,6 +592,19 @@ def test_disarming_puts_the_originals_back(watched: Any) -> None:
     assert not hasattr(Late.generate, "__aifootprint__")
 
 
+@pytest.mark.parametrize("first", ["outer", "inner"])
+def test_two_sessions_at_once_see_the_same(watched: Any, folder: Path, first: str) -> None:
+    inner = type(watched)()
+    GPT2LMHeadModel.from_pretrained(folder).generate(prompt(1, 5), max_new_tokens=2)
+    for session in (watched, inner):
+        assert (session.only().count, session.only().output_tokens) == (1, 2)
+        assert [load.count for load in session.owner.loads] == [1]
+    for session in (watched, inner) if first == "outer" else (inner, watched):
+        session.seams.disarm()
+    for owner, name in ((transformers.GenerationMixin, "generate"), (transformers.PreTrainedModel, "from_pretrained")):
+        assert not hasattr(vars(owner)[name], "__aifootprint__")
+
+
 def test_signatures_stay(watched: Any) -> None:
     assert list(inspect.signature(GPT2LMHeadModel.generate).parameters)[:3] == ["self", "inputs", "generation_config"]
     assert next(iter(inspect.signature(GPT2LMHeadModel.from_pretrained).parameters)) == "pretrained_model_name_or_path"

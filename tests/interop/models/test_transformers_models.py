@@ -185,6 +185,22 @@ def test_a_stop_that_is_no_token_fills_up_the_rows(watched: Any, lm: Any) -> Non
     assert [call.output_tokens for call in watched.calls] == [6 + 6 + 6, 2 + 6 + 6]
 
 
+def test_a_stop_string_ends_a_row(watched: Any, lm: Any) -> None:
+    tokenizers: Any = pytest.importorskip("tokenizers")
+    texts = {f"w{i}w": i for i in range(50)}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({**texts, "abcdef": 50}, unk_token="w0w"))
+    made.decoder = tokenizers.decoders.Fuse()
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=made, pad_token="w0w")
+    ids = prompt(3, 5)
+    written = lm.generate(ids, max_new_tokens=6, do_sample=False)[:, 5:].tolist()
+    never = next(token for token in range(3, 50) if not any(token in row for row in written))
+    stop = next(token for token in range(3, 50) if 0 < sum(token in row[:4] for row in written) < 3)
+    expected = sum(row.index(stop) + 1 if stop in row else 6 for row in written)
+    settings = {"max_new_tokens": 6, "do_sample": False, "eos_token_id": never, "pad_token_id": 0}
+    lm.generate(ids, stop_strings=[f"w{stop}w"], tokenizer=tokenizer, **settings)
+    assert watched.calls[-1].output_tokens == expected < 18
+
+
 def test_an_encoder_decoder_does_not_write_its_first_token(watched: Any, t5: Any) -> None:
     ids, mask = prompt(2, 7), torch.ones(2, 7, dtype=torch.long)
     mask[1, 5:] = 0
@@ -340,6 +356,13 @@ def test_a_load_that_fails_is_counted_apart(watched: Any, folder: Path) -> None:
 )
 def test_names_of_sources(source: Any, name: str | None) -> None:
     assert origin(source) == (name, None)
+
+
+def test_a_folder_beside_us_is_no_hub_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "acme" / "writer").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert origin("acme/writer") == ("writer", str(tmp_path / "acme" / "writer"))
+    assert origin("acme/other") == ("acme/other", None)
 
 
 def test_a_hub_name_and_its_revision(watched: Any, lm: Any) -> None:
@@ -567,6 +590,19 @@ def test_disarming_puts_the_originals_back(watched: Any) -> None:
             return 1
 
     assert not hasattr(Late.generate, "__aifootprint__")
+
+
+@pytest.mark.parametrize("first", ["outer", "inner"])
+def test_two_sessions_at_once_see_the_same(watched: Any, folder: Path, first: str) -> None:
+    inner = type(watched)()
+    GPT2LMHeadModel.from_pretrained(folder).generate(prompt(1, 5), max_new_tokens=2)
+    for session in (watched, inner):
+        assert (session.only().count, session.only().output_tokens) == (1, 2)
+        assert [load.count for load in session.owner.loads] == [1]
+    for session in (watched, inner) if first == "outer" else (inner, watched):
+        session.seams.disarm()
+    for owner, name in ((transformers.GenerationMixin, "generate"), (transformers.PreTrainedModel, "from_pretrained")):
+        assert not hasattr(vars(owner)[name], "__aifootprint__")
 
 
 def test_signatures_stay(watched: Any) -> None:

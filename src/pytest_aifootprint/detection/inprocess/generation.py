@@ -99,10 +99,10 @@ def _decoder_prompt(prompt: Any, result: Any, *, known: bool) -> int:
 def _written(model: Any, done: Done, ids: Any, *, known: bool) -> int:
     """Generated ids, without what fills up a row that ended early."""
     rows, length = ids.shape
-    ends = _setting(model, done, "eos_token_id")
-    strings = done.argument(3, "stopping_criteria") or _setting(model, done, "stop_strings")
-    if rows == 1 or not known or ends is None:  # without an end, rows that were stopped are written on
+    # A row alone is as long as it is; without an end, rows that were stopped are written on.
+    if rows == 1 or not known or (ends := _setting(model, done, "eos_token_id")) is None:
         return int(rows * length)
+    strings = done.argument(3, "stopping_criteria") or _setting(model, done, "stop_strings")
     endings = _ints(ends)
     pads = _ints(_setting(model, done, "pad_token_id"))[:1] or endings[:1]
     count = 0

@@ -303,7 +303,7 @@ def _progress(trainer: Any, done: Done, stepped: int) -> tuple[int | None, float
     samples: int = stepped * args.train_batch_size * args.gradient_accumulation_steps
     try:
         size = len(trainer.train_dataset)
-    except TypeError:  # a stream
+    except Exception:  # noqa: BLE001 - a stream has no length, and the user's object may raise anything
         return stepped, epochs, samples
     if epochs is not None and not args.dataloader_drop_last:
         whole = round(epochs)

@@ -10,7 +10,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.providers.hosts import is_loopback
 from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import outcomes
-from pytest_aifootprint.impacts.amortisation import MEASURED, Amortisation
+from pytest_aifootprint.impacts.amortisation import MEASURED, UNKNOWN, Amortisation
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import names_of
 from pytest_aifootprint.impacts.models import Model, ModelIndex
@@ -18,7 +18,7 @@ from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import Served, ServedModel
 from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.impacts.tokens import failed, tokens_of, tokens_told
-from pytest_aifootprint.impacts.trained import TrainedHere
+from pytest_aifootprint.impacts.trained import TrainedHere, from_hub
 from pytest_aifootprint.quantities import Basis, Notice, Range
 
 _ONLY_GPU = Notice(
@@ -109,7 +109,9 @@ class CallPrices:
         """A local call whose windows are metered, and what a served call like it uses."""
         model, served, notices = self._serve(call, site)
         energy = None if served is None else site.energy_j(served)
-        share = self._amortisation.of_call(model, energy, site.provider, site.name)
+        share = (
+            UNKNOWN if _is_anybody(call, model) else self._amortisation.of_call(model, energy, site.provider, site.name)
+        )
         if share.carbon_g is None:
             message = f"nothing is published about the training of {model.id}: its share is unknown, not 0"
             equation = "use is metered in the windows; training share unknown"
@@ -151,6 +153,22 @@ class CallPrices:
         if site is None:
             site = self._sites[key] = RemoteSite(provider, key, self._catalogue)
         return site
+
+
+def _is_anybody(call: AICall, model: Model) -> bool:
+    """Whether all that is known of a model in the process is its class and its size.
+
+    It may be trained by anybody, in a test that nobody metered, or (made from a configuration) not at all: a share of a
+    life that nobody knows of would be made up.
+    """
+    named = call.file is not None or from_hub(call) or "/" in (call.model or "")
+    return (
+        call.provider is None
+        and call.parameters is not None
+        and not named
+        and model.row is None
+        and model.override is None
+    )
 
 
 def _trained_here() -> CallImpact:

@@ -64,7 +64,7 @@ class Pricer:
             call.operation, call.locality, call.realness, call.provider, call.model, call.response_model,
             call.input_tokens, call.output_tokens, call.cached_input_tokens, call.parameters, call.samples,
             call.status if failed(call) else None, call.count, self._call_prices.is_estimated_here(call),
-            UNSEEN in call.notices, from_hub(call),
+            UNSEEN in call.notices, from_hub(call), call.file is None,
         )  # fmt: skip
         price = self._prices.get(key)
         if price is None:

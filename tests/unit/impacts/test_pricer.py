@@ -317,7 +317,7 @@ def test_a_small_model_without_a_row_has_an_unknown_training_share(model: str | 
 
 
 def test_an_in_process_model_of_known_size_and_tokens_has_a_share() -> None:
-    impact = local("inference", provider=None, model="BertModel", parameters=110_000_000, input_tokens=128)
+    impact = local("inference", provider=None, model="org/bert", parameters=110_000_000, input_tokens=128)
 
     assert sure(impact.training_carbon_g).central > 0
     assert not PRICER.needs_ecologits(a_call("inference", locality="local", input_tokens=128, output_tokens=0))

@@ -66,9 +66,27 @@ def test_tuning_a_model_here_does_not_take_away_the_share_of_what_came_before(fa
 
 
 def test_nor_does_it_of_one_that_the_user_declared() -> None:
-    facts = {"model": "acme/net"}
+    facts: dict[str, Any] = {"model": "acme/net"}
     table = {"training_kwh": 3.0, "expected_uses": 1000}
     assert method(replace(CHAT, **facts), replace(FIT, **facts), **{"acme/net": table}) == "count"
+
+
+@pytest.mark.parametrize(
+    ("facts", "known"),
+    [
+        ({}, "unknown"),
+        ({"model": "org/net"}, "share"),
+        ({"file": "/m/net.gguf"}, "share"),
+        ({"revision": "0a1b2c3d"}, "share"),
+        ({"revision": "sha256:0a1b2c3d4e5f"}, "unknown"),
+        ({"model": "bloom-176b"}, "share"),
+        ({"provider": "local"}, "share"),
+    ],
+)
+def test_a_model_of_which_only_its_class_is_known_has_no_share_that_could_be_told(
+    facts: dict[str, Any], known: str
+) -> None:
+    assert method(replace(CHAT, **facts)) == known
 
 
 class TestRevisions:

@@ -61,7 +61,6 @@ class _Models:
         """For the function that all trainings call, with the object in C++ and its arguments."""
 
         def count(core: Any, done: Done, /) -> None:
-            self._subjects.forget(core)
             epochs = getattr(done.argument(0, "args"), "epoch", None)
             self._rows.add(
                 "training",

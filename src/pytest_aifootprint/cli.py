@@ -22,12 +22,15 @@ app = typer.Typer(name="aifootprint", no_args_is_help=True, add_completion=False
 HTTP_SDK = "remote models, through httpx"
 # Distribution to what it is. Watched: a seam of its own, or of the stack that it sends through.
 WATCHED: Mapping[str, str] = {
+    "ai-edge-litert": "models in this process",
     "aiohttp": "HTTP client",
     "anthropic": HTTP_SDK,
     "azure-ai-inference": HTTP_SDK,
     "boto3": "remote models, through urllib3",
     "cohere": HTTP_SDK,
     "dspy": "remote models, through a client of its own",
+    "fasttext-predict": "models in this process",
+    "fasttext-wheel": "models in this process",
     "google-cloud-aiplatform": "remote models, through gRPC: calls and models, not tokens",
     "google-genai": HTTP_SDK,
     "groq": HTTP_SDK,
@@ -40,6 +43,7 @@ WATCHED: Mapping[str, str] = {
     "langchain-openai": HTTP_SDK,
     "lightgbm": "models in this process",
     "litellm": "remote models, through httpx and aiohttp",
+    "llama-cpp-python": "models in this process",
     "mistralai": HTTP_SDK,
     "ollama": HTTP_SDK,
     "onnxruntime": "models in this process",
@@ -57,6 +61,7 @@ WATCHED: Mapping[str, str] = {
     "voyageai": HTTP_SDK,
     "websockets": "realtime models, through websockets: calls and models, not tokens",
     "xgboost": "models in this process",
+    "xllamacpp": "models in this process",
 }
 NOT_WATCHED_YET: Mapping[str, str] = {
     "jax": "models in this process",

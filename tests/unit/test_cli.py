@@ -140,7 +140,10 @@ def test_the_doctor_claims_no_library_without_a_seam() -> None:
     assert {"aiohttp", "httpx", "httpx2", "onnxruntime", "requests", "sklearn", "torch", "urllib3"} <= seams
     direct = {name for name, what in WATCHED.items() if "through" not in what}
     clients = {"aiohttp", "httpx", "httpx2", "requests", "urllib3"}
-    assert direct == clients | {"lightgbm", "onnxruntime", "scikit-learn", "torch", "vcrpy", "xgboost"}
+    files = {"ai-edge-litert", "fasttext-predict", "fasttext-wheel", "llama-cpp-python", "xllamacpp"}
+    assert {"fasttext", "litert", "llama_cpp", "xllamacpp"} <= seams
+    frameworks = {"keras", "lightgbm", "onnxruntime", "scikit-learn", "spacy", "torch", "xgboost"}
+    assert direct == clients | files | frameworks | {"vcrpy"}
     assert not WATCHED.keys() & NOT_WATCHED_YET.keys()
     for names in (WATCHED, NOT_WATCHED_YET):
         assert list(names) == sorted(names)

@@ -76,7 +76,7 @@ SEAMS = (
     ),
     Seam("llama_cpp", "llama_cpp", ".inprocess.llama_cpp", (0, 3), (0, 4)),
     Seam("xllamacpp", "xllamacpp", ".inprocess.xllamacpp", (0, 2), (2028,)),
-    Seam("litert", "ai_edge_litert.interpreter", ".inprocess.litert", (1,), (3,)),
+    Seam("litert", "ai_edge_litert.interpreter", ".inprocess.litert", (2,), (3,)),
     Seam("litert.compiled", "ai_edge_litert.compiled_model", ".inprocess.litert", (2,), (3,)),
     Seam("tflite_runtime", "tflite_runtime.interpreter", ".inprocess.litert", (2,), (3,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),

@@ -190,6 +190,7 @@ def test_a_load_that_fails_fails_as_before(watched: Any, tmp_path: Path) -> None
     with pytest.raises(ValueError, match="Failed to load"):
         llama_cpp.Llama(str(broken), verbose=False)
     assert [(load.model, load.status) for load in watched.owner.loads] == [("none", "error"), ("broken", "error")]
+    assert [load.notices for load in watched.owner.loads] == [(), ()]
 
 
 def test_a_copy_through_pickle_is_a_load(llama: Any, watched: Any) -> None:
@@ -206,10 +207,12 @@ def test_the_library_is_as_before_afterwards(kept: Any) -> None:
     from pytest_aifootprint.detection import Recorder, Seams
 
     before = [dict(vars(cls)) for cls in (llama_cpp.Llama, LlamaBatch)]
-    seams = Seams.arm(Recorder())
+    recorder = Recorder()
+    seams = Seams.arm(recorder)
     assert seams.status()["llama_cpp"] == "armed"
     assert [dict(vars(cls)) for cls in (llama_cpp.Llama, LlamaBatch)] != before
     pieces = kept(COUNTING, stream=True, **GREEDY)
     seams.disarm()
     assert [dict(vars(cls)) for cls in (llama_cpp.Llama, LlamaBatch)] == before
     assert len(list(pieces)) == 5
+    assert recorder.unowned == []

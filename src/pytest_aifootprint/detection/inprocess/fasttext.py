@@ -51,8 +51,8 @@ class _Models:
             samples: int | None = 1
             if name in _OF_A_FILE:
                 samples = done.result[0] if name == "test" and not done.failed else None
-            elif isinstance(done.argument(0, "text"), list):
-                samples = len(done.argument(0, "text"))
+            elif name == "predict" and isinstance(lines := done.argument(0, "text"), list):
+                samples = len(lines)
             self._rows.add(operation, self._subject(model), done.span, samples=samples, failed=done.failed)
 
         return lambda original: outermost(self._arming, "fasttext", original, count)
@@ -61,7 +61,6 @@ class _Models:
         """For the function that all trainings call, with the object in C++ and its arguments."""
 
         def count(core: Any, done: Done, /) -> None:
-            self._subjects.forget(core)
             epochs = getattr(done.argument(0, "args"), "epoch", None)
             self._rows.add(
                 "training",

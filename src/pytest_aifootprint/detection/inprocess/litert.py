@@ -1,6 +1,6 @@
-"""LiteRT, once TensorFlow Lite: interpreters, their signatures, compiled models. Tried with ai-edge-litert 2.3.
+"""LiteRT, once TensorFlow Lite: interpreters, their signatures, compiled models.
 
-``tflite_runtime`` and ``tensorflow.lite`` have the same interpreter; they were not tried.
+Tried with ai-edge-litert 2.3 and tflite-runtime 2.14.
 """
 
 from __future__ import annotations
@@ -50,10 +50,12 @@ class _Models:
         """The first number of the first input's shape; looked at once until the shapes change."""
         if done.failed:
             return None
-        if interpreter not in self._samples:
+        try:
+            return self._samples[interpreter]
+        except KeyError:
             shape = interpreter.get_input_details()[0]["shape"]
-            self._samples[interpreter] = int(shape[0]) if len(shape) else None
-        return self._samples[interpreter]
+            samples = self._samples[interpreter] = int(shape[0]) if len(shape) else None
+            return samples
 
     def allocated(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """For what must be called when shapes have changed."""

@@ -244,7 +244,7 @@ def _length(tokens: Any) -> int:
 
 
 def _read(stream: _Stream, pieces: Iterator[Any]) -> Generator[Any, Any, Any]:
-    """All pieces, with everything that can be done to a generator passed on to the library's."""
+    """All pieces; what is sent in, and that nobody reads on, is passed on to the library's own generator."""
     __tracebackhide__ = True
     failed = True
     try:
@@ -256,12 +256,7 @@ def _read(stream: _Stream, pieces: Iterator[Any]) -> Generator[Any, Any, Any]:
                 failed = False
                 getattr(pieces, "close", lambda: None)()
                 raise
-            except BaseException as error:
-                if not hasattr(pieces, "throw"):
-                    raise
-                piece = stream.step(pieces.throw, error)
-            else:
-                piece = stream.step(next, pieces) if sent is None else stream.step(pieces.send, sent)  # type: ignore[attr-defined]
+            piece = stream.step(next, pieces) if sent is None else stream.step(pieces.send, sent)  # type: ignore[attr-defined]
     except StopIteration as end:
         failed = False
         return end.value

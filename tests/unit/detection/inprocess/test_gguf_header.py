@@ -104,6 +104,7 @@ def test_a_large_vocabulary_is_passed_over() -> None:
         header([pair(b"words", ARRAY, pack("<IQ", STRING, 1 << 40))], []),
         header([pair(b"words", ARRAY, pack("<IQ", STRING, 5))], []),
         header([pair(b"numbers", ARRAY, pack("<IQ", 6, 1 << 60))], []),
+        header([Q4_K_M, pair(b"numbers", ARRAY, pack("<IQ", 6, 1 << 30))], []),
         header([pair(b"odd", 99, b"")], []),
         header([], [tensor((1 << 40, 1 << 40), 0)]),
     ],

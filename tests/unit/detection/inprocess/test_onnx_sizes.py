@@ -68,6 +68,7 @@ makers: list[Callable[..., bytes]] = [
     lambda *args, **kwargs: message(15, message(1, tensor(*args, **kwargs)), message(2, tensor((5,), INT64))),
     lambda *args, **kwargs: node(b"If", message(1, b"else_branch") + message(6, initializer(*args, **kwargs))),
     lambda *args, **kwargs: node(b"Loop", message(11, constant(*args, **kwargs))),
+    lambda *args, **kwargs: node(b"Constant", message(10, tensor(*args, **kwargs))),
 ]
 
 
@@ -143,6 +144,12 @@ def test_a_large_node_is_walked_too() -> None:
 
 def test_a_file_of_another_format() -> None:
     assert size_of(b"\x1c\x00\x00\x00ORTM" + bytes(200)) == NOT_TOLD
+
+
+def test_a_part_that_is_longer_than_the_whole() -> None:
+    graph = initializer((2,)) + message(2, b"name" + number(2, 18))
+    short = varint(7 << 3 | 2) + varint(len(graph) - 2) + graph  # what is left over would pass for the next field
+    assert size_of(short + message(8, number(2, 18))) == NOT_TOLD
 
 
 def test_endless_nesting_and_endless_fields_end() -> None:

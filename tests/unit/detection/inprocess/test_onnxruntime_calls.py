@@ -129,12 +129,14 @@ class TestLoads:
             ("broken", "error", None),
             (None, "error", None),
         ]
+        assert [load.notices for load in watched.owner.loads] == [(), ("unknown-model",)]
 
     def test_other_providers_are_another_load(self, session: Any, watched: Any) -> None:
+        session._providers = ["CoreMLExecutionProvider"]
         session.run(None, FEED)
         session.set_providers(["CPUExecutionProvider"])
         session.run(None, FEED)
-        assert watched.only().count == 2
+        assert [call.device for call in watched.calls] == ["coreml", "cpu"]
         assert watched.owner.loads[0].count == 1
 
 
@@ -162,11 +164,22 @@ class TestSamples:
     def test_of_what_was_bound_last(self, session: Any, watched: Any) -> None:
         binding = session.io_binding()
         binding.bind_cpu_input("X", ones((5, 2), dtype=np.float32))
-        binding.clear_binding_inputs()
-        binding.bind_cpu_input("X", FEED["X"])
         binding.bind_output("Y")
+        binding.clear_binding_inputs()
+        with pytest.raises(Exception, match="Missing Input"):
+            session.run_with_iobinding(binding)
+        binding.bind_cpu_input("X", FEED["X"])
         session.run_with_iobinding(binding)
-        assert watched.only().samples == 3
+        assert [(call.status, call.samples) for call in watched.calls] == [("error", None), (None, 3)]
+
+    def test_of_a_vector_of_values(self, session: Any, watched: Any) -> None:
+        from onnxruntime.capi import _pybind_state as core
+
+        feeds, fetches = core.OrtValueVector(), core.OrtValueVector()
+        feeds.push_back(onnxruntime.OrtValue.ortvalue_from_numpy(FEED["X"])._ortvalue)
+        device = core.OrtDevice(core.OrtDevice.cpu(), core.OrtDevice.default_memory(), 0)
+        session.run_with_ortvaluevector(onnxruntime.RunOptions(), ["X"], feeds, ["Y"], fetches, [device])
+        assert (watched.only().count, watched.only().samples) == (1, 3)
 
 
 class TestInTheBackground:

@@ -77,7 +77,6 @@ class Undecided:
             and place.phase == phase
             and self.network() is network
             and self.mode == network.training
-            and not self._finishing.locked()
         )
 
     def add(self, span: Span, samples: int | None) -> None:

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench-attribution bench-calls lint clean
+.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench-attribution bench-calls bench-inprocess lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
@@ -17,6 +17,7 @@ help:
 	@echo "make gpu-check the tests on a real NVIDIA card (see docs/explanation/gpu-accuracy.md)"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
 	@echo "make bench-calls  CPU of watching one HTTP call, beside OpenTelemetry's instrumentation"
+	@echo "make bench-inprocess  CPU of watching models that run in the process, beside not watching"
 	@echo "make test-all  make test on every Python from 3.10 to 3.13 that is installed, and make interop"
 
 # A Python without ensurepip (Debian's, without python3-venv) still has pip: virtualenv does the same then.
@@ -74,6 +75,10 @@ bench-attribution: $(VENV)/.installed-dev
 
 bench-calls: $(VENV)-bench/.installed
 	$(VENV)-bench/bin/python tests/benchmarks/calls.py
+
+bench-inprocess:
+	@$(MAKE) --no-print-directory VENV=.venv-models .venv-models/.installed-interop-models
+	.venv-models/bin/python tests/benchmarks/inprocess.py
 
 $(VENV)-bench/.installed: pyproject.toml
 	$(MAKE) --no-print-directory VENV=$(VENV)-bench $(VENV)-bench/.installed-bench

@@ -59,8 +59,8 @@ def watching() -> Iterator[None]:
     finally:
         recorder.flush(None)
         seams.disarm()
-    assert test.calls, "nothing was seen"
-    assert not recorder.errors, recorder.errors
+    assert test.calls
+    assert not recorder.errors
 
 
 def turn(call: Callable[[], object], calls: int) -> float:
@@ -131,12 +131,8 @@ def networks() -> dict[str, Callable[[], object]]:
     return cases
 
 
-def others() -> dict[str, Callable[[], object]]:
-    """Whole calls of real models."""
-    session: Any = magika.Magika()._onnx_session
-    feed = {session.get_inputs()[0].name: np.zeros((1, 2048), dtype=np.int32)}
-    table = np.random.default_rng(1).random((100, 4))
-    classifier = LogisticRegression().fit(table, table[:, 0] > table[:, 1])
+def calls_of_torch() -> dict[str, Callable[[], object]]:
+    """A real script, and a training."""
     listener = silero_vad.load_silero_vad()
     chunk = torch.zeros(512)
     net = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
@@ -150,11 +146,23 @@ def others() -> dict[str, Callable[[], object]]:
             optimizer.step()
 
     return {
-        "onnxruntime: magika": lambda: session.run(None, feed),
-        "scikit-learn: LogisticRegression.predict": lambda: classifier.predict(table),
         "torch: silero-vad, one chunk (TorchScript)": lambda: listener(chunk, 16000),
         "torch: a training step (forward, backward, SGD)": step,
     }
+
+
+def calls_of_sklearn() -> dict[str, Callable[[], object]]:
+    """A classical model."""
+    table = np.random.default_rng(1).random((100, 4))
+    classifier = LogisticRegression().fit(table, table[:, 0] > table[:, 1])
+    return {"scikit-learn: LogisticRegression.predict": lambda: classifier.predict(table)}
+
+
+def calls_of_onnxruntime() -> dict[str, Callable[[], object]]:
+    """magika's network. Last of all: its session keeps threads that spin."""
+    session: Any = magika.Magika()._onnx_session
+    feed = {session.get_inputs()[0].name: np.zeros((1, 2048), dtype=np.int32)}
+    return {"onnxruntime: magika": lambda: session.run(None, feed)}
 
 
 def wrapper_alone() -> Found:
@@ -183,7 +191,10 @@ def main() -> None:
     names = ("pytest-aifootprint", "torch", "onnxruntime", "magika", "scikit-learn", "silero-vad")
     console.print(", ".join(f"{name} {version(name)}" for name in names))
     with torch.no_grad():
-        nets, calls = measure(networks()), measure(others())
+        nets = measure(networks())
+        calls = {"the shared wrapper, around nothing": wrapper_alone()}
+        for cases in (calls_of_torch, calls_of_sklearn, calls_of_onnxruntime):
+            calls |= measure(cases())
     table = Table("21 modules", "not watched", "added", "of it: root call", "inner layers", "in all", "two bare turns")
     for name in NETS:
         net, alone = nets[name], nets[f"{name}/alone"]
@@ -199,7 +210,7 @@ def main() -> None:
         )
     console.print(table)
     table = Table("one call", "not watched", "added", "two bare turns")
-    for name, found in {**calls, "the shared wrapper, around nothing": wrapper_alone()}.items():
+    for name, found in calls.items():
         table.add_row(
             name, f"{found.bare_us:.1f} us", f"{found.added_us:.2f} us", f"differ by {found.spread_us:.2f} us"
         )

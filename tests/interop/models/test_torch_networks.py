@@ -156,10 +156,30 @@ def test_a_network_is_the_same_scripted_traced_compiled_and_in_a_graph(watched: 
     assert found(watched) == [(NAME, 32, "float32", "cpu")]
 
 
-def test_a_frozen_script_has_weights_that_cannot_be_counted(watched: Any, net: Any) -> None:
-    call(torch.jit.freeze(torch.jit.script(net)))
-    call(torch.jit.script(torch.ao.quantization.quantize_dynamic(net, {torch.nn.Linear})))
-    assert found(watched) == [(NAME, None, None, None)]
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        lambda net: torch.jit.freeze(torch.jit.script(net)),
+        lambda net: torch.jit.script(
+            torch.ao.quantization.quantize_dynamic(net.append(torch.nn.LayerNorm(2)), {torch.nn.Linear})
+        ),
+    ],
+    ids=["frozen", "quantised"],
+)
+def test_a_script_may_have_weights_that_cannot_be_counted(watched: Any, net: Any, prepare: Any) -> None:
+    call(prepare(net))
+    assert [seen[:2] for seen in found(watched)] == [(NAME, None)]
+
+
+def test_what_has_no_weights_but_a_name_is_a_model(watched: Any) -> None:
+    class Remote(torch.nn.Module):  # type: ignore[misc,name-defined]
+        config = SimpleNamespace(_name_or_path="org/elsewhere")
+
+        def forward(self, data: Any) -> Any:
+            return data
+
+    call(Remote())
+    assert found(watched) == [("org/elsewhere", None, None, None)]
 
 
 def test_weights_that_nobody_trains(watched: Any) -> None:

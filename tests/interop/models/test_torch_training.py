@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from pytest_aifootprint.detection.inprocess.rows import Rows
+from pytest_aifootprint.detection.inprocess.torch_training import Trainings
+
 torch = pytest.importorskip("torch")
 X = torch.ones(4, 3)
 
@@ -117,11 +120,14 @@ def test_what_a_closure_runs_is_counted_once(watched: Any) -> None:
         loss.backward()
         return loss
 
+    before_ns = time.monotonic_ns()
     optimizer.step(closure)
+    took_ns = time.monotonic_ns() - before_ns
     taken = len(closures)
     assert taken > 1
     assert rows(watched) == [("training", "test_torch_training.Slow", 1, 4 * taken, 1)]
     assert 2 * taken * BURN_NS <= watched.calls[0].cpu_ns < (2 * taken + 1) * BURN_NS
+    assert watched.calls[0].duration_ns <= took_ns
 
 
 def test_an_inference_inside_a_closure_is_not_in_its_step(watched: Any, net: Any) -> None:
@@ -247,6 +253,43 @@ def test_what_a_backward_left_in_one_test_is_not_in_the_next_ones_training(watch
     torch.optim.SGD([weight], lr=0.1).step()
     watched.recorder.context.reset(token)
     assert other.calls[0].cpu_ns < BURN_NS
+
+
+def test_a_backward_is_in_one_step_only(watched: Any) -> None:
+    net = Slow()
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+    net.forward(X).backward()  # by hand: no network was seen
+    optimizer.step()
+    optimizer.step()
+    assert rows(watched) == [("training", None, 1, None, 2)]
+    assert BURN_NS <= watched.calls[0].cpu_ns < 2 * BURN_NS
+
+
+def test_gradients_that_only_pass_through_a_network_do_not_train_it(watched: Any, net: Any) -> None:
+    head = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+    head(net(X)).sum().backward()
+    optimizer.step()
+    assert net[0].weight.grad is not None
+    assert rows(watched) == [("training", "torch.Linear", 1, 4, 1), ("inference", "torch.Sequential", 1, 4, None)]
+
+
+def test_networks_that_come_and_go_are_not_mixed_up(watched: Any) -> None:
+    for number in range(40):
+        torch.nn.Linear(3, 2 + number % 2)(X)
+    watched.recorder.flush(None)
+    assert [(call.parameters, call.count) for call in watched.calls] == [(8, 20), (12, 20)]
+
+
+def test_no_step_is_left_open(watched: Any) -> None:
+    trainings = Trainings(watched.recorder, Rows(watched.recorder, "torch"))
+    for _ in range(3):
+        trainings.here.begin_step()
+        trainings.here.begin_step()
+        assert trainings.stepping
+        assert trainings.here.end_step() is not None
+        assert trainings.here.end_step() is None
+        assert not trainings.stepping
 
 
 def test_steps_that_are_one(watched: Any, net: Any) -> None:

@@ -124,7 +124,7 @@ class TestTraining:
             environment.model.predict(X[:3])
             rounds.append(environment.iteration)
 
-        booster = lightgbm.train(
+        lightgbm.train(
             {**SMALL, "objective": objective},
             data(slice(150)),
             50,
@@ -134,8 +134,18 @@ class TestTraining:
         )
         call = watched.only()
         assert (call.operation, call.count, call.steps, call.samples) == ("training", 1, len(rounds), 150)
+
+    def test_trees_after_the_best_iteration_are_there_too(self, watched: Any) -> None:
+        booster = lightgbm.train(
+            SMALL,
+            data(slice(150)),
+            80,
+            valid_sets=[data(slice(150, 200))],
+            callbacks=[lightgbm.early_stopping(2, verbose=False)],
+            keep_training_booster=True,
+        )
         assert 0 < booster.best_iteration < booster.num_trees()
-        assert call.parameters == nodes(booster)
+        assert watched.only().parameters == nodes(booster)
 
     def test_cross_validation_trains_a_booster_a_fold(self, watched: Any) -> None:
         lightgbm.cv(SMALL, data(), 5, nfold=4, stratified=False)

@@ -67,14 +67,17 @@ class Patch:
         if not self._owns:
             delattr(owner, self.name)
             return
-        original = self.original
+        original, owns = self.original, True
         # A session that ended before us could not take its wrapper from under ours: take it off now.
         # (Whoever uses functools.wraps carries our mark without being ours.)
         while (below := getattr(original, "__aifootprint__", None)) is not None:
             if below.wrapper is not original or below.arming.active:
                 break
-            original = below.original
-        setattr(owner, self.name, original)
+            original, owns = below.original, below._owns  # noqa: SLF001 - of this class
+        if owns:
+            setattr(owner, self.name, original)
+        else:  # it was inherited before that session
+            delattr(owner, self.name)
 
 
 class Arming:

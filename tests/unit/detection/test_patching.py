@@ -22,6 +22,7 @@ import vcr.cassette
 from onnxruntime.capi import onnxruntime_inference_collection as ort
 
 from pytest_aifootprint.detection import Recorder, Seams
+from pytest_aifootprint.detection.patching import Arming
 from pytest_aifootprint.detection.seams import SEAMS, Seam, sees
 
 BODY = {"model": "gpt-5-mini", "messages": []}
@@ -94,6 +95,25 @@ def test_a_stream_seen_by_two_sessions_is_still_a_stream(local: str) -> None:
     inner.seams.disarm()
     outer.seams.disarm()
     assert [session.recorder.unowned[0].output_tokens for session in (outer, inner)] == [7, 7]
+
+
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_what_was_inherited_is_inherited_again(inner_first: bool) -> None:  # noqa: FBT001
+    class Base:
+        def work(self) -> int:
+            return 1
+
+    class Works(Base):
+        pass
+
+    armings = [Arming(Recorder()), Arming(Recorder())]
+    for arming in armings:
+        arming.replace(Works, "work", lambda original: lambda self: 1 * original(self))
+    for arming in reversed(armings) if inner_first else armings:
+        arming.active = False
+        arming.undo_to(0)
+    assert Works().work() == 1
+    assert "work" not in vars(Works)
 
 
 def test_models_in_this_process_are_seen_by_both_sessions() -> None:

@@ -24,6 +24,36 @@ class _Seen(threading.local):
         self.last: dict[int, int | None] = {}
 
 
+class _Known:
+    """What is known of boosters, some of which cannot be asked for their size yet."""
+
+    def __init__(self, describe: Callable[[Any, Facts], Identity]) -> None:
+        self._subjects = Subjects(describe)
+        # Those to be read again at their next prediction, by id.
+        self._stale: WeakValueDictionary[int, Any] = WeakValueDictionary()
+
+    def subject(self, booster: Any) -> Subject:
+        """One that has just been used."""
+        subject = self._subjects.of(booster)
+        if not self._stale or self._stale.pop(id(booster), None) is not booster:
+            return subject
+        name, file = subject.identity.name, subject.identity.file
+        self._subjects.forget(booster)
+        subject = self._subjects.of(booster)
+        return self._subjects.tell(booster, replace(subject.identity, name=name, file=file)) if file else subject
+
+    def is_(self, booster: Any, identity: Identity) -> Subject:
+        """Known so far; the rest is read when it has been used."""
+        subject = self._subjects.tell(booster, identity)
+        self._stale[id(booster)] = booster
+        return subject
+
+    def trained(self, booster: Any) -> None:
+        """It has another size now, and is no file's any more."""
+        if self._stale.get(id(booster)) is not booster or self._subjects.of(booster).identity.file is not None:
+            self.is_(booster, Identity(class_name(type(booster))))
+
+
 class Boosters:
     """Watches the boosters of one library.
 
@@ -36,39 +66,17 @@ class Boosters:
         self._client = client
         self._kind = kind
         self._rows = Rows(arming.recorder, client)
+        self._known = _Known(describe)
         # Size and device of a booster in training change, or cannot be asked for yet.
         self._growing = Subjects(lambda booster, _: Identity(class_name(_kind(booster))))
-        self._ready = Subjects(describe)
-        # Those to be read again at their next prediction, by id.
-        self._stale: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._seen = _Seen()
-
-    def _subject(self, booster: Any) -> Subject:
-        subject = self._ready.of(booster)
-        if not self._stale or self._stale.pop(id(booster), None) is not booster:
-            return subject
-        name, file = subject.identity.name, subject.identity.file
-        self._ready.forget(booster)
-        subject = self._ready.of(booster)
-        return self._ready.tell(booster, replace(subject.identity, name=name, file=file)) if file else subject
-
-    def _is(self, booster: Any, identity: Identity) -> Subject:
-        """Known so far; the rest is read when it is ready."""
-        subject = self._ready.tell(booster, identity)
-        self._stale[id(booster)] = booster
-        return subject
-
-    def _trained_just_now(self, booster: Any) -> None:
-        if self._stale.get(id(booster)) is booster and self._ready.of(booster).identity.file is None:
-            return
-        self._is(booster, Identity(class_name(type(booster))))
 
     def predict(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """A method that predicts."""
 
         def count(booster: Any, done: Done, /) -> None:
             samples = size(done.argument(0, "data"))
-            self._rows.add("inference", self._subject(booster), done.span, samples=samples, failed=done.failed)
+            self._rows.add("inference", self._known.subject(booster), done.span, samples=samples, failed=done.failed)
 
         return outermost(self._arming, self._client, original, count)
 
@@ -86,7 +94,7 @@ class Boosters:
             return result
 
         def count(booster: Any, done: Done, /) -> None:
-            self._trained_just_now(booster)
+            self._known.trained(booster)
             samples = _trained_on(booster, done.argument(0, "dtrain"))
             self._rows.add(
                 "training",
@@ -106,7 +114,7 @@ class Boosters:
         def count(booster: Any, done: Done, /) -> None:
             made = booster if done.failed else done.result
             samples = size(done.argument(0, "data"))
-            self._rows.add("training", self._subject(made), done.span, samples=samples, failed=done.failed)
+            self._rows.add("training", self._known.subject(made), done.span, samples=samples, failed=done.failed)
 
         return outermost(self._arming, self._client, original, count, heavy=True)
 
@@ -116,8 +124,8 @@ class Boosters:
         def count(_: Any, done: Done, /) -> None:
             booster = done.result
             if isinstance(booster, self._kind):
-                self._trained_just_now(booster)
-                subject = self._subject(booster)
+                self._known.trained(booster)
+                subject = self._known.subject(booster)
             else:
                 subject = self._nobody()
             data = done.kwargs.get("dtrain", done.argument(1, "train_set"))
@@ -175,7 +183,7 @@ class Boosters:
     def _loaded(self, booster: Any, span: Span, file: str | None, *, failed: bool) -> None:
         name = model_name(file) if file else class_name(type(booster))
         # Its size is not asked for yet: that would configure it, and warn of what the user may still set right.
-        self._rows.load(self._is(booster, Identity(name, file=file)), span, failed=failed)
+        self._rows.load(self._known.is_(booster, Identity(name, file=file)), span, failed=failed)
 
     def _trained(self, subject: Subject, done: Done, samples: int | None, count: int) -> None:
         steps = self._arming.nesting.steps or None

@@ -24,8 +24,6 @@ def install(_: ModuleType, arming: Arming) -> None:
     others = Subjects(lambda model, _: Identity(class_name(type(model))))
 
     def loaded(unpickler: Any, done: Done, /) -> None:
-        if done.failed:
-            return
         model = done.result
         name = unpickler.filename or Facts().get(lambda: unpickler.file_handle.name)
         file = path(name) if name else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -112,6 +112,17 @@ class TestNames:
         assert name(pipe).startswith("sklearn.Pipeline")
 
 
+class Tables(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Learns, and keeps it under a name of its own."""
+
+    def fit(self, data: Any, _target: Any = None) -> Tables:
+        self.table = data.mean(axis=0)
+        return self
+
+    def transform(self, data: Any) -> Any:
+        return data - self.table
+
+
 def nodes(*trees: Any) -> int:
     return sum(tree.tree_.node_count for tree in trees)
 
@@ -182,6 +193,7 @@ class TestLearnedNumbers:
             assert learned(estimator).numbers is None
         assert learned(Mine().fit(X, Y)).numbers is None
         assert learned(make_pipeline(Normalizer(), Mine()).fit(X, Y)).numbers is None
+        assert learned(make_pipeline(Tables(), LogisticRegression()).fit(X, Y)).numbers is None
 
     def test_the_precision_is_that_of_the_numbers(self) -> None:
         single = MLPClassifier((2,), max_iter=2000, tol=1e-1).fit(X.astype(np.float32), Y)

@@ -38,7 +38,7 @@ def nodes(booster: Any) -> int:
     def count(node: Any) -> int:
         return 1 + sum(count(node[side]) for side in ("left_child", "right_child") if side in node)
 
-    return sum(count(tree["tree_structure"]) for tree in booster.dump_model()["tree_info"])
+    return sum(count(tree["tree_structure"]) for tree in booster.dump_model(num_iteration=-1)["tree_info"])
 
 
 class TestInference:
@@ -135,6 +135,18 @@ class TestTraining:
         call = watched.only()
         assert (call.operation, call.count, call.steps, call.samples) == ("training", 1, len(rounds), 150)
 
+    def test_trees_after_the_best_iteration_are_there_too(self, watched: Any) -> None:
+        booster = lightgbm.train(
+            SMALL,
+            data(slice(150)),
+            80,
+            valid_sets=[data(slice(150, 200))],
+            callbacks=[lightgbm.early_stopping(2, verbose=False)],
+            keep_training_booster=True,
+        )
+        assert 0 < booster.best_iteration < booster.num_trees()
+        assert watched.only().parameters == nodes(booster)
+
     def test_cross_validation_trains_a_booster_a_fold(self, watched: Any) -> None:
         lightgbm.cv(SMALL, data(), 5, nfold=4, stratified=False)
         call = watched.only()
@@ -193,6 +205,10 @@ class TestLoads:
 
     def test_what_a_training_reads_is_no_load(self, watched: Any, model_file: Path) -> None:
         lightgbm.train(SMALL, data(), 2, init_model=str(model_file))
+        assert watched.owner.loads == []
+
+    def test_made_for_training_it_is_no_load(self, watched: Any) -> None:
+        lightgbm.Booster(SMALL, data(), model_str="not looked at")
         assert watched.owner.loads == []
 
     def test_a_load_that_fails(self, watched: Any, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
-from sklearn.utils.parallel import Parallel, _FuncWrapper
+from sklearn.utils.parallel import Parallel, _FuncWrapper, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from pytest_aifootprint.attribution.cputree import CpuTree
@@ -105,6 +105,13 @@ class TestSizeAndWork:
         call = watched.only()
         assert (call.status, call.parameters, call.steps, call.notices) == ("error", None, None, ())
 
+    def test_a_failed_one_has_not_the_steps_of_the_one_before(self, watched: Any) -> None:
+        model = SGDClassifier(random_state=0).fit(X, Y)
+        with pytest.raises(ValueError, match="inconsistent"):
+            model.fit(X, Y[:3])
+        failed = watched.calls[-1]
+        assert (failed.status, failed.steps, failed.epochs) == ("error", None, None)
+
     def test_a_pipeline_that_only_transforms_is_no_model(self, watched: Any) -> None:
         make_pipeline(StandardScaler(), PCA(1)).fit_transform(X)
         make_pipeline(StandardScaler(), "passthrough").fit(X)
@@ -126,15 +133,29 @@ class TestChildren:
         assert [(c.operation, c.count) for c in watched.calls] == [("training", 1)]
 
     def test_tasks_that_no_estimator_made_count(self, watched: Any) -> None:
-        from sklearn.utils.parallel import delayed
-
         models = [LogisticRegression(), LogisticRegression()]
         with joblib.parallel_backend("threading"):
             Parallel(2)(delayed(LogisticRegression.fit)(model, X, Y) for model in models)
             Parallel(n_jobs=2)(iterable=[delayed(LogisticRegression.fit)(model, X, Y) for model in models])
         assert watched.only().count == 4
 
-    def test_no_mark_is_left_in_a_thread(self, watched: Any) -> None:
+    def test_after_a_marked_task_its_thread_counts_again(self, watched: Any) -> None:
+        tasks: list[Any] = []
+
+        class Keeps(Mine):
+            def fit(self, data: Any, target: Any) -> Keeps:
+                tasks.extend(delayed(LogisticRegression.fit)(LogisticRegression(), data, target) for _ in range(2))
+                Parallel(1)(iter(tasks))
+                return self
+
+        Keeps().fit(X, Y)
+        for function, args, kwargs in tasks:
+            function(*args, **kwargs)
+        assert watched.only().count == 1
+        LogisticRegression().fit(X, Y)
+        assert [c.count for c in watched.calls] == [1, 1]
+
+    def test_threads_end_with_their_call(self, watched: Any) -> None:
         forest = RandomForestClassifier(4, n_jobs=2).fit(X, Y)
         with joblib.parallel_backend("threading", n_jobs=1):
             forest.predict(X)
@@ -162,6 +183,13 @@ class TestLoads:
         model.fit(X, Y).predict(X)
         assert [c.file for c in watched.calls] == [None, None]
         assert [c.file for c in watched.owner.loads] == [str(tmp_path / "m.joblib")]
+
+    def test_updated_it_is_no_longer_the_file(self, watched: Any, tmp_path: Path) -> None:
+        joblib.dump(SGDClassifier(random_state=0).fit(X, Y), tmp_path / "m.joblib")
+        model = joblib.load(tmp_path / "m.joblib")
+        model.partial_fit(X, Y)
+        model.predict(X)
+        assert [(c.operation, c.file) for c in watched.calls[-2:]] == [("training", None), ("inference", None)]
 
     def test_an_open_file_and_a_relative_path(
         self, watched: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -43,6 +43,7 @@ WATCHED: Mapping[str, str] = {
     "ollama": HTTP_SDK,
     "onnxruntime": "models in this process",
     "openai": HTTP_SDK,
+    "optax": "training steps of jax: each outside jax.jit, inside it that there are some",
     "replicate": HTTP_SDK,
     "requests": "HTTP client",
     "scikit-learn": "models in this process",
@@ -57,10 +58,10 @@ WATCHED: Mapping[str, str] = {
     "websockets": "realtime models, through websockets: calls and models, not tokens",
 }
 NOT_WATCHED_YET: Mapping[str, str] = {
-    "jax": "models in this process",
+    "jax": "models in this process (training steps with optax are seen)",
     "lightgbm": "models in this process",
     "llama-cpp-python": "models in this process",
-    "tensorflow": "models in this process",
+    "tensorflow": "models in this process (those of keras are seen)",
     "xgboost": "models in this process",
     "xllamacpp": "models in this process",
 }

@@ -53,4 +53,5 @@ SEAMS = (
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
     Seam("keras", "keras", ".inprocess.keras", (3,), (4,)),
     Seam("spacy", "spacy", ".inprocess.spacy", (3,), (4,)),
+    Seam("optax", "optax", ".inprocess.jax", (0, 2), (1,)),
 )

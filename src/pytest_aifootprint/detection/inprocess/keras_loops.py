@@ -65,8 +65,8 @@ class _TorchLoops:
         here.begin_step()
         step = here.end_step()
         if step is not None:  # it began when keras's did
-            cpu_ns = step.cpu_ns - done.span.cpu_ns
-            here.step(known, step._replace(started_ns=done.span.started_ns, cpu_ns=cpu_ns))
+            _, cpu_ns, *counted = step
+            here.step(known, (done.span.started_ns, cpu_ns - done.span.cpu_ns, counted[0], counted[1]))
 
 
 class _Undecided:

@@ -117,7 +117,7 @@ class Describe:
 
     def _unwrapped(self, network: Any) -> Any:
         """The network that torch's own wrappers stand around."""
-        while type(network).__module__.partition(".")[0] == "torch":
+        while type(network).__module__.partition(".")[0] == "torch" and not isinstance(network, self._script):
             for name in _WRAPPED:
                 inner = vars(network).get("_modules", {}).get(name)
                 if isinstance(inner, self._module):
@@ -157,7 +157,7 @@ class Describe:
             elif isinstance(part, self._script) and hasattr(part, "_packed_params"):
                 countable = False
         if not sizes:
-            buffer = next(_buffers(network), None)
+            buffer = next(self._buffers(network), None)
             countable = countable and buffer is None
             if buffer is not None:  # weights that nobody trains: GPTQ's, a fixed filter
                 devices.add(str(buffer.device))
@@ -165,9 +165,11 @@ class Describe:
         device = devices.pop() if len(devices) == 1 else "mixed" if devices else None
         return _Weights(sum(sizes.values()) if countable else None, precision, device)
 
-
-def _buffers(network: Any) -> Iterator[Any]:
-    return (buffer for buffer in network.buffers() if buffer is not None)
+    def _buffers(self, network: Any) -> Iterator[Any]:
+        """Those that may be weights: torch's own layers have only statistics in them."""
+        for part in network.modules():
+            if isinstance(part, self._script) or not type(part).__module__.startswith("torch."):
+                yield from part.buffers(recurse=False)
 
 
 def _precision(dtype: object) -> str:

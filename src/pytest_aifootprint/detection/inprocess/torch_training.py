@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import ref
 
 from pytest_aifootprint.detection.inprocess.identity import NOBODY, Subject
@@ -67,16 +67,18 @@ class Undecided:
         self._rows = rows
         self._held = training.held
         self._key = id(network)
-        self._settling = threading.Lock()
+        self._finishing = threading.Lock()
 
-    def goes_on_with(self, network: Any, subject: Subject, place: Place) -> bool:
+    def goes_on_with(self, network: Any, subject: Subject, owner: Owner | None, phase: str) -> bool:
         """Whether one more forward belongs here too."""
+        place = self.place
         return (
-            self.network() is network
+            place.owner is owner
+            and place.phase == phase
+            and self.network() is network
             and self.subject.identity is subject.identity
             and self.mode == network.training
-            and self.place == place
-            and not self._settling.locked()
+            and not self._finishing.locked()
         )
 
     def add(self, span: Span, samples: int | None) -> None:
@@ -86,30 +88,32 @@ class Undecided:
         if samples is not None:
             self._samples = samples + (self._samples or 0)
 
-    def settle(self, steps: int | None, *, trained: bool = True) -> None:
-        """Count what it turned out to be. Does nothing the second time."""
-        if not self._settling.acquire(blocking=False):
-            return
-        if self._held.get(self._key) is self:
-            del self._held[self._key]
-        self._recorder.done(self)
+    def trained(self) -> None:
+        """A step has come: so far it was training. More may come."""
+        if not self._finishing.locked():
+            self._settle("training", 1, 0)
+            self.work, self.backwards, self._count, self._samples = Work(), 0, 0, None
+
+    def _settle(self, operation: str, steps: int | None, count: int) -> None:
         self._rows.add(
-            "training" if trained else "inference",
-            self.subject,
-            self.work.span(),
-            samples=self._samples,
-            steps=steps if trained else None,
-            count=0 if trained else self._count,
-            at=self.place,
+            operation, self.subject, self.work.span(), samples=self._samples, steps=steps, count=count, at=self.place
         )
 
     def so_far(self) -> None:
         """Whether it is inference or training is known only later."""
 
     def finish(self, *, abandoned: bool) -> None:
-        """No step has come, or none any more."""
+        """No step will come any more."""
         del abandoned
-        self.settle(None if self.stepped else self.backwards, trained=self.mode and self.backwards > 0)
+        if not self._finishing.acquire(blocking=False):
+            return
+        if self._held.get(self._key) is self:
+            del self._held[self._key]
+        self._recorder.done(self)
+        if self.mode and self.backwards:
+            self._settle("training", None if self.stepped else self.backwards, 0)
+        elif self._count:
+            self._settle("inference", None, self._count)
 
 
 class _Seen:
@@ -150,41 +154,35 @@ class _Holding:
         return verdict
 
 
-class _Step(NamedTuple):
-    """A step that has begun: when, and what had been counted by then."""
-
-    started_ns: int
-    cpu_ns: int
-    counted_ns: int
-    counted_cpu_ns: int
-
-
 class Training:
     """What is undecided in one thread.
 
     Args:
-        recorder, rows: where it goes. seen: what is known of networks, over all threads. holdings: of optimizers.
+        recorder, rows: where it goes. all_threads: what they know together.
     """
 
-    def __init__(self, recorder: Recorder, rows: Rows, seen: ById[_Seen], holdings: ById[_Holding]) -> None:
+    def __init__(self, recorder: Recorder, rows: Rows, all_threads: Trainings) -> None:
         self.recorder = recorder
         self.rows = rows
         self.held: dict[int, Undecided] = {}
-        self._seen = seen
-        self._holdings = holdings
+        self._seen = all_threads.seen
+        self._holdings = all_threads.holdings
+        self._stepping = all_threads.stepping
         self._counted = Work()  # all forwards and backwards of this thread
         self._loose = Work()  # backwards through no network that waits
         self._loose_owner: Owner | None = None
-        self._step: _Step | None = None
+        # Of the step that has begun: when, and what had been counted by then.
+        self._step: tuple[int, int, int, int] | None = None
 
     def hold(self, network: Any, subject: Subject, span: Span, samples: int | None, rows: Rows | None = None) -> None:
         """A forward that may be training, to be counted in the ``rows`` of a library on top of torch, or in torch's."""
         owner, inferred = self.recorder.owner()
-        place = Place(owner, inferred, "outside" if owner is None else owner.phase)
+        phase = "outside" if owner is None else owner.phase
         held = self.held.get(id(network))
-        if held is None or not held.goes_on_with(network, subject, place):
+        if held is None or not held.goes_on_with(network, subject, owner, phase):
             if held is not None:
                 held.finish(abandoned=True)
+            place = Place(owner, inferred, phase)
             held = self.held[id(network)] = Undecided(self, rows or self.rows, network, subject, place)
             self.recorder.wait_for(held, owner)
         held.add(span, samples)
@@ -206,20 +204,25 @@ class Training:
     def begin_step(self) -> None:
         """An optimizer begins a step."""
         counted = self._counted
-        self._step = _Step(REAL.monotonic_ns(), REAL.process_time_ns(), counted.duration_ns, counted.cpu_ns)
+        if self._step is None:
+            self._stepping.append(None)
+        self._step = (REAL.monotonic_ns(), REAL.process_time_ns(), counted.duration_ns, counted.cpu_ns)
 
-    def end_step(self) -> _Step | None:
+    def end_step(self) -> tuple[int, int, int, int] | None:
         """It has ended. None if it is the outer one of two that are one (a wrapper's, or by ``super().step()``)."""
         step, self._step = self._step, None
+        if step is not None:
+            self._stepping.pop()
         return step
 
-    def step(self, optimizer: Any, step: _Step) -> None:
+    def step(self, optimizer: Any, step: tuple[int, int, int, int]) -> None:
         """An optimizer has taken a step: what was undecided of its networks was training."""
         counted, loose = self._counted, self._loose_here()
+        started_ns, cpu_ns, counted_ns, counted_cpu_ns = step
         loose.add(
-            step.started_ns,
-            REAL.monotonic_ns() - step.started_ns - (counted.duration_ns - step.counted_ns),
-            REAL.process_time_ns() - step.cpu_ns - (counted.cpu_ns - step.counted_cpu_ns),
+            started_ns,
+            REAL.monotonic_ns() - started_ns - (counted.duration_ns - counted_ns),
+            REAL.process_time_ns() - cpu_ns - (counted.cpu_ns - counted_cpu_ns),
         )
         self._loose = Work()
         holding = self._holdings.get(optimizer)
@@ -231,7 +234,8 @@ class Training:
             if network is None:
                 continue
             if holding.has(network):
-                self._of(network).stepped = held.stepped = True
+                if not held.stepped:
+                    self._of(network).stepped = held.stepped = True
                 trained.append(held)
             elif not self._of(network).stepped:
                 held.backwards = 0  # its gradients are only passed on
@@ -242,7 +246,7 @@ class Training:
         largest.work.add(loose.started_ns, loose.duration_ns, loose.cpu_ns)
         holding.last = largest.subject
         for held in trained:
-            held.settle(1)
+            held.trained()
 
     def _loose_here(self) -> Work:
         owner = self.recorder.owner()[0]
@@ -262,17 +266,32 @@ class Training:
         return self._seen.get(network) or self._seen.put(network, _Seen(network))
 
 
-class Trainings(threading.local):
-    """Attributes: here: what is undecided in the thread that asks."""
+class Trainings:
+    """What is undecided, over all threads.
 
-    def __init__(self, recorder: Recorder, rows: Rows, seen: ById[_Seen], holdings: ById[_Holding]) -> None:
+    Args:
+        recorder, rows: where it goes.
+
+    Attributes:
+        seen: what is known of networks. holdings: of optimizers. stepping: has an item for each step under way.
+    """
+
+    def __init__(self, recorder: Recorder, rows: Rows) -> None:
+        self.seen: ById[_Seen] = ById()
+        self.holdings: ById[_Holding] = ById()
+        self.stepping: list[None] = []
+        self._threads = _Threads(lambda: Training(recorder, rows, self))
+
+    @property
+    def here(self) -> Training:
+        """What is undecided in this thread."""
+        return self._threads.here
+
+
+class _Threads(threading.local):
+    def __init__(self, make: Callable[[], Training]) -> None:
         """Runs once in each thread."""
-        self.here = Training(recorder, rows, seen, holdings)
-
-    @classmethod
-    def of(cls, recorder: Recorder, rows: Rows) -> Trainings:
-        """One that has seen nothing yet."""
-        return cls(recorder, rows, ById(), ById())
+        self.here = make()
 
 
 def _parameters(network: Any) -> list[Any]:

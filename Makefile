@@ -5,13 +5,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop interop-sdks gpu-check bench-attribution bench-calls lint clean
+.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench-attribution bench-calls lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
 	@echo "make demo-llm  the same with a real LLM served on this machine (downloads 355 MB)"
 	@echo "make test      lint, types, import contract and all everyday tests"
 	@echo "make interop   the tests against the large libraries (torch, a real LLM)"
+	@echo "make interop-models  the tests against frameworks and real models that run in the process (3 GB)"
 	@echo "make interop-sdks  the tests against the SDKs of all providers, each in its current version"
 	@echo "make gpu-check the tests on a real NVIDIA card (see docs/explanation/gpu-accuracy.md)"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
@@ -44,7 +45,11 @@ test: lint
 	$(BIN)/python -m pytest tests/unit tests/integration
 
 interop: $(VENV)/.installed-interop
-	$(BIN)/python -m pytest tests/interop --ignore tests/interop/sdks
+	$(BIN)/python -m pytest tests/interop --ignore tests/interop/sdks --ignore tests/interop/models
+
+interop-models:
+	@$(MAKE) --no-print-directory VENV=.venv-models .venv-models/.installed-interop-models
+	.venv-models/bin/python -m pytest tests/interop/models
 
 # The SDKs want many libraries in their newest versions: an environment of their own. Some frameworks want openai 2: one
 # more.
@@ -75,7 +80,7 @@ $(VENV)-bench/.installed: pyproject.toml
 	@touch $@
 
 PYTHONS := $(foreach v,3.10 3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null))
-test-all: test interop
+test-all: test interop interop-models
 	@for python in $(PYTHONS); do \
 	  echo "== $$python"; \
 	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; \

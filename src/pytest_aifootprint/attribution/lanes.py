@@ -113,3 +113,12 @@ class Lane:
         for piece in self.pieces():
             cpu[piece.owner] = cpu.get(piece.owner, 0) + piece.cpu_ns
         return cpu
+
+    def time_ns_by_owner(self) -> dict[int, int]:
+        """Wall ns of every owner: the signed sum of its spans, and its own time in pieces."""
+        time: dict[int, int] = {}
+        for span in self.spans():
+            time[span.owner] = time.get(span.owner, 0) + span.sign * (span.t1_ns - span.t0_ns)
+        for piece in self.pieces():
+            time[piece.owner] = time.get(piece.owner, 0) + piece.time_ns
+        return time

@@ -21,14 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.detection.importing import ImportWatch
 from pytest_aifootprint.detection.recorder import Recorder
-from pytest_aifootprint.detection.seams import SEAMS, STANDARD_LIBRARY, Seam
+from pytest_aifootprint.detection.seams import ARMED, SEAMS, STANDARD_LIBRARY, UNTRIED, WAITING, Seam
 
 if TYPE_CHECKING:
     from pytest_aifootprint.detection.http.reading import Listener
     from pytest_aifootprint.detection.http.sending import Sending
-
-ARMED = "armed"
-WAITING = "waiting"
 
 
 class Nesting(threading.local):
@@ -183,7 +180,7 @@ class Seams:
         self._arming.undo_to(0)
 
     def status(self) -> dict[str, str]:
-        """Each seam: "armed", "waiting" (library not imported), "failed: reason" or "unsupported version ..."."""
+        """Each seam: armed (perhaps of an untried version), waiting (not imported), "failed: reason" or unsupported."""
         return dict(self._status)
 
     def _imported(self, name: str, module: ModuleType) -> None:
@@ -202,11 +199,12 @@ class Seams:
         mark = self._arming.mark()
         try:
             version = _version(module, seam.distribution)
-            if not seam.at_least <= _numbers(version) < seam.below:
+            numbers = _numbers(version)
+            if numbers < seam.at_least or (numbers >= seam.below and not seam.tries_newer):
                 self._status[seam.name] = f"unsupported version {version}"
                 return
             import_module(seam.file, __package__).install(module, self._arming)
-            self._status[seam.name] = ARMED
+            self._status[seam.name] = ARMED if numbers < seam.below else f"{UNTRIED}{version}"
         except Exception as error:  # noqa: BLE001 - an error of ours must not break the user's import
             self._arming.undo_to(mark)
             self._failed(seam.name, error)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 STANDARD_LIBRARY = "python"
+ARMED = "armed"
+WAITING = "waiting"
+UNTRIED = "armed, untried version "
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,20 @@ class Seam:
     at_least: tuple[int, ...]
     below: tuple[int, ...]
     distribution: str = ""
+
+    @property
+    def tries_newer(self) -> bool:
+        """Whether a version that nobody has tried is watched all the same, and named in a notice.
+
+        What wraps a model's own methods either finds them or not. A client's protocol code may have changed its meaning
+        under the same names: there, watching could change a test.
+        """
+        return self.file.startswith(".inprocess.")
+
+
+def sees(status: str) -> bool:
+    """Whether a seam in this state sees calls, now or as soon as its library is imported."""
+    return status in {ARMED, WAITING} or status.startswith(UNTRIED)
 
 
 SEAMS = (

@@ -106,6 +106,13 @@ OPTIONS = (
         "SWITCH",
         default="false",
     ),
+    Option(
+        "gpu-sync",
+        "wait for the GPU before a window ends, so that work which a test started and did not wait for is its own: a "
+        "synchronisation that the test did not have (true or false)",
+        "SWITCH",
+        default="false",
+    ),
     Option("top", "rows of the table in the terminal (0 hides it)", "N", default="10"),
 )
 
@@ -141,7 +148,8 @@ class Settings:
         tests: ``ai``, ``marked`` or ``all``. grid: as written, None for the default; with its origin.
         budgets: limits of the run. test_budget: default limit of every AI test.
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
-        subprocess, thread_context: whether children and threads are followed.
+        subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
+            a window.
         idle: ``none`` or ``share``. reports: kind and path. top: rows of the terminal table.
         hardware, models: the raw tables of ``[tool.aifootprint]``, and ``tables_origin``, the file they stand in.
         recorded_meter: a scripted meter instead of this machine's (for tests).
@@ -156,6 +164,7 @@ class Settings:
     idle: str
     subprocess: bool
     thread_context: bool
+    gpu_sync: bool
     reports: tuple[tuple[str, Path, Value], ...]
     top: int
     hardware: Mapping[str, Any] = field(default_factory=dict)
@@ -228,6 +237,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         idle=_choice("idle", values["idle"]),
         subprocess=_switched(values["subprocess"]),
         thread_context=_switched(values["thread-context"]),
+        gpu_sync=_switched(values["gpu-sync"]),
         reports=tuple(_report(text, values["report"], config) for text in values["report"].texts),
         top=_top(values["top"]),
         hardware=tables.hardware,

@@ -10,7 +10,7 @@ from pytest_aifootprint.attribution import fixtures
 from pytest_aifootprint.attribution.balance import Kind, balance
 from pytest_aifootprint.attribution.balance import notices as balance_notices
 from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
-from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.calls import LOAD
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.collector import AGAIN, Collector
@@ -28,9 +28,10 @@ from pytest_aifootprint.records.model import (
     Verdict,
     WorkerRecord,
 )
+from pytest_aifootprint.records.models import OUTSIDE, Placed, model_footprints
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.records.servers import book_servers
-from pytest_aifootprint.records.totals import call_notices, model_footprints, run_notices, totals_of
+from pytest_aifootprint.records.totals import call_notices, run_notices, totals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,10 @@ def build(
 
     balances = {share.domain: balance(share, classify) for share in shares}
     selection = data.selection
-    all_calls = [c for _, _, calls in costs.values() for c in calls] + [c for _, f, _ in fixture_costs for c in f.calls]
+    nodeids = {(run.worker, run.index): run.nodeid for run in ai_tests}
+    placed = [Placed(nodeids[key], c) for key, (_, _, calls) in costs.items() for c in calls]
+    placed += [Placed(fixture.id, c) for _, fixture, _ in fixture_costs for c in fixture.calls]
+    all_calls = [c for _, c in placed]
     summed = sum_costs([whole for _, whole, _ in costs.values()])
     passed = sum(run.outcome in {"passed", "xpassed"} for run in ai_tests)
     notices = [*data.notices, *(n for share in shares for n in share.notices)]
@@ -135,7 +139,7 @@ def build(
         balance=balances,
         tests=tuple(rows),
         fixtures=tuple(fixture for _, fixture, _ in fixture_costs),
-        models=model_footprints(all_calls),
+        models=model_footprints(placed, _loads(collector, accounts), pricer),
         verdicts=(),
         notices=run_notices(collector, all_calls, pricer, notices),
         seams=_seams(collector),
@@ -153,15 +157,15 @@ def _fixtures(collector: Collector, accounts: Accounts) -> list[tuple[FixtureBil
         fixtures.FixtureWindow(worker, w.index, w.key, w.scope, w.kind == "setup", w.nodeid)
         for worker, w in collector.windows
     ]
-    calls_of: dict[FixtureKey, list[AICall]] = {}
-    for _, window in collector.windows:
-        calls_of.setdefault(window.key, []).extend(window.calls)
+    calls_of: dict[FixtureKey, list[CallFootprint]] = {}
+    for worker, window in collector.windows:
+        calls_of.setdefault(window.key, []).extend(accounts.priced(window.calls, [(worker, window.index)]))
     found = []
     for bill in fixtures.fixture_bills(windows, collector.users):
-        calls = accounts.priced(calls_of[bill.key])
+        calls = tuple(calls_of[bill.key])
         cost = accounts.cost(bill.owners, calls)
         footprint = FixtureFootprint(
-            id=f"{bill.key.base_id}::{bill.key.name}" + (f"[{bill.key.param}]" if bill.key.param else ""),
+            id=_fixture_id(bill.key),
             name=bill.key.name,
             scope=bill.scope,
             users=tuple(dict.fromkeys(payer.partition(AGAIN)[0] for payer in bill.payers)),
@@ -175,12 +179,29 @@ def _fixtures(collector: Collector, accounts: Accounts) -> list[tuple[FixtureBil
     return found
 
 
+def _fixture_id(key: FixtureKey) -> str:
+    return f"{key.base_id}::{key.name}" + (f"[{key.param}]" if key.param else "")
+
+
+def _loads(collector: Collector, accounts: Accounts) -> list[Placed]:
+    """All loads of models, of whatever test or fixture."""
+    found = []
+    for worker, owners, nodeid, loads in collector.loaded:
+        found += [Placed(nodeid, load) for load in accounts.loaded(loads, [(worker, owner) for owner in owners])]
+    for worker, window in collector.windows:
+        owners_of = [(worker, window.index)]
+        found += [Placed(_fixture_id(window.key), load) for load in accounts.loaded(window.loads, owners_of)]
+    outside = [call for call in collector.unowned if call.operation == LOAD]
+    return [*found, *(Placed(OUTSIDE, load) for load in accounts.loaded(outside, ()))]
+
+
 def _test_costs(
     run: TestRun, accounts: Accounts, shared: Mapping[FixtureKey, tuple[FixtureFootprint, Cost]]
 ) -> tuple[Cost, Cost, tuple[CallFootprint, ...]]:
     """(own part, own part and shares of shared fixtures, own calls)."""
-    calls = accounts.priced(run.calls)
-    direct = accounts.cost([(run.worker, owner) for owner in run.owners], calls)
+    owners = [(run.worker, owner) for owner in run.owners]
+    calls = accounts.priced(run.calls, owners)
+    direct = accounts.cost(owners, calls)
     parts = [shared[key][1] for key in run.users_of if key in shared]
     return direct, sum_costs([direct, *parts]), calls
 
@@ -191,7 +212,7 @@ def _retries(tests: Sequence[TestRun], accounts: Accounts) -> Retries:
     if not again:
         return Retries()
     owners = [(run.worker, owner) for run in again for owner in run.owners[:-1]]
-    cost = accounts.cost(owners, accounts.priced([call for run in again for call in run.retried_calls]))
+    cost = accounts.cost(owners, accounts.priced([call for run in again for call in run.retried_calls], ()))
     return Retries(len(owners), cost.energy, cost.carbon)
 
 

@@ -27,6 +27,15 @@ class Perhaps(NamedTuple):
     retry_owners: tuple[int, ...] = ()
 
 
+class Loaded(NamedTuple):
+    """Models that a test loaded: kept although its record may not be."""
+
+    worker: str
+    owners: tuple[int, ...]
+    nodeid: str
+    loads: list[AICall]
+
+
 @dataclass(slots=True)
 class Collector:
     """The raw run.
@@ -43,6 +52,7 @@ class Collector:
         unwatched: Python programs that could not be watched although children are; foreign: other programs that were
             started with an AI provider's address; names and how often.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
+        loaded: what tests loaded.
         pids: of the processes that ran tests, by worker; a lost worker has none.
     """
 
@@ -64,6 +74,7 @@ class Collector:
     unwatched: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
     pids: dict[str, int] = field(default_factory=dict)
+    loaded: list[Loaded] = field(default_factory=list)
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
 
@@ -82,6 +93,8 @@ class Collector:
         """
         self.n_tests += 1
         self.overlapped += bool(run.apart)
+        if run.loads:
+            self.loaded.append(Loaded(run.worker, run.owners, run.nodeid, run.loads))
         for window in run.windows:
             self.windows.append((run.worker, window))
             if window.calls:

@@ -9,6 +9,7 @@ from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
+from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.records.domains import MachineData
 from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, Energy, Water
@@ -92,6 +93,8 @@ class Accounts:
         self._model = data.selection.cpu_model
         self._pricer = pricer
         self._cpu_ns = {worker: lane.cpu_ns_by_owner() for worker, lane in lanes.items()}
+        gpus = any(share.domain.startswith("gpu") for share in shares)
+        self._time_ns = {worker: lane.time_ns_by_owner() for worker, lane in lanes.items()} if gpus else {}
 
     def cost(self, owners: Sequence[OwnerKey], calls: Sequence[CallFootprint]) -> Cost:
         """What these owners and calls came to together."""
@@ -141,6 +144,26 @@ class Accounts:
         """Seconds that these owners had the machine, or the part of it that this run may use."""
         return sum((self._reserved_s or {}).get(owner, 0.0) for owner in owners)
 
-    def priced(self, calls: Sequence[AICall]) -> tuple[CallFootprint, ...]:
-        """Calls with their prices."""
-        return tuple(CallFootprint(call, self._pricer.call(call)) for call in calls)
+    def priced(self, calls: Sequence[AICall], owners: Sequence[OwnerKey]) -> tuple[CallFootprint, ...]:
+        """Calls of these owners with their prices."""
+        if not calls:
+            return ()
+        return tuple(CallFootprint(call, self._pricer.call(call), self._part_j(call, owners)) for call in calls)
+
+    def loaded(self, loads: Sequence[AICall], owners: Sequence[OwnerKey]) -> tuple[CallFootprint, ...]:
+        """Loads, with their part of what these owners came to. They have no price of their own."""
+        return tuple(CallFootprint(load, NOTHING_RAN, self._part_j(load, owners)) for load in loads)
+
+    def _part_j(self, call: AICall, owners: Sequence[OwnerKey]) -> Range | None:
+        """The part of the owners' joules that ran in a call in the process: by CPU seconds, of GPUs by time."""
+        if not call.cpu_ns or not owners:
+            return None
+        cpu_ns = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners)
+        time_ns = sum(self._time_ns.get(worker, {}).get(owner, 0) for worker, owner in owners)
+        parts = []
+        for share in self._shares:
+            gpu = share.domain.startswith("gpu")
+            mine, whole = (call.duration_ns, time_ns) if gpu else (call.cpu_ns, cpu_ns)
+            if whole > 0:
+                parts.append(share.active_of_all(owners).scale(min(mine / whole, 1.0)))
+        return total(parts) if parts else None

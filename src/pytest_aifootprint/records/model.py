@@ -82,10 +82,16 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class CallFootprint:
-    """A call with its price."""
+    """A call with its price.
+
+    Attributes:
+        local_energy_j: its part of the joules metered in its owner's windows, by CPU seconds (of a GPU by time);
+            contained in them. None where it is not a model in the process, or nothing was metered for it.
+    """
 
     call: AICall
     impact: CallImpact
+    local_energy_j: Range | None = None
 
     @property
     def carbon(self) -> Carbon:
@@ -220,8 +226,73 @@ def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Toke
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What one test or shared fixture did with a model; ``where`` is its id, or ``outside``."""
+
+    where: str
+    phase: str
+    count: int
+    energy_j: Range | None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Loads or trainings of one model: a part of what the windows they ran in came to. None: nothing was metered."""
+
+    count: int = 0
+    duration_s: float = 0.0
+    energy_j: Range | None = None
+    carbon_g: Range | None = None
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Training that this run did itself. It stands in use; per inference it is information, never cost again.
+
+    Attributes:
+        work: all trainings. steps, samples, epochs: over all of them; None if unknown.
+        inferences: of this run with that model. per_inference_j, per_inference_g: training over those; None without.
+        again: groups of places that trained the same model on as many samples.
+    """
+
+    work: Work
+    steps: float | None
+    samples: float | None
+    epochs: float | None
+    inferences: int
+    per_inference_j: Range | None
+    per_inference_g: Range | None
+    again: tuple[tuple[Place, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What could be saved in each run, from what was measured in this one.
+
+    Attributes:
+        code: which kind. subject: the model it is about. tests, fixtures: ids of who could share.
+        count: how often it was done, for energy_j in all. saving_j, saving_g: joules, grams CO2e.
+    """
+
+    code: str
+    subject: str
+    tests: tuple[str, ...]
+    fixtures: tuple[str, ...]
+    count: int
+    energy_j: Range
+    saving_j: Range
+    saving_g: Range | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFootprint:
-    """All calls to one model in this run."""
+    """All calls to one model in this run, and its loads.
+
+    Attributes:
+        energy_j: of the provider, and of a model in the process its part of what is metered here; None if unknown.
+        parameters, revision, precisions, devices: of a model in the process, as far as known.
+    """
 
     id: str
     provider: str | None
@@ -230,6 +301,12 @@ class ModelFootprint:
     energy_j: Range | None
     carbon: Carbon
     training: Training
+    parameters: int | None = None
+    revision: str | None = None
+    precisions: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    loads: Work = field(default_factory=Work)
+    trained: Trained | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,3 +375,4 @@ class RunFootprint:
     notices: tuple[Notice, ...]
     seams: Mapping[str, str] = field(default_factory=dict)
     idle_shared: bool = False
+    hints: tuple[Hint, ...] = ()

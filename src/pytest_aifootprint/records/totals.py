@@ -9,11 +9,12 @@ from typing import Any
 from pytest_aifootprint.attribution.shares import DomainShares
 from pytest_aifootprint.detection.calls import LOAD, AICall
 from pytest_aifootprint.detection.remarks import meaning
+from pytest_aifootprint.detection.seams import UNTRIED, sees
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
 from pytest_aifootprint.records.collector import Collector
-from pytest_aifootprint.records.cost import Cost, energy_of_calls
-from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, ModelFootprint, Totals, count_tokens
+from pytest_aifootprint.records.cost import Cost
+from pytest_aifootprint.records.model import CallFootprint, Carbon, Totals, count_tokens
 
 
 def totals_of(  # noqa: PLR0913 - a total is over all of these
@@ -75,40 +76,6 @@ def _basis_share(cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[Do
     return {basis.value: joules[basis] / whole if whole else 0.0 for basis in Basis}
 
 
-def model_footprints(calls: Iterable[CallFootprint]) -> tuple[ModelFootprint, ...]:
-    """One row for each model of each provider, the one with most carbon first."""
-    groups: dict[tuple[str, str | None], list[CallFootprint]] = {}
-    for priced in calls:
-        groups.setdefault((priced.call.model or "unknown", priced.call.provider), []).append(priced)
-    found = []
-    for (model, provider), mine in groups.items():
-        impacts = [c.impact for c in mine]
-        training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
-        beside = energy_of_calls(mine)
-        best = next((i.training for i in impacts if i.training.method != "unknown"), impacts[0].training)
-        found.append(
-            ModelFootprint(
-                id=model,
-                provider=provider,
-                calls=sum(c.call.count for c in mine),
-                tokens=count_tokens(mine),
-                # What is metered here is metered by test, not by model: it is not known here.
-                energy_j=(
-                    total(beside.values())
-                    if LOCAL_SERVER in beside or any(c.call.locality == "remote" for c in mine)
-                    else None
-                ),
-                carbon=Carbon(
-                    use=total(i.use_carbon_g for i in impacts if i.use_carbon_g is not None),
-                    training=total(training) if training else None,
-                    hardware=total(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
-                ),
-                training=best,
-            )
-        )
-    return tuple(sorted(found, key=lambda m: (-m.carbon.total.central, m.id)))
-
-
 def run_notices(
     collector: Collector, calls: Sequence[CallFootprint], pricer: Pricer, more: Iterable[Notice]
 ) -> tuple[Notice, ...]:
@@ -152,8 +119,10 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
             yield Notice("worker-lost", f"worker {worker} did not report its end: what it had not sent is missing")
     for worker, states in sorted(collector.seams.items()):
         for name, state in sorted(states.items()):
-            if state not in {"armed", "waiting"}:
-                where = "" if worker == "main" else f" on {worker}"
+            where = "" if worker == "main" else f" on {worker}"
+            if state.startswith(UNTRIED):
+                yield Notice("untried-version", f"{name}{where}: {state}; its calls are seen as far as it is as before")
+            elif not sees(state):
                 yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
     for error in dict.fromkeys(collector.errors):
         yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from pytest_aifootprint.detection.seams import sees
 from pytest_aifootprint.quantities import Basis, Range
 from pytest_aifootprint.records.model import CallFootprint, RunFootprint
 from pytest_aifootprint.reports import formatting
@@ -13,8 +14,6 @@ LOCAL_DOMAINS = ("cpu", "ram", "gpu")
 MOST_GRIDS = 5
 LONGEST_SOURCE = 24
 CLASS_RANGES = ("unknown-model", "unknown-tokens")
-# "waiting" is armed as soon as the library is imported.
-SEEING = ("armed", "waiting")
 
 # What a factor of method section 3 is, and what a user can do about it; {} is the part of its name after the colon.
 _INPUTS = {
@@ -172,4 +171,4 @@ def _half_width(pair: tuple[float, float]) -> float:
 
 def failed_seams(run: RunFootprint) -> list[tuple[str, str]]:
     """Seams that cannot see the calls of a client, and why."""
-    return [(name, status) for name, status in run.seams.items() if status not in SEEING]
+    return [(name, status) for name, status in run.seams.items() if not sees(status)]

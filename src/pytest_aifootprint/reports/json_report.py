@@ -78,7 +78,7 @@ def chunks(run: RunFootprint) -> Iterator[str]:
     yield from _array("models", (_dumps(rows.model_row(model)) for model in run.models))
     tail = {
         "verdicts": [rows.verdict_row(verdict) for verdict in run.verdicts],
-        "hints": [],
+        "hints": [rows.hint_row(hint) for hint in run.hints],
         "notices": [rows.notice_row(notice) for notice in run.notices],
         "seams": dict(run.seams),
     }

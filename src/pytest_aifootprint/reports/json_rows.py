@@ -15,13 +15,17 @@ from pytest_aifootprint.records.model import (
     Energy,
     FixtureFootprint,
     FixtureShare,
+    Hint,
     ModelFootprint,
     RunFootprint,
     TestFootprint,
     Tokens,
+    Trained,
     Verdict,
     Water,
+    Work,
 )
+from pytest_aifootprint.reports import hinting
 from pytest_aifootprint.reports.json_values import ZERO, factors_of, finite, plain, ranged
 
 Row = dict[str, Any]
@@ -216,7 +220,7 @@ def _share_row(share: FixtureShare) -> Row:
 
 
 def call_row(priced: CallFootprint) -> Row:
-    """C of the contract: a call and its price. Local energy is metered by test, not by call."""
+    """C of the contract: a call and its price. Of metered local energy, it has its part of what the test has."""
     call, impact = priced.call, priced.impact
     carbon = priced.carbon
     return {
@@ -238,15 +242,22 @@ def call_row(priced: CallFootprint) -> Row:
         "reasoning_tokens": call.reasoning_tokens,
         "tokens_estimated": call.tokens_estimated,
         "parameters": call.parameters,
+        "precision": call.precision,
+        "device": call.device,
+        "revision": call.revision,
         "samples": call.samples,
+        "steps": call.steps,
+        "epochs": None if call.epochs is None else finite(call.epochs),
         "started_s": call.started_ns / 1e9,
         "duration_s": call.duration_ns / 1e9,
+        "cpu_s": call.cpu_ns / 1e9 if call.cpu_ns else None,
         "server_cpu_s": None if call.server is None else (call.server[5] - call.server[4]) / 1e9,
         "status": call.status,
         "phase": call.phase,
         "inferred": call.inferred,
         "priced": impact.priced,
         "energy_j": ranged(impact.energy_j),
+        "local_energy_j": ranged(priced.local_energy_j),
         "carbon_g": carbon_row(carbon),
         "water_l": _sum(impact.water_site_l, impact.water_source_l),
         "avoidable_carbon_g": ranged(impact.avoidable_carbon_g),
@@ -295,6 +306,54 @@ def model_row(model: ModelFootprint) -> Row:
             "carbon_kg": ranged(training.carbon_kg),
             "lifetime_uses": ranged(training.lifetime_uses),
         },
+        "parameters": model.parameters,
+        "revision": model.revision,
+        "precisions": list(model.precisions),
+        "devices": list(model.devices),
+        "loads": _work_row(model.loads),
+        "trained_here": None if model.trained is None else _trained_row(model.trained),
+    }
+
+
+def _work_row(work: Work) -> Row:
+    """Loads or trainings, and the windows that they ran in."""
+    return {
+        "count": work.count,
+        "duration_s": finite(work.duration_s),
+        "energy_j": ranged(work.energy_j),
+        "carbon_g": ranged(work.carbon_g),
+        "windows": [
+            {"where": place.where, "phase": place.phase, "count": place.count, "energy_j": ranged(place.energy_j)}
+            for place in work.places
+        ],
+    }
+
+
+def _trained_row(trained: Trained) -> Row:
+    """Training that this run did itself."""
+    return {
+        **_work_row(trained.work),
+        "steps": trained.steps,
+        "samples": trained.samples,
+        "epochs": None if trained.epochs is None else finite(trained.epochs),
+        "inferences": trained.inferences,
+        "energy_j_per_inference": ranged(trained.per_inference_j),
+        "carbon_g_per_inference": ranged(trained.per_inference_g),
+    }
+
+
+def hint_row(hint: Hint) -> Row:
+    """What could be saved."""
+    return {
+        "code": hint.code,
+        "model": hint.subject,
+        "tests": list(hint.tests),
+        "fixtures": list(hint.fixtures),
+        "count": hint.count,
+        "energy_j": ranged(hint.energy_j),
+        "saving_j": ranged(hint.saving_j),
+        "saving_g": ranged(hint.saving_g),
+        "message": hinting.message(hint),
     }
 
 

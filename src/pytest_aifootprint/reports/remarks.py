@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.model import RunFootprint, Verdict
-from pytest_aifootprint.reports import facts, formatting
+from pytest_aifootprint.reports import facts, formatting, hinting
 
+MOST_HINTS = 3
 MOST_NOTICES = 8
 MOST_VERDICTS = 10
 MOST_NAMES = 4
@@ -25,6 +26,11 @@ class Line:
 
     def __str__(self) -> str:
         return f"{self.label:<8}{self.text}"
+
+
+def hints(run: RunFootprint) -> list[Line]:
+    """What could be saved, the largest saving first."""
+    return [Line("hint", hinting.message(hint)) for hint in run.hints[:MOST_HINTS]]
 
 
 def budgets(run: RunFootprint) -> list[Line]:
@@ -104,7 +110,7 @@ def _missing(run: RunFootprint) -> list[Notice]:
     if run.totals.unpriced_calls:
         calls = formatting.counted(run.totals.unpriced_calls, "call")
         found.append(Notice("unpriced-calls", f"{calls} could not be priced: not in the totals"))
-    unknown = [m.id for m in run.models if m.carbon.training is None]
+    unknown = [m.id for m in run.models if m.calls and m.carbon.training is None]
     if unknown or run.totals.carbon.training is None:
         whose = f" of {_names(unknown)}" if unknown else ""
         found.append(Notice("training-unknown", f"training share{whose} unknown: not in the totals"))

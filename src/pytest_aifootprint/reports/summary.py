@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint
 from pytest_aifootprint.reports import facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
+MOST_TRAINED = 3
 ENERGY_ORDER = ("gpu", "cpu", "ram", LOCAL_SERVER, "remote")
 
 
@@ -58,7 +60,7 @@ class Summary:
 
 def summarise(run: RunFootprint, top: int = 10) -> Summary:
     """What there is to say about a run, with at most ``top`` tests."""
-    lines = (*remarks.budgets(run), *remarks.notices(run))
+    lines = (*remarks.hints(run), *remarks.budgets(run), *remarks.notices(run))
     if not _calls(run) and not run.totals.ai_tests:
         return Summary(header(run), (), (), (), (), (), lines)
     totals = run.totals
@@ -95,8 +97,8 @@ def header(run: RunFootprint) -> str:
         for number, word in ((totals.calls_replayed, "replayed"), (totals.calls_mocked, "mocked"))
         if number
     ]
-    if run.models:
-        said.append(formatting.counted(len(run.models), "model"))
+    if models := sum(bool(model.calls) for model in run.models):
+        said.append(formatting.counted(models, "model"))
     if totals.tokens.all:
         said.append(formatting.tokens(totals.tokens.all))
     if totals.tokens.unknown_calls:
@@ -203,7 +205,33 @@ def _asides(run: RunFootprint, unit: formatting.Unit) -> list[tuple[str, str, st
         for fixture in run.fixtures
         if fixture.trained and fixture.users
     ]
-    return found
+    return [*found, *_trained(run, unit), *_loaded(run, unit)]
+
+
+def _trained(run: RunFootprint, unit: formatting.Unit) -> Iterator[tuple[str, str, str]]:
+    """Models that this run trained itself: contained in use, and what that is per inference, as information."""
+    trained = [(model, model.trained) for model in run.models if model.trained is not None]
+    heaviest = sorted(trained, key=lambda pair: -(pair[1].work.carbon_g or EXACT_ZERO).central)
+    for model, training in heaviest[:MOST_TRAINED]:
+        times = formatting.counted(training.work.count, "training")
+        text = f"{times} of {formatting.one_line(model.id)}, contained in use"
+        if training.per_inference_g is not None:
+            each = formatting.carbon(training.per_inference_g, formatting.carbon_unit([training.per_inference_g]))
+            text += f"; over its {formatting.counted(training.inferences, 'inference')} here {each} each"
+        yield "trained", formatting.carbon(training.work.carbon_g, unit), text
+    if (more := len(heaviest) - MOST_TRAINED) > 0:
+        rest = [training.work.carbon_g for _, training in heaviest[MOST_TRAINED:] if training.work.carbon_g is not None]
+        yield "", formatting.carbon(total(rest) if rest else None, unit), f"training of {more} more models"
+
+
+def _loaded(run: RunFootprint, unit: formatting.Unit) -> Iterator[tuple[str, str, str]]:
+    """How often models were loaded: what a shared fixture saves."""
+    loaded = [model.loads for model in run.models if model.loads.count]
+    if loaded:
+        times = formatting.counted(sum(loads.count for loads in loaded), "load")
+        grams = [loads.carbon_g for loads in loaded if loads.carbon_g is not None]
+        text = f"{times} of {formatting.counted(len(loaded), 'model')}"
+        yield "loads", formatting.carbon(total(grams) if grams else None, unit), text
 
 
 def _amortised(fixture: FixtureFootprint) -> str:

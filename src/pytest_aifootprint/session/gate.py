@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_aifootprint.budgets.limits import is_use_only
+from pytest_aifootprint.detection.seams import sees
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
 from pytest_aifootprint.reports import formatting
@@ -34,7 +35,7 @@ def _use_of(test: TestFootprint) -> Range:
 def doubts_of(run: RunFootprint) -> list[str]:
     """What makes every verdict on the run undecided unless it fails: rule 6, fail closed."""
     doubts = [f"worker {w.id} was lost" for w in run.workers if not w.reported]
-    doubts += [f"seam {name}: {state}" for name, state in sorted(run.seams.items()) if state.startswith("failed")]
+    doubts += [f"seam {name}: {state}" for name, state in sorted(run.seams.items()) if not sees(state)]
     if run.totals.unpriced_calls:
         doubts.append(f"{run.totals.unpriced_calls} AI calls could not be priced")
     doubts += [n.message for n in run.notices if n.code in UNSEEN]

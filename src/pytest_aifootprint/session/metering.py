@@ -101,6 +101,10 @@ class Metering:
                 part.subprocesses = Subprocesses(self.recorder)
             except OSError as error:
                 raise option_error("--aifootprint-subprocess", "temporary folder", str(error)) from None
+        if self.settings.gpu_sync:
+            from pytest_aifootprint.session.gpu_sync import CudaSync
+
+            part.before_end = CudaSync(self.recorder.error)
         return part
 
 

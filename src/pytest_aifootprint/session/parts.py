@@ -47,6 +47,7 @@ class RunningPart:
     Attributes:
         subprocesses: watched children of this process, None if they are not. unseen_programs: at the end, names of
             Python programs and of others whose calls could not be seen, with their number.
+        before_end: called before a window ends; None for nothing.
         lane: the spans of this process. recorder, seams: detection. clock: wall and CPU time at an edge.
     """
 
@@ -61,6 +62,7 @@ class RunningPart:
         self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
         self.children = Children(tree)
         self.subprocesses: Subprocesses | None = None
+        self.before_end: Callable[[], None] | None = None
         self.unseen_programs: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self.runner: TestRunner | None = None
         self.markers: Markers | None = None
@@ -78,6 +80,7 @@ class RunningPart:
         running = Running(self.lane, self.clock, self.recorder, self.children)
         running.config = config
         running.subprocesses = self.subprocesses
+        running.windows.before_end = self.before_end
         self.runner = TestRunner(running, on_test, on_report)
         config.pluginmanager.register(self.runner, RUNNER)
         config.pluginmanager.register(FixtureHooks(running), "aifootprint-fixtures")

@@ -149,6 +149,7 @@ class Presenter:
 
     def _build(self) -> RunFootprint:
         from pytest_aifootprint.budgets.verdicts import judge_run
+        from pytest_aifootprint.hints import hints_of
         from pytest_aifootprint.records.build import RunInfo, build
         from pytest_aifootprint.session.environment import ci_environment, commit
         from pytest_aifootprint.session.gate import doubts_of, with_message
@@ -166,7 +167,7 @@ class Presenter:
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
         doubts = doubts_of(run)
         verdicts = judge_run(self.settings.budgets, run, self.settings.bound, doubts)
-        run = replace(run, verdicts=tuple(with_message(v, run) for v in verdicts))
+        run = replace(run, verdicts=tuple(with_message(v, run) for v in verdicts), hints=hints_of(run))
         return self._amend(run)
 
     def _amend(self, run: RunFootprint) -> RunFootprint:

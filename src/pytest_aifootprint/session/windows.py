@@ -41,11 +41,13 @@ class Windows:
 
     Attributes:
         only: the open test, where there is exactly one and has been since it began. The fast path of every hook.
+        before_end: called before the edge that ends a window; None for nothing.
     """
 
     def __init__(self, clock: EdgeClock, new_owner: Callable[[], int]) -> None:
         """Take the clock, and who counts the owners of the lane."""
         self.only: OpenTest | None = None
+        self.before_end: Callable[[], None] | None = None
         self._clock = clock
         self._new_owner = new_owner
         self._open: list[OpenTest] = []
@@ -103,6 +105,8 @@ class Windows:
     def cut(self, test: OpenTest, phase: int) -> None:
         """The edge that ends a phase, and begins the next."""
         run = test.run
+        if self.before_end is not None:
+            self.before_end()
         with self._lock:
             now = self._clock.edge()
             t0, c0 = test.edge
@@ -157,6 +161,8 @@ class Windows:
 
     def close_fixture(self, test: OpenTest, position: int) -> list[FixtureWindow]:
         """The windows from this place of the stack on are over: one, or more where a teardown inside raised."""
+        if self.before_end is not None:
+            self.before_end()
         with self._lock:
             t1, c1 = self._clock.edge()
             closed = test.stack[position:][::-1]

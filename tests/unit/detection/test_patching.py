@@ -22,7 +22,7 @@ import vcr.cassette
 from onnxruntime.capi import onnxruntime_inference_collection as ort
 
 from pytest_aifootprint.detection import Recorder, Seams
-from pytest_aifootprint.detection.seams import SEAMS, Seam
+from pytest_aifootprint.detection.seams import SEAMS, Seam, sees
 
 BODY = {"model": "gpt-5-mini", "messages": []}
 PATCHED: list[tuple[type, str]] = [
@@ -232,6 +232,22 @@ def test_an_unsupported_version_is_left_alone_and_named(some: Any, limits: Any) 
     _, seams, library = some(WRAP, **limits)
     assert seams.status() == {"some": "unsupported version 2.1.dev0+cpu"}
     assert library.Thing().run() == 1
+
+
+@pytest.mark.parametrize(
+    ("at_least", "below", "status"),
+    [((1,), (99,), "armed"), ((1,), (1, 1), "armed, untried version "), ((99,), (100,), "unsupported version ")],
+)
+def test_a_framework_newer_than_any_that_was_tried_is_watched_and_named(
+    at_least: tuple[int, ...], below: tuple[int, ...], status: str
+) -> None:
+    recorder = Recorder()
+    row = Seam("sklearn", "sklearn.base", ".inprocess.sklearn", at_least, below)
+    seams = Seams.arm(recorder, (row,))
+    sklearn.linear_model.LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0])
+    seams.disarm()
+    assert seams.status()["sklearn"].startswith(status)
+    assert sees(seams.status()["sklearn"]) == (len(recorder.unowned) == 1) == status.startswith("armed")
 
 
 def test_a_failing_import_fails_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from pytest_aifootprint.impacts import Pricer, resolve_grid
 from pytest_aifootprint.quantities import Basis, Range
 from pytest_aifootprint.records.cost import energy_of_calls
 from pytest_aifootprint.records.model import CallFootprint
-from pytest_aifootprint.records.totals import call_notices, model_footprints
+from pytest_aifootprint.records.models import Placed, model_footprints
+from pytest_aifootprint.records.totals import call_notices
 
 FRANCE = resolve_grid("FRA", {})
 SEEN = AICall(
@@ -117,7 +118,7 @@ def test_the_estimate_is_a_domain_of_its_own() -> None:
     assert energy["local_server"] == priced[0].impact.energy_j
     assert energy["remote"] == priced[2].impact.energy_j
     assert list(energy_of_calls(priced[1:])) == ["remote"]
-    rows = {(model.id, model.provider): model for model in model_footprints(priced)}
+    rows = {(m.id, m.provider): m for m in model_footprints([Placed("a", call) for call in priced], [], pricer)}
     assert sure(rows["llama-3.1-8b-instant", "local"].energy_j) == priced[0].impact.energy_j
 
 

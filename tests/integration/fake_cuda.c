@@ -1,0 +1,66 @@
+/* The part of the CUDA driver that waits for work: FAKE_CUDA_LOG gets a line for each wait, FAKE_CUDA_FAIL breaks it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static int started = 0, current = -1, retained = 0;
+static double busy_until[2];
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void note(const char *what, int device) {
+    FILE *log = fopen(getenv("FAKE_CUDA_LOG"), "a");
+    fprintf(log, "%s %d\n", what, device);
+    fclose(log);
+}
+
+/* What a framework does: a context on card 1, and a kernel that runs on for a while. */
+void fake_launch(double seconds) {
+    started = 1;
+    busy_until[1] = now_s() + seconds;
+}
+
+int fake_idle(void) { return now_s() >= busy_until[1]; }
+int fake_retained(void) { return retained; }
+
+int cuDeviceGetCount(int *count) {
+    if (getenv("FAKE_CUDA_FAIL") && !strcmp(getenv("FAKE_CUDA_FAIL"), "count")) return 999;
+    if (!started) return 3;
+    *count = 2;
+    return 0;
+}
+int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
+    *flags = 0;
+    *active = device == 1;
+    return 0;
+}
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+    retained++;
+    *context = (void *)(long)(device + 100);
+    return getenv("FAKE_CUDA_FAIL") && !strcmp(getenv("FAKE_CUDA_FAIL"), "retain") ? (retained--, 999) : 0;
+}
+int cuDevicePrimaryCtxRelease_v2(int device) {
+    (void)device;
+    retained--;
+    return 0;
+}
+int cuCtxPushCurrent_v2(void *context) {
+    current = (int)(long)context - 100;
+    return 0;
+}
+int cuCtxPopCurrent_v2(void **context) {
+    *context = 0;
+    current = -1;
+    return 0;
+}
+int cuCtxSynchronize(void) {
+    note("wait", current);
+    while (current == 1 && now_s() < busy_until[1]) usleep(1000);
+    return 0;
+}

@@ -68,7 +68,7 @@ SEAMS = (
     Seam("onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", ".inprocess.onnxruntime", (1, 16), (2,)),
     Seam("sklearn", "sklearn.base", ".inprocess.sklearn", (1, 3), (2,)),
     Seam("torch", "torch", ".inprocess.torch", (2,), (3,)),
-    Seam("keras", "keras", ".inprocess.keras", (3,), (4,)),
+    Seam("keras", "keras", ".inprocess.keras", (3, 3), (4,)),
     Seam("spacy", "spacy", ".inprocess.spacy", (3,), (4,)),
     Seam("optax", "optax", ".inprocess.jax", (0, 2), (1,)),
 )

@@ -48,6 +48,7 @@ WATCHED: Mapping[str, str] = {
     "ollama": HTTP_SDK,
     "onnxruntime": "models in this process",
     "openai": HTTP_SDK,
+    "optax": "training steps of jax: each outside jax.jit, inside it that there are some",
     "replicate": HTTP_SDK,
     "requests": "HTTP client",
     "scikit-learn": "models in this process",

@@ -142,7 +142,8 @@ def test_the_doctor_claims_no_library_without_a_seam() -> None:
     clients = {"aiohttp", "httpx", "httpx2", "requests", "urllib3"}
     files = {"ai-edge-litert", "fasttext-predict", "fasttext-wheel", "llama-cpp-python", "xllamacpp"}
     assert {"fasttext", "litert", "llama_cpp", "xllamacpp"} <= seams
-    frameworks = {"keras", "lightgbm", "onnxruntime", "scikit-learn", "spacy", "torch", "xgboost"}
+    frameworks = {"keras", "lightgbm", "onnxruntime", "optax", "scikit-learn", "spacy", "torch", "xgboost"}
+    assert frameworks - {"scikit-learn"} <= seams
     assert direct == clients | files | frameworks | {"vcrpy"}
     assert not WATCHED.keys() & NOT_WATCHED_YET.keys()
     for names in (WATCHED, NOT_WATCHED_YET):

@@ -11,6 +11,9 @@ MEANINGS = {
         "the server's CPU cannot be read from here (another user's, in a container, or on another machine): "
         "what it used is estimated from the model's size, not metered"
     ),
+    "steps-unseen": (
+        "a training step of jax was seen while it was compiled: how often it ran, here and in later tests, is unknown"
+    ),
     "unknown-encoding": "the answer was compressed in a way that cannot be read here: its tokens are unknown",
     "unknown-format": "the answer could not be read: its tokens are unknown",
     "unknown-model": "the model has no name that could be found",

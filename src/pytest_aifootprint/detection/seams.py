@@ -88,6 +88,7 @@ SEAMS = (
     Seam("transformers.generate", "transformers.generation.utils", ".inprocess.transformers", (4, 40), (6,)),
     Seam("transformers.trainer", "transformers.trainer", ".inprocess.transformers", (4, 40), (6,)),
     Seam("sentence-transformers", "sentence_transformers", ".inprocess.sentence_transformers", (5,), (7,)),
-    Seam("keras", "keras", ".inprocess.keras", (3,), (4,)),
+    Seam("keras", "keras", ".inprocess.keras", (3, 3), (4,)),
     Seam("spacy", "spacy", ".inprocess.spacy", (3,), (4,)),
+    Seam("optax", "optax", ".inprocess.jax", (0, 2), (1,)),
 )

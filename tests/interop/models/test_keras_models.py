@@ -237,6 +237,7 @@ class TestTraining:
         import torch
 
         ours, theirs = keras.optimizers.Adam(), torch.optim.SGD(net.parameters(), 0.01)
+        net.eval()  # as keras leaves a model: it is the step that tells
         for _ in range(4):
             net.zero_grad()
             ((net(torch.tensor(X[:10])) - torch.tensor(Y[:10])) ** 2).mean().backward()
@@ -370,6 +371,8 @@ def test_compiling_sees_one_whole_graph(watched: Any, net: Any) -> None:
         expected = net(data)
         compiled = torch.compile(net, backend="eager", fullgraph=True)
         assert torch.allclose(compiled(data), expected)
+        function = torch.compile(lambda data: net(data) * 2, backend="eager", fullgraph=True)
+        assert torch.allclose(function(data), expected * 2)
     net.compile("sgd", "mse", jit_compile=True)
     net.fit(X, Y, batch_size=25, verbose=0)
     watched.recorder.flush(watched.owner)

@@ -74,6 +74,11 @@ class TestInference:
         assert (call.precision, call.device, call.samples, call.notices) == ("float32", "cpu", 1, ())
         assert (call.locality, call.realness, call.revision) == ("local", "live", None)
 
+    def test_weights_that_two_components_share_count_once(self, watched: Any, nlp: Any) -> None:
+        nlp.add_pipe("textcat", name="again").model = nlp.get_pipe("textcat").model
+        nlp("a film")
+        assert watched.only().parameters == size(trained("textcat"))
+
     def test_the_ways_to_run_one(self, rows: Any, nlp: Any) -> None:
         nlp("a film")
         list(nlp.pipe(["a film"] * 30))

@@ -125,12 +125,13 @@ class _Keras:
         if self._backend != "torch":
             return watched
         torch, nesting = sys.modules["torch"], self._arming.nesting
-        compiling, backward_id = is_compiling(torch), torch._C._current_graph_task_id  # noqa: SLF001 - as in torch's seam
+        compiling = is_compiling(torch)
+        backward_id, tracing = torch._C._current_graph_task_id, torch._C._get_tracing_state  # noqa: SLF001 - as its seam
 
         def __call__(layer: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - its name is the language's
             __tracebackhide__ = True
             # In a function that the user compiles it is only traced; in a backward it is done once more.
-            if nesting.depth or compiling() or backward_id() != _OUTSIDE_BACKWARD:
+            if nesting.depth or compiling() or tracing() or backward_id() != _OUTSIDE_BACKWARD:
                 return original(layer, *args, **kwargs)
             return watched(layer, *args, **kwargs)
 

@@ -66,7 +66,7 @@ class _TorchLoops:
         step = here.end_step()
         if step is not None:  # it began when keras's did
             _, cpu_ns, *counted = step
-            here.step(known, (done.span.started_ns, cpu_ns - done.span.cpu_ns, *counted))
+            here.step(known, (done.span.started_ns, cpu_ns - done.span.cpu_ns, counted[0], counted[1]))
 
 
 class _Undecided:

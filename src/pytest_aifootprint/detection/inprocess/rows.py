@@ -52,6 +52,7 @@ class Rows:
         failed: bool = False,
         count: int = 1,
         at: Place | None = None,
+        notice: str | None = None,
     ) -> None:
         """Count what ran in a span, here and now or ``at`` an earlier place.
 
@@ -68,6 +69,7 @@ class Rows:
             count: of calls; 0 for steps that may go on with a training that was counted: several steps of one object in
                 one row are one training.
             at: whose it is, if that was known earlier.
+            notice: code of what is not known about it.
         """
         identity = subject.identity
         key = (self._client, operation, identity, failed, input_tokens, output_tokens)
@@ -98,6 +100,8 @@ class Rows:
                     row.steps = steps + (row.steps or 0)
                 if epochs is not None:
                     row.epochs = epochs + (row.epochs or 0.0)
+            if notice is not None and notice not in row.notices:
+                row.notices = (*row.notices, notice)
             if count == 0:
                 subject.trained_in = row
 

@@ -54,6 +54,7 @@ WATCHED: Mapping[str, str] = {
     "scikit-learn": "models in this process",
     "sentence-transformers": "models in this process, through torch",
     "spacy": "models in this process",
+    "tflite-runtime": "models in this process",
     "together": HTTP_SDK,
     "torch": "models in this process",
     "transformers": "models in this process, through torch",
@@ -65,8 +66,8 @@ WATCHED: Mapping[str, str] = {
     "xllamacpp": "models in this process",
 }
 NOT_WATCHED_YET: Mapping[str, str] = {
-    "jax": "models in this process",
-    "tensorflow": "models in this process",
+    "jax": "models in this process (training steps of optax are seen)",
+    "tensorflow": "models in this process (those of keras are seen)",
 }
 
 

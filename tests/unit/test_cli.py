@@ -140,7 +140,7 @@ def test_the_doctor_claims_no_library_without_a_seam() -> None:
     assert {"aiohttp", "httpx", "httpx2", "onnxruntime", "requests", "sklearn", "torch", "urllib3"} <= seams
     direct = {name for name, what in WATCHED.items() if "through" not in what}
     clients = {"aiohttp", "httpx", "httpx2", "requests", "urllib3"}
-    files = {"ai-edge-litert", "fasttext-predict", "fasttext-wheel", "llama-cpp-python", "xllamacpp"}
+    files = {"ai-edge-litert", "fasttext-predict", "fasttext-wheel", "llama-cpp-python", "tflite-runtime", "xllamacpp"}
     assert {"fasttext", "litert", "llama_cpp", "xllamacpp"} <= seams
     frameworks = {"keras", "lightgbm", "onnxruntime", "optax", "scikit-learn", "spacy", "torch", "xgboost"}
     assert frameworks - {"scikit-learn"} <= seams

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import lightgbm
 import numpy as np
 import pytest
-
-lightgbm = pytest.importorskip("lightgbm")
 
 X = np.random.default_rng(0).random((200, 5))
 Y = (X[:, 0] + X[:, 1] > 1).astype(int)

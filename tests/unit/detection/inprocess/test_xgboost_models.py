@@ -15,8 +15,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-
-xgboost = pytest.importorskip("xgboost")
+import xgboost
 
 X = np.random.default_rng(0).random((200, 5), dtype=np.float32)
 Y = (X[:, 0] + X[:, 1] > 1).astype(int)

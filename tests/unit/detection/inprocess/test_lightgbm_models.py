@@ -233,7 +233,7 @@ class TestBadInput:
         ]
 
     def test_a_booster_that_raises_is_counted(self, watched: Any) -> None:
-        class Odd(lightgbm.Booster):  # type: ignore[misc, name-defined]
+        class Odd(lightgbm.Booster):  # type: ignore[misc]
             __hash__ = None  # type: ignore[assignment]
 
             def num_trees(self) -> int:

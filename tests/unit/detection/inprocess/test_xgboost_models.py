@@ -138,7 +138,7 @@ class TestTraining:
     def test_early_stopping_and_callbacks(self, watched: Any) -> None:
         rounds: list[int] = []
 
-        class Counting(xgboost.callback.TrainingCallback):  # type: ignore[misc, name-defined]
+        class Counting(xgboost.callback.TrainingCallback):  # type: ignore[misc]
             def after_iteration(self, model: Any, epoch: int, _: Any) -> bool:
                 model.predict(xgboost.DMatrix(X[:3]))
                 rounds.append(epoch)
@@ -252,7 +252,7 @@ class TestBadInput:
         assert (call.status, call.count, call.steps, call.model) == ("error", 2, None, "xgboost.Booster")
 
     def test_a_booster_that_raises_is_counted(self, watched: Any, data: Any) -> None:
-        class Odd(xgboost.Booster):  # type: ignore[misc, name-defined]
+        class Odd(xgboost.Booster):  # type: ignore[misc]
             __hash__ = None  # type: ignore[assignment]
 
             def save_config(self) -> str:
@@ -273,7 +273,7 @@ class TestBadInput:
         assert inference.notices == ("unreadable-model",)
 
     def test_overrides_and_super(self, watched: Any, data: Any) -> None:
-        class Louder(xgboost.Booster):  # type: ignore[misc, name-defined]
+        class Louder(xgboost.Booster):  # type: ignore[misc]
             def predict(self, *args: Any, **kwargs: Any) -> Any:
                 return super().predict(*args, **kwargs) * 2
 

@@ -179,6 +179,12 @@ def test_a_network_in_eval_mode_that_an_optimizer_holds_is_trained(watched: Any,
     assert rows(watched) == [("training", "torch.Sequential", 1, 8, 2)]
 
 
+def test_a_frozen_network_does_not_wait(watched: Any, net: Any) -> None:
+    net.requires_grad_(False)
+    net(X)
+    assert (watched.only().operation, watched.only().count) == ("inference", 1)
+
+
 def test_checking_in_between_is_inference(watched: Any, net: Any) -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     for _ in range(2):

@@ -66,7 +66,11 @@ class Footprint:
 
     @property
     def _run(self) -> TestRun | None:
-        return self._runner.run if self._runner is not None else None
+        """The record of the running test, with what waited to be counted: who asks wants to know now."""
+        run = self._runner.run if self._runner is not None else None
+        if run is not None and self._runner is not None:
+            self._runner.recorder.phase_over(run)
+        return run
 
     @property
     def calls(self) -> list[AICall]:

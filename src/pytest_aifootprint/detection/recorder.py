@@ -25,7 +25,15 @@ class Owner(Protocol):
 
 
 class Pending(Protocol):
-    """A call whose answer is not complete yet, such as a stream."""
+    """A call whose answer is not complete yet, such as a stream.
+
+    Attributes:
+        of_phase: it waits no longer than the phase that it began in; a stream may be read in the next one.
+    """
+
+    @property
+    def of_phase(self) -> bool:
+        """See above."""
 
     def finish(self, *, abandoned: bool) -> None:
         """Record the call with what is known. May be called twice; the second time does nothing."""
@@ -143,6 +151,13 @@ class Recorder:
         for pending, whose in list(self._pending.values()):
             if owner is None or whose is owner:
                 pending.finish(abandoned=True)
+
+    def phase_over(self, owner: Owner) -> None:
+        """Count what only waited for more of its phase: forwards that a step of an optimizer might have followed."""
+        if self._pending:
+            for pending, whose in list(self._pending.values()):
+                if whose is owner and pending.of_phase:
+                    pending.finish(abandoned=False)
 
     def forget(self) -> None:
         """In a forked child: what the parent has in hand is the parent's."""

@@ -82,6 +82,8 @@ class TestRunner:
             self._running.subprocesses.deliver(run)
         if phase == 2:
             self.recorder.flush(run)
+        else:
+            self.recorder.phase_over(run)
         if len(run.calls) > test.told:
             self._running.tell(test)
         if phase == 2:

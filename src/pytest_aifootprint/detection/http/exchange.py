@@ -28,6 +28,8 @@ class Exchange:
         realness: decided when the answer's head, or an error, is there.
     """
 
+    of_phase = False
+
     __slots__ = (
         "_batch",
         "_batched",

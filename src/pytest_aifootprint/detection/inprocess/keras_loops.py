@@ -72,6 +72,8 @@ class _TorchLoops:
 class _Undecided:
     """Forwards of one model, in one thread and phase, that may yet turn out to be training."""
 
+    of_phase = True
+
     def __init__(self, recorder: Recorder, rows: Rows, model: Any, subject: Subject, place: Place) -> None:
         self._recorder = recorder
         self._rows = rows

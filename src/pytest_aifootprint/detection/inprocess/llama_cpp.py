@@ -32,6 +32,8 @@ _METHODS = {
 class _Stream:
     """An answer in pieces: what it took to make them, without what the user does between them."""
 
+    of_phase = False
+
     def __init__(self, rows: Rows, arming: Arming, subject: Subject, operation: str) -> None:
         self._rows = rows
         self._arming = arming

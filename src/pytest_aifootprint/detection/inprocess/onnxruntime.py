@@ -125,6 +125,8 @@ class _Bindings:
 class _Running:
     """A run in the runtime's own threads, until its callback is called."""
 
+    of_phase = False
+
     def __init__(self, rows: Rows, recorder: Recorder, subject: Subject, samples: int | None) -> None:
         self._rows = rows
         self._recorder = recorder

@@ -18,6 +18,8 @@ _FAILED = object()
 class _Part:
     """What of one ``pipe`` ran in one phase: a call, whose documents are its samples."""
 
+    of_phase = False
+
     def __init__(self, arming: Arming, rows: Rows, subject: Subject, place: Place) -> None:
         self._arming = arming
         self._rows = rows

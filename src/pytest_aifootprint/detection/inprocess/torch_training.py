@@ -52,6 +52,8 @@ class Work:
 class Undecided:
     """Forwards of one network, in one thread, phase and mode, that may be training."""
 
+    of_phase = True
+
     def __init__(self, training: Training, rows: Rows, network: Any, subject: Subject, place: Place) -> None:
         """``training`` is of this thread; ``finish`` may be called from another one."""
         self.network: Callable[[], Any] = ref(network)

@@ -10,9 +10,11 @@ import functools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_aifootprint.catalogue.fields import CatalogueError
+from pytest_aifootprint.catalogue.loader import default_catalogue
 from pytest_aifootprint.catalogue.packages import data_file, read_json
 
 KG_PER_LB = 0.45359237
@@ -21,8 +23,8 @@ HIGHEST_G_PER_KWH = 5000.0
 
 VALID_ZONES = (
     'valid: an ISO country code ("FRA"), a US state ("USA/virginia" or "USA/va"), a Canadian or Chinese province '
-    '("CAN/quebec"), a Nordic zone ("SWE/SE3"), a Google Cloud region ("gcp/us-central1"), "wor" for the world, '
-    'or a number ("56 g/kWh", "0.056 kg/kWh")'
+    '("CAN/quebec"), a Nordic zone ("SWE/SE3"), a cloud region ("gcp/us-central1", "aws/eu-west-3", "azure/westus3"), '
+    '"wor" for the world, or a number ("56 g/kWh", "0.056 kg/kWh")'
 )
 
 _MIXES = "data/private_infra/global_energy_mix.json"
@@ -47,6 +49,7 @@ _CANADIAN_SOURCES = {
     "hydro": "hydroelectricity",
     "tidal": "hydroelectricity",
 }
+_CLOUDS = ("aws/", "azure/")
 _NORDIC_COUNTRY = {"SE": "SWE", "NO": "NOR", "FI": "FIN"}
 # The file misspells this region.
 _GCP_SPELLING = {"me-central1": "me-cenrtal1"}
@@ -89,11 +92,18 @@ def lookup_zone(text: str) -> Intensity:
     key = wanted.casefold()
     if key in {"wor", "world"}:
         return _world()
-    head, _, tail = key.partition("/")
-    found = _gcp(tail) if head == "gcp" else _region(head.upper(), tail) if tail else _nordic(head) or _country(head)
+    found = _cloud(key) if key.startswith(_CLOUDS) else _published(key)
     if found is not None:
         return found
-    raise ZoneError(f"{text!r} is not a place whose electricity is known; {_hint(head, key)}{VALID_ZONES}")
+    raise ZoneError(f"{text!r} is not a place whose electricity is known; {_hint(key)}{VALID_ZONES}")
+
+
+def _published(key: str) -> Intensity | None:
+    """A place that some data has a figure of."""
+    head, _, tail = key.partition("/")
+    if head == "gcp":
+        return _gcp(tail)
+    return _region(head.upper(), tail) if tail else _nordic(head) or _country(head)
 
 
 def known_zones() -> Iterator[str]:
@@ -105,6 +115,7 @@ def known_zones() -> Iterator[str]:
     yield from (f"{_NORDIC_COUNTRY[name[:2]]}/{name}" for name in read_json("codecarbon", _NORDIC).get("data", {}))
     yield from (f"CHN/{entry['names'][0]}" for entry in read_json("codecarbon", _CHINA).get("data", {}).values())
     yield from (f"gcp/{region}" for region in _gcp_regions())
+    yield from default_catalogue().cloud_regions
 
 
 def ewif_l_per_kwh(country: str | None) -> tuple[float, bool]:
@@ -121,13 +132,12 @@ def ewif_l_per_kwh(country: str | None) -> tuple[float, bool]:
     return zones["WOR"][0], False
 
 
-def _hint(cloud: str, key: str) -> str:
-    if cloud in {"aws", "azure"}:
-        return "no data has regions of AWS or Azure: name their country or state; "
+def _hint(key: str) -> str:
     import difflib  # needed for a typo alone
 
     spelled = {zone.casefold(): zone for zone in known_zones()}
-    close = difflib.get_close_matches(key, spelled, n=3, cutoff=0.6)
+    # Names of regions are all alike; one letter more or less is close.
+    close = difflib.get_close_matches(key, spelled, n=3, cutoff=0.8 if key.startswith(_CLOUDS) else 0.6)
     return f"did you mean {' or '.join(spelled[z] for z in close)}? " if close else ""
 
 
@@ -218,6 +228,18 @@ def _gcp(region: str) -> Intensity | None:
         return None
     country, grams = row
     return Intensity(f"gcp/{region}", country, grams, "Google Cloud region carbon data, codecarbon", None)
+
+
+def _cloud(key: str) -> Intensity | None:
+    """A region of a provider that publishes no figure: that of the grid it stands in, under that grid's name."""
+    # Azure's own variables spell a region "West US 3" or "westus3".
+    row = default_catalogue().cloud_regions.get(key.replace(" ", ""))
+    if row is None:
+        return None
+    place = _published(row.zone.casefold())
+    if place is None:
+        raise CatalogueError(f"cloud_regions.toml: {row.key}: zone {row.zone!r} is not a place with a figure")
+    return replace(place, source=f"{place.source}; {row.key} is in {row.place}: {row.origin.source}")
 
 
 @functools.cache

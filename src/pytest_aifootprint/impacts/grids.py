@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pytest_aifootprint.catalogue import (
     Catalogue,
@@ -16,10 +17,28 @@ from pytest_aifootprint.catalogue import (
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import Range
 
-# A region variable is also set on a laptop that merely talks to the cloud: it says where we are only inside a Google
-# runtime, which these tell.
-_GOOGLE_RUNTIME = ("K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "CLOUD_WORKSTATIONS_CLUSTER", "BUILDER_OUTPUT")
-_GOOGLE_REGION = ("GOOGLE_CLOUD_REGION", "CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_RUN_REGION")
+# Cloud, the variables that tell its runtimes, and those that name the region. A region variable is also set on a laptop
+# that merely talks to the cloud: it says where we are only inside a runtime.
+# AWS: CodeBuild, Lambda and ECS, whose documentation says "where the build is running", "where the Lambda function is
+# executed", "where the task runs". Azure: App Service and Functions.
+_RUNTIMES = (
+    (
+        "gcp",
+        ("K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "CLOUD_WORKSTATIONS_CLUSTER", "BUILDER_OUTPUT"),
+        ("GOOGLE_CLOUD_REGION", "CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_RUN_REGION"),
+    ),
+    (
+        "aws",
+        (
+            "CODEBUILD_BUILD_ID",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "ECS_CONTAINER_METADATA_URI_V4",
+            "ECS_CONTAINER_METADATA_URI",
+        ),
+        ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    ),
+    ("azure", ("WEBSITE_SITE_NAME",), ("REGION_NAME",)),
+)
 
 
 def resolve_grid(text: str | None, environ: Mapping[str, str], catalogue: Catalogue | None = None) -> Grid:
@@ -75,18 +94,11 @@ def ewif(country: str | None, catalogue: Catalogue) -> Range:
 
 
 def _named_by(environ: Mapping[str, str], catalogue: Catalogue) -> Grid | None:
-    if any(name in environ for name in _GOOGLE_RUNTIME):
-        for name in _GOOGLE_REGION:
-            place = _gcp(environ.get(name))
-            if place is not None:
-                found = grid_of(place, catalogue)
-                return Grid(
-                    found.zone,
-                    found.carbon_g_per_kwh,
-                    found.water_l_per_kwh,
-                    f"{found.source}; named by {name}",
-                    found.year,
-                )
+    named = place_named_by(environ)
+    if named is not None:
+        place, variable = named
+        found = grid_of(place, catalogue)
+        return replace(found, source=f"{found.source}; named by {variable}")
     if environ.get("GITHUB_ACTIONS") == "true" and environ.get("RUNNER_ENVIRONMENT") == "github-hosted":
         row = catalogue.factors["grid.github_hosted"]
         carbon = Range.of(*catalogue.value("grid.github_hosted"), "grid:USA/github-hosted")
@@ -94,11 +106,15 @@ def _named_by(environ: Mapping[str, str], catalogue: Catalogue) -> Grid | None:
     return None
 
 
-def _gcp(region: str | None) -> Intensity | None:
-    if not region:
-        return None
-    try:
-        return lookup_zone(f"gcp/{region}")
-    except ZoneError:
-        # A region newer than the data: the next best guess takes over.
-        return None
+def place_named_by(environ: Mapping[str, str]) -> tuple[Intensity, str] | None:
+    """The place that a cloud runtime's environment names, and the variable; None outside of one."""
+    for cloud, runtimes, regions in _RUNTIMES:
+        if not any(name in environ for name in runtimes):
+            continue
+        for name in regions:
+            try:
+                return lookup_zone(f"{cloud}/{environ.get(name, '')}"), name
+            except ZoneError:
+                # Not set, or newer than the data: the next best guess takes over.
+                continue
+    return None

@@ -17,7 +17,14 @@ DATA = Path(__file__).parent / "data"
 RELEASED = "2026.11"
 """Month of the last change of the data files; the hash behind it tells the rest."""
 
-OWN_FILES = ("cloud_regions.toml", "defaults.toml", "machines.toml", "providers.toml", "training.toml")
+OWN_FILES = (
+    "cloud_regions.toml",
+    "countries.toml",
+    "defaults.toml",
+    "machines.toml",
+    "providers.toml",
+    "training.toml",
+)
 FOREIGN_FILES = (
     ("codecarbon", "data/private_infra/global_energy_mix.json"),
     ("codecarbon", "data/private_infra/carbon_intensity_per_source.json"),
@@ -59,6 +66,12 @@ class Catalogue:
         """Regions of AWS and Azure, by ``aws/eu-west-3``. Raises CatalogueError for a broken row."""
         found = self._rows("cloud_regions.toml", "region", rows.cloud_region, lambda row: (row.key,))
         return {row.key: row for row in found}
+
+    @functools.cached_property
+    def countries(self) -> Mapping[str, str]:
+        """Three-letter codes of countries, by their two-letter ones. Raises CatalogueError for a broken table."""
+        tables = self._rows("countries.toml", "countries", rows.country_codes, tuple)
+        return {two: three for table in tables for two, three in table.items()}
 
     @functools.cached_property
     def machines(self) -> Mapping[str, Machine]:

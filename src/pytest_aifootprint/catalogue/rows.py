@@ -12,6 +12,7 @@ from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
 CONFIDENCES = ("high", "medium", "low")
 FIRST_YEAR = 1990
 LAST_YEAR = 2100
+_CODES = re.compile(r"[A-Z]{2} [A-Z]{3}")
 _REGION = re.compile(r"(aws|azure)/[a-z][a-z0-9-]*")
 
 
@@ -204,6 +205,18 @@ def cloud_region(where: str, table: Mapping[str, Any]) -> CloudRegion:
     return row
 
 
+def country_codes(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
+    """Read a table of countries.toml: three-letter codes by two-letter ones. Raises CatalogueError."""
+    f = Fields(where, table)
+    pairs = f.texts("codes")
+    _origin(f)
+    f.done()
+    for pair in pairs:
+        if _CODES.fullmatch(pair) is None:
+            raise f.error(f"codes must be like 'FR FRA', got {pair!r}")
+    return dict(pair.split() for pair in pairs)
+
+
 def machine(where: str, table: Mapping[str, Any]) -> Machine:
     """Read a row of machines.toml. Raises CatalogueError."""
     f = Fields(_place(where, table, "key"), table)
@@ -293,6 +306,7 @@ __all__ = [
     "Provider",
     "TrainingRow",
     "cloud_region",
+    "country_codes",
     "factor",
     "machine",
     "model_class",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pytest_aifootprint.catalogue import (
@@ -14,8 +14,11 @@ from pytest_aifootprint.catalogue import (
     ewif_l_per_kwh,
     lookup_zone,
 )
+from pytest_aifootprint.catalogue.electricitymaps import NAME, LiveIntensity, average_of
 from pytest_aifootprint.impacts.contract import Grid
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Notice, Range
+
+OLD_YEARS, VERY_OLD_YEARS = 4, 8
 
 # Cloud, the variables that tell its runtimes, and those that name the region. A region variable is also set on a laptop
 # that merely talks to the cloud: it says where we are only inside a runtime.
@@ -72,6 +75,29 @@ def world_grid(catalogue: Catalogue, *, guessed: bool) -> Grid:
     return Grid("WOR", carbon, ewif(None, catalogue), place.source, place.year, guessed=guessed)
 
 
+def live_grid(live: LiveIntensity, catalogue: Catalogue) -> Grid:
+    """The grid in one hour, as Electricity Maps told it; the range of a country's average, in a factor of its own.
+
+    The range stands for what separates data sets (boundary, vintage); how much one hour differs from the next is no
+    uncertainty of that hour.
+    """
+    zone = f"{NAME}/{live.zone}"
+    carbon = Range.times_over(live.g_per_kwh, catalogue.spread("grid.country"), f"grid:{zone}")
+    water = ewif(average_of(live.zone).country, catalogue)
+    return Grid(zone, carbon, water, live.source, live.year, hour=live.hour)
+
+
+def average_grid(zone: str, why_not: str, catalogue: Catalogue) -> Grid:
+    """The yearly average that stands in for a zone of Electricity Maps, with the notice that says why."""
+    place = average_of(zone)
+    grid = world_grid(catalogue, guessed=False) if place.zone == "WOR" else grid_of(place, catalogue)
+    message = (
+        f"Electricity Maps gave no figure of {zone} ({why_not}): the average of {grid.zone}, "
+        f"{grid.carbon_g_per_kwh.central:.0f} g/kWh, stands in"
+    )
+    return replace(grid, notices=(Notice("grid-not-live", message),))
+
+
 def provider_grid(provider: Provider, name: str, catalogue: Catalogue, *, training: bool = False) -> Grid:
     """The grid of a remote provider's zone, or of the zone where its models are trained.
 
@@ -83,6 +109,18 @@ def provider_grid(provider: Provider, name: str, catalogue: Catalogue, *, traini
         return grid_of(place, catalogue)
     carbon = Range.times_over(place.g_per_kwh, provider.grid_times_over, f"grid:{name}")
     return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year)
+
+
+def old_grids(grids: Iterable[Grid], year: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Zones whose figure is older than four years in ``year``, and those older than eight, each with its own year.
+
+    A figure without a year cannot be told to be old.
+    """
+    years = {grid.zone: grid.year for grid in grids if grid.year is not None and year - grid.year > OLD_YEARS}
+    return (
+        {zone: then for zone, then in years.items() if year - then <= VERY_OLD_YEARS},
+        {zone: then for zone, then in years.items() if year - then > VERY_OLD_YEARS},
+    )
 
 
 def ewif(country: str | None, catalogue: Catalogue) -> Range:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_aifootprint.catalogue import Catalogue, default_catalogue
 from pytest_aifootprint.detection.calls import AICall
@@ -91,6 +91,12 @@ class Pricer:
     def remote_grids(self) -> dict[str, Grid]:
         """Grids of the remote providers that were priced, by provider."""
         return dict(self._call_prices.used)
+
+    def grids(self) -> Iterator[Grid]:
+        """Every average that something was priced with: this machine's, providers', of places of training."""
+        yield self.grid
+        yield from self._call_prices.used.values()
+        yield from self._call_prices.training_grids()
 
     def local_carbon_g(self, energy_j: Range) -> Range:
         """Grams CO2e of joules that this machine used: ``C = E x PUE x I`` at its own grid."""

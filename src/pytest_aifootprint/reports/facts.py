@@ -86,7 +86,8 @@ def grids(run: RunFootprint) -> str:
     named = [("local", run.local_grid), *sorted(run.remote_grids.items())]
     said = []
     for who, grid in named[:MOST_GRIDS]:
-        remarks = [str(grid.year)] if grid.year is not None else []
+        when = grid.hour.replace("T", " ").replace("Z", " UTC") if grid.hour is not None else grid.year
+        remarks = [str(when)] if when is not None else []
         remarks += ["a guess"] if grid.guessed else []
         remark = f" ({', '.join(remarks)})" if remarks else ""
         said.append(f"{who} {grid.zone} {formatting.intensity(grid.carbon_g_per_kwh)}{remark}")

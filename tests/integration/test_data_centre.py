@@ -76,6 +76,29 @@ def test_what_a_counter_metered_stays_at_the_component_if_nothing_is_declared(su
     assert site_l == 0
 
 
+@pytest.mark.usefixtures("counter")
+def test_the_rows_of_models_have_it_too(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        from sklearn.ensemble import RandomForestClassifier
+
+        ROWS = [[n % 7, n % 3] for n in range(300)]
+
+        def test_one():
+            model = RandomForestClassifier(20, random_state=0).fit(ROWS, [a % 2 for a, _ in ROWS])
+            assert len(model.predict(ROWS)) == 300
+        """
+    )
+    (model,) = run(suite, "pue = 1.5")["models"]
+
+    assert model["carbon_g"]["use"]["central"] == pytest.approx(1.5 * G_PER_J * model["energy_j"]["central"])
+    trained = model["trained_here"]
+    grams, joules = trained["carbon_g"]["central"], trained["energy_j"]["central"]
+    assert grams == pytest.approx(1.5 * G_PER_J * joules)
+    assert joules > 0.01
+    assert trained["carbon_g_per_inference"]["central"] == pytest.approx(grams)
+
+
 @pytest.mark.parametrize(("declared", "pue"), [((), 1.15), (("pue = 1.5",), 1.5)])
 def test_the_load_models_joules_have_their_pue_inside_and_get_no_other(
     suite: pytest.Pytester, declared: tuple[str, ...], pue: float

@@ -63,15 +63,15 @@ def notices(report: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("region", "zone", "grams"),
+    ("region", "zone", "grams", "publisher"),
     [
-        ("aws/eu-west-3", "FRA", 56.0),
-        ("azure/westus3", "USA/arizona", 312.6),
-        ("AZURE/West US 3", "USA/arizona", 312.6),
+        ("aws/eu-west-3", "FRA", 56.0, "Ember"),
+        ("azure/westus3", "USA/arizona", 312.6, "eGRID"),
+        ("AZURE/West US 3", "USA/arizona", 312.6, "eGRID"),
     ],
 )
 def test_a_region_has_the_figure_year_and_source_of_its_grid(
-    suite: pytest.Pytester, region: str, zone: str, grams: float
+    suite: pytest.Pytester, region: str, zone: str, grams: float, publisher: str
 ) -> None:
     result, report = run(suite, region)
 
@@ -80,7 +80,7 @@ def test_a_region_has_the_figure_year_and_source_of_its_grid(
     assert grid["carbon_g_per_kwh"]["central"] == pytest.approx(grams, rel=1e-3)
     assert "codecarbon; " in grid["source"]
     assert f"{region.lower().replace(' ', '')} is in " in grid["source"]
-    result.stdout.fnmatch_lines([f"grid*local {zone} {grams:.0f} g/kWh (2023)*"])
+    result.stdout.fnmatch_lines([f"grid*local {zone} {grams:.0f} g/kWh ({publisher} 2023)*"])
     assert not notices(report).keys() & {"grid-guessed", "grid-old", "grid-not-live"}
 
 

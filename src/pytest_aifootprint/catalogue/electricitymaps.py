@@ -147,10 +147,14 @@ def ask(zone: str, token: str, base_url: str = BASE_URL, timeout_s: float = _TIM
     if _SAFE_URL.fullmatch(base_url) is None:
         raise LiveError("the token goes over https only")
     found: list[LiveIntensity | LiveError] = []
+    url = f"{base_url.rstrip('/')}/carbon-intensity/latest?zone={zone}"
+    late = LiveError(f"no answer within {timeout_s:g} s")
 
     def work() -> None:
         try:
-            found.append(read_answer(_get(f"{base_url.rstrip('/')}/carbon-intensity/latest?zone={zone}", token), zone))
+            found.append(read_answer(_get(url, token, timeout_s), zone))
+        except TimeoutError:
+            found.append(late)
         except LiveError as error:
             found.append(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on; its text may quote the header
@@ -160,14 +164,13 @@ def ask(zone: str, token: str, base_url: str = BASE_URL, timeout_s: float = _TIM
     thread = threading.Thread(target=work, name="aifootprint-electricitymaps", daemon=True)
     thread.start()
     thread.join(timeout_s)
-    if not found:
-        raise LiveError(f"no answer within {timeout_s:g} s")
-    if isinstance(found[0], LiveError):
-        raise found[0]
-    return found[0]
+    answer = found[0] if found else late
+    if isinstance(answer, LiveError):
+        raise answer
+    return answer
 
 
-def _get(url: str, token: str) -> bytes:
+def _get(url: str, token: str, timeout_s: float) -> bytes:
     import urllib.error
     import urllib.request
 
@@ -179,7 +182,7 @@ def _get(url: str, token: str) -> bytes:
 
     request = urllib.request.Request(url, headers={"auth-token": token})  # noqa: S310 - checked by _SAFE_URL
     try:
-        with urllib.request.build_opener(Stay).open(request, timeout=_TIMEOUT_S) as response:
+        with urllib.request.build_opener(Stay).open(request, timeout=timeout_s) as response:
             content: bytes = response.read(_MOST_BYTES)
             return content
     except urllib.error.HTTPError as error:
@@ -188,6 +191,8 @@ def _get(url: str, token: str) -> bytes:
             raise LiveError(f"{error.code}: it sends us elsewhere, where the token does not go") from None
         raise LiveError(_STATUS.get(error.code, f"HTTP status {error.code}")) from None
     except urllib.error.URLError as error:
+        if isinstance(error.reason, TimeoutError):
+            raise error.reason from None
         raise LiveError(_told(error.reason)) from None
 
 

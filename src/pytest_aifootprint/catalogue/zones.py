@@ -71,6 +71,7 @@ class Intensity:
         zone: canonical name: ``FRA``, ``USA/virginia``, ``gcp/us-central1``, ``WOR``, or ``declared``.
         country: ISO code, for what is only known by country; None for the world and a declared number.
         g_per_kwh: gCO2e per kWh. source, year: of the figure; year None where the data has none.
+        publisher: of the figure, in a word, for lines that have no room for the source; "" of a declared number.
     """
 
     zone: str
@@ -78,6 +79,7 @@ class Intensity:
     g_per_kwh: float
     source: str
     year: int | None
+    publisher: str = ""
 
 
 def lookup_zone(text: str) -> Intensity:
@@ -159,7 +161,7 @@ def _world() -> Intensity:
     data = read_json("codecarbon", _SOURCES)
     if "world_average" not in data:
         raise ZoneError("codecarbon's carbon_intensity_per_source.json is not installed: no world average")
-    return Intensity("WOR", None, float(data["world_average"]), "IEA 2019 world average, codecarbon", 2019)
+    return Intensity("WOR", None, float(data["world_average"]), "IEA 2019 world average, codecarbon", 2019, "IEA")
 
 
 def _country(key: str) -> Intensity | None:
@@ -168,11 +170,12 @@ def _country(key: str) -> Intensity | None:
     if code is None:
         return None
     row = mixes[code]
-    grams, source = float(row["carbon_intensity"]), "Our World in Data/Ember, codecarbon"
+    grams, source, publisher = float(row["carbon_intensity"]), "Our World in Data/Ember, codecarbon", "Ember"
     if grams <= 0:
         # A small grid of water power is rounded to 0 there (CAF): no electricity is free of carbon.
         grams, source = _of_mix(row), "national mix x carbon intensity per source, codecarbon"
-    return Intensity(code, code, grams, source, row.get("year"))
+        publisher = "codecarbon"
+    return Intensity(code, code, grams, source, row.get("year"), publisher)
 
 
 def _of_mix(row: dict[str, Any]) -> float:
@@ -190,7 +193,9 @@ def _region(country: str, name: str) -> Intensity | None:
         if state is None:
             return None
         grams = float(states[state]["emissions"]) * KG_PER_LB
-        return Intensity(f"USA/{state}", "USA", grams, "EPA eGRID2023 (stack emissions only), codecarbon", 2023)
+        return Intensity(
+            f"USA/{state}", "USA", grams, "EPA eGRID2023 (stack emissions only), codecarbon", 2023, "eGRID"
+        )
     if country == "CAN":
         return _canadian(name)
     if country == "CHN":
@@ -198,7 +203,7 @@ def _region(country: str, name: str) -> Intensity | None:
             if name in entry["names"]:
                 source = "MEE/NBS China (CO2 only), codecarbon"
                 return Intensity(
-                    f"CHN/{entry['names'][0]}", "CHN", float(entry["emission_factor"]), source, entry["year"]
+                    f"CHN/{entry['names'][0]}", "CHN", float(entry["emission_factor"]), source, entry["year"], "MEE/NBS"
                 )
     nordic = _nordic(name)
     return nordic if nordic is not None and nordic.country == country else None
@@ -211,7 +216,9 @@ def _canadian(name: str) -> Intensity | None:
     per_source = read_json("codecarbon", _SOURCES)
     parts = [(float(mix[s]), float(per_source[name_there])) for s, name_there in _CANADIAN_SOURCES.items() if s in mix]
     grams = sum(share * g for share, g in parts) / sum(share for share, _ in parts)
-    return Intensity(f"CAN/{name}", "CAN", grams, "provincial mix x carbon intensity per source, codecarbon", _YEAR)
+    return Intensity(
+        f"CAN/{name}", "CAN", grams, "provincial mix x carbon intensity per source, codecarbon", _YEAR, "codecarbon"
+    )
 
 
 def _nordic(name: str) -> Intensity | None:
@@ -220,7 +227,9 @@ def _nordic(name: str) -> Intensity | None:
         return None
     country = _NORDIC_COUNTRY[name[:2].upper()]
     source = "ENTSO-E generation per bidding zone, codecarbon"
-    return Intensity(f"{country}/{name.upper()}", country, float(entry["emission_factor"]), source, entry["year"])
+    return Intensity(
+        f"{country}/{name.upper()}", country, float(entry["emission_factor"]), source, entry["year"], "ENTSO-E"
+    )
 
 
 def _gcp(region: str) -> Intensity | None:
@@ -228,7 +237,7 @@ def _gcp(region: str) -> Intensity | None:
     if row is None:
         return None
     country, grams = row
-    return Intensity(f"gcp/{region}", country, grams, "Google Cloud region carbon data, codecarbon", None)
+    return Intensity(f"gcp/{region}", country, grams, "Google Cloud region carbon data, codecarbon", None, "Google")
 
 
 def _cloud(key: str) -> Intensity | None:

@@ -19,6 +19,7 @@ class Grid:
         guessed: nobody said where we are: the world average stands in.
         hour: ISO 8601, UTC, where the carbon figure is that of one hour, not a yearly average.
         notices: what a reader has to know about where the figure comes from.
+        publisher: of the carbon figure, in a word; "" of a declared number.
     """
 
     zone: str
@@ -29,6 +30,7 @@ class Grid:
     guessed: bool = False
     hour: str | None = None
     notices: tuple[Notice, ...] = ()
+    publisher: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,14 +65,16 @@ def grid_of(place: Intensity, catalogue: Catalogue) -> Grid:
         carbon = Range(place.g_per_kwh)
     else:
         carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.country"), f"grid:{place.zone}")
-    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year)
+    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year, publisher=place.publisher)
 
 
 def world_grid(catalogue: Catalogue, *, guessed: bool) -> Grid:
     """The world's average, where nobody says more: x/÷ 1.54."""
     place = lookup_zone("WOR")
     carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.guess"), "grid:WOR")
-    return Grid("WOR", carbon, ewif(None, catalogue), place.source, place.year, guessed=guessed)
+    return Grid(
+        "WOR", carbon, ewif(None, catalogue), place.source, place.year, publisher=place.publisher, guessed=guessed
+    )
 
 
 def live_grid(live: LiveIntensity, catalogue: Catalogue) -> Grid:
@@ -108,7 +110,7 @@ def provider_grid(provider: Provider, name: str, catalogue: Catalogue, *, traini
     if provider.grid_times_over is None:
         return grid_of(place, catalogue)
     carbon = Range.times_over(place.g_per_kwh, provider.grid_times_over, f"grid:{name}")
-    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year)
+    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year, publisher=place.publisher)
 
 
 def old_grids(grids: Iterable[Grid], year: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -140,7 +142,7 @@ def _named_by(environ: Mapping[str, str], catalogue: Catalogue) -> Grid | None:
     if environ.get("GITHUB_ACTIONS") == "true" and environ.get("RUNNER_ENVIRONMENT") == "github-hosted":
         row = catalogue.factors["grid.github_hosted"]
         carbon = Range.of(*catalogue.value("grid.github_hosted"), "grid:USA/github-hosted")
-        return Grid("USA", carbon, ewif("USA", catalogue), row.origin.source, row.origin.year)
+        return Grid("USA", carbon, ewif("USA", catalogue), row.origin.source, row.origin.year, publisher="Ember, eGRID")
     return None
 
 

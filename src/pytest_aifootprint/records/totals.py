@@ -122,7 +122,7 @@ def _grid_notices(pricer: Pricer, year: int) -> Iterator[Notice]:
     if old or very_old:
         listed = [
             f"{label}: {', '.join(f'{z} of {then}' for z, then in sorted(found.items()))}"
-            for label, found in (("older than four years", old), ("older than eight", very_old))
+            for label, found in (("older than four years", old), ("older than eight years", very_old))
             if found
         ]
         yield Notice("grid-old", f"carbon intensities of electricity that are {'; '.join(listed)}")

@@ -71,7 +71,9 @@ def test_every_zone_that_is_named_can_be_looked_up() -> None:
 
     assert len(names) == len(set(names)) > 300
     for zone in names:
-        assert 0 < lookup_zone(zone).g_per_kwh < 1500
+        found = lookup_zone(zone)
+        assert 0 < found.g_per_kwh < 1500
+        assert found.publisher
 
 
 @pytest.mark.parametrize(

@@ -56,14 +56,14 @@ def test_a_grid_of_five_years_ago_is_old_and_one_of_nine_very_old() -> None:
     said = {year: grid_notices("FRA", a_call(provider="mistral"), year=year) for year in (2027, 2028, 2031, 2032)}
 
     old = "carbon intensities of electricity that are older than four years: FRA of 2023, SWE of 2023"
-    very_old = "carbon intensities of electricity that are older than eight: FRA of 2023, SWE of 2023"
+    very_old = "carbon intensities of electricity that are older than eight years: FRA of 2023, SWE of 2023"
     assert said == {2027: {}, 2028: {"grid-old": old}, 2031: {"grid-old": old}, 2032: {"grid-old": very_old}}
 
 
 def test_all_old_ones_are_in_one_line_this_machines_the_providers_and_those_of_trainings() -> None:
     assert grid_notices("ESH", a_call(), a_call(provider="nobody"), EMBEDDING_HERE) == {
         "grid-old": "carbon intensities of electricity that are older than four years: WOR of 2019; "
-        "older than eight: ESH of 2009"
+        "older than eight years: ESH of 2009"
     }
 
 
@@ -82,7 +82,7 @@ def test_a_guess_beside_other_old_grids_stands_in_their_list_too() -> None:
     said = grid_notices(None, a_call(), year=2030)
 
     assert said["grid-guessed"] == GUESS
-    assert said["grid-old"].endswith("older than four years: USA of 2023; older than eight: WOR of 2019")
+    assert said["grid-old"].endswith("older than four years: USA of 2023; older than eight years: WOR of 2019")
 
 
 @pytest.mark.parametrize("grid", ["56 g/kWh", "gcp/us-central1"])

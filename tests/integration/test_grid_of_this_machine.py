@@ -160,9 +160,12 @@ def test_without_pytests_cache_it_is_asked_every_time(suite: pytest.Pytester, se
 def test_a_cache_that_cannot_be_written_costs_the_run_nothing(suite: pytest.Pytester, service: Any) -> None:
     (suite.path / ".pytest_cache").write_text("in the way")
 
-    _, report = run(suite, "electricitymaps/FR", "-W", "ignore::pytest.PytestCacheWarning")
+    # In a process of its own: pytest's complaints of its own files would be errors in this one.
+    result = suite.runpytest_subprocess("--aifootprint", "--aifootprint-grid=electricitymaps/FR")
 
-    assert local(report)["zone"] == "electricitymaps/FR"
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["grid*local electricitymaps/FR 41 g/kWh*"])
+    assert "v/aifootprint" not in result.stdout.str() + result.stderr.str()
 
 
 @pytest.mark.parametrize(
@@ -210,6 +213,16 @@ def test_without_a_token_nobody_is_asked(suite: pytest.Pytester, monkeypatch: py
         "Electricity Maps gave no figure of FR (ELECTRICITY_MAPS_API_KEY is not set)"
     )
     assert service.asked == []
+
+
+def test_what_was_asked_with_a_token_is_not_told_without_one(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, service: Any
+) -> None:
+    run(suite, "electricitymaps/FR")
+    monkeypatch.setenv("ELECTRICITY_MAPS_API_KEY", " ")
+
+    assert local(run(suite, "electricitymaps/FR")[1])["zone"] == "FRA"
+    assert len(service.asked) == 1
 
 
 def test_a_zone_of_which_nothing_is_known_falls_back_to_the_world(suite: pytest.Pytester, service: Any) -> None:

@@ -214,7 +214,10 @@ def country_codes(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
     for pair in pairs:
         if _CODES.fullmatch(pair) is None:
             raise f.error(f"codes must be like 'FR FRA', got {pair!r}")
-    return dict(pair.split() for pair in pairs)
+    codes = dict(pair.split() for pair in pairs)
+    if len(codes) < len(pairs):
+        raise f.error("codes have a country twice")
+    return codes
 
 
 def machine(where: str, table: Mapping[str, Any]) -> Machine:

@@ -158,6 +158,34 @@ def test_a_broken_row_of_a_region_is_refused_with_file_and_row(tmp_path: Path, r
     assert problem in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('codes = ["FR FRA", "DE"]', "countries.toml: codes must be like 'FR FRA', got 'DE'"),
+        ('codes = ["FR FRA", "FR DEU"]', "countries.toml: codes have a country twice"),
+        ('codes = ["fr fra"]', "codes must be like 'FR FRA', got 'fr fra'"),
+        ("codes = 5", "codes must be a list of texts"),
+        ('names = ["FR"]', "unknown key 'names'"),
+    ],
+)
+def test_a_broken_table_of_countries_is_refused_with_its_file(tmp_path: Path, table: str, problem: str) -> None:
+    origin = 'source = "ISO 3166-1"\nyear = 2026\nevidence = "seen"\n'
+    (tmp_path / "countries.toml").write_text(f"[[countries]]\n{origin}{table}\n", encoding="utf-8")
+
+    with pytest.raises(CatalogueError, match="countries") as error:
+        Catalogue(tmp_path).countries  # noqa: B018 - read to be checked
+
+    assert problem in str(error.value)
+
+
+def test_every_country_of_the_mixes_has_its_two_letters() -> None:
+    countries = default_catalogue().countries
+
+    assert len(set(countries.values())) == len(countries)
+    named = {name for name in known_zones() if len(name) == 3} - {"WOR"}
+    assert named == set(countries.values())
+
+
 def test_a_canadian_mix_is_its_sources_by_their_intensity() -> None:
     # Quebec: 92.1 % hydro at 26, 6.7 % wind at 26, traces of gas, oil, biomass and sun.
     parts = {26: 92.1 + 6.7, 743: 0.2, 816: 0.3, 230: 0.7, 48: 0.01}

@@ -83,6 +83,15 @@ class DomainShares:
         modelled = joules if self.modelled is None else math.fsum(self.modelled.get(key, 0.0) for key in keys)
         return _mixed(joules, min(modelled, joules), self.uncertainty)
 
+    def modelled_part(self, owners: Iterable[OwnerKey]) -> float:
+        """How much of the owners' joules above idle a load model priced, 0 to 1."""
+        if self.modelled is None:
+            return 1.0
+        keys = list(owners)
+        joules = math.fsum(self.owners.get(key, 0.0) for key in keys)
+        modelled = math.fsum(self.modelled.get(key, 0.0) for key in keys)
+        return min(modelled / joules, 1.0) if joules > 0 else 0.0
+
     @property
     def idle(self) -> Range:
         """Idle joules with their uncertainty."""

@@ -11,19 +11,27 @@ from typing import Any, TypeVar
 from pytest_aifootprint.catalogue import rows
 from pytest_aifootprint.catalogue.fields import CatalogueError, Triple
 from pytest_aifootprint.catalogue.packages import data_file
-from pytest_aifootprint.catalogue.rows import Factor, Machine, ModelClass, Provider, TrainingRow
+from pytest_aifootprint.catalogue.rows import CloudRegion, Factor, Machine, ModelClass, Provider, TrainingRow
 
 DATA = Path(__file__).parent / "data"
 RELEASED = "2026.11"
 """Month of the last change of the data files; the hash behind it tells the rest."""
 
-OWN_FILES = ("defaults.toml", "machines.toml", "providers.toml", "training.toml")
+OWN_FILES = (
+    "cloud_regions.toml",
+    "countries.toml",
+    "defaults.toml",
+    "machines.toml",
+    "providers.toml",
+    "training.toml",
+)
 FOREIGN_FILES = (
     ("codecarbon", "data/private_infra/global_energy_mix.json"),
     ("codecarbon", "data/private_infra/carbon_intensity_per_source.json"),
     ("codecarbon", "data/private_infra/nordic_emissions.json"),
     ("codecarbon", "data/private_infra/2023/usa_emissions.json"),
     ("codecarbon", "data/private_infra/2023/canada_energy_mix.json"),
+    ("codecarbon", "data/private_infra/2023/china_provincial_emissions.json"),
     ("codecarbon", "data/cloud/impact.csv"),
     ("ecologits", "data/electricity_mixes.json"),
     ("ecologits", "data/models.json"),
@@ -36,7 +44,7 @@ class Catalogue:
     """The rows of one folder of data files. Each file is parsed when its rows are first asked for."""
 
     def __init__(self, folder: Path = DATA) -> None:
-        """``folder`` holds the four files of ``OWN_FILES``."""
+        """``folder`` holds the files of ``OWN_FILES``."""
         self._folder = folder
 
     @functools.cached_property
@@ -52,6 +60,18 @@ class Catalogue:
         if "unknown" not in by_name:
             raise CatalogueError("providers.toml: the provider 'unknown' is missing")
         return by_name
+
+    @functools.cached_property
+    def cloud_regions(self) -> Mapping[str, CloudRegion]:
+        """Regions of AWS and Azure, by ``aws/eu-west-3``. Raises CatalogueError for a broken row."""
+        found = self._rows("cloud_regions.toml", "region", rows.cloud_region, lambda row: (row.key,))
+        return {row.key: row for row in found}
+
+    @functools.cached_property
+    def countries(self) -> Mapping[str, str]:
+        """Three-letter codes of countries, by their two-letter ones. Raises CatalogueError for a broken table."""
+        tables = self._rows("countries.toml", "countries", rows.country_codes, tuple)
+        return {two: three for table in tables for two, three in table.items()}
 
     @functools.cached_property
     def machines(self) -> Mapping[str, Machine]:

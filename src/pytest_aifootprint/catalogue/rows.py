@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
 CONFIDENCES = ("high", "medium", "low")
 FIRST_YEAR = 1990
 LAST_YEAR = 2100
+_CODES = re.compile(r"[A-Z]{2} [A-Z]{3}")
+_REGION = re.compile(r"(aws|azure)/[a-z][a-z0-9-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,22 @@ class Provider:
     pue: Triple
     wue_l_per_kwh: Triple
     grid_times_over: float | None
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class CloudRegion:
+    """Where a region of AWS or Azure is.
+
+    Attributes:
+        key: ``aws/eu-west-3``. place: what the provider publishes of it.
+        zone: the grid that the place stands in, as ``lookup_zone`` takes it.
+        origin: of the place; the zone's carbon intensity has its own.
+    """
+
+    key: str
+    place: str
+    zone: str
     origin: Origin
 
 
@@ -174,6 +193,33 @@ def provider(where: str, table: Mapping[str, Any]) -> Provider:
     return row
 
 
+def cloud_region(where: str, table: Mapping[str, Any]) -> CloudRegion:
+    """Read a row of cloud_regions.toml. Raises CatalogueError."""
+    f = Fields(_place(where, table, "key"), table)
+    row = CloudRegion(f.text("key"), f.text("place"), f.text("zone"), _origin(f))
+    f.done()
+    if _REGION.fullmatch(row.key) is None:
+        raise f.error(f"key must be aws/REGION or azure/REGION in small letters, got {row.key!r}")
+    if row.zone.partition("/")[0].casefold() in {"aws", "azure"}:
+        raise f.error(f"zone must be a place with a figure of its own, got {row.zone!r}")
+    return row
+
+
+def country_codes(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
+    """Read a table of countries.toml: three-letter codes by two-letter ones. Raises CatalogueError."""
+    f = Fields(where, table)
+    pairs = f.texts("codes")
+    _origin(f)
+    f.done()
+    for pair in pairs:
+        if _CODES.fullmatch(pair) is None:
+            raise f.error(f"codes must be like 'FR FRA', got {pair!r}")
+    codes = dict(pair.split() for pair in pairs)
+    if len(codes) < len(pairs):
+        raise f.error("codes have a country twice")
+    return codes
+
+
 def machine(where: str, table: Mapping[str, Any]) -> Machine:
     """Read a row of machines.toml. Raises CatalogueError."""
     f = Fields(_place(where, table, "key"), table)
@@ -255,12 +301,15 @@ def _positive(f: Fields, name: str) -> Triple:
 
 __all__ = [
     "CatalogueError",
+    "CloudRegion",
     "Factor",
     "Machine",
     "ModelClass",
     "Origin",
     "Provider",
     "TrainingRow",
+    "cloud_region",
+    "country_codes",
     "factor",
     "machine",
     "model_class",

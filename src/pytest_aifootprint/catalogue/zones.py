@@ -10,9 +10,11 @@ import functools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_aifootprint.catalogue.fields import CatalogueError
+from pytest_aifootprint.catalogue.loader import default_catalogue
 from pytest_aifootprint.catalogue.packages import data_file, read_json
 
 KG_PER_LB = 0.45359237
@@ -21,8 +23,9 @@ HIGHEST_G_PER_KWH = 5000.0
 
 VALID_ZONES = (
     'valid: an ISO country code ("FRA"), a US state ("USA/virginia" or "USA/va"), a Canadian or Chinese province '
-    '("CAN/quebec"), a Nordic zone ("SWE/SE3"), a Google Cloud region ("gcp/us-central1"), "wor" for the world, '
-    'or a number ("56 g/kWh", "0.056 kg/kWh")'
+    '("CAN/quebec"), a Nordic zone ("SWE/SE3"), a cloud region ("gcp/us-central1", "aws/eu-west-3", "azure/westus3"), '
+    '"wor" for the world, a number ("56 g/kWh", "0.056 kg/kWh"), or "electricitymaps/FR", asked for over the network '
+    "with your own token"
 )
 
 _MIXES = "data/private_infra/global_energy_mix.json"
@@ -47,6 +50,7 @@ _CANADIAN_SOURCES = {
     "hydro": "hydroelectricity",
     "tidal": "hydroelectricity",
 }
+_CLOUDS = ("aws/", "azure/")
 _NORDIC_COUNTRY = {"SE": "SWE", "NO": "NOR", "FI": "FIN"}
 # The file misspells this region.
 _GCP_SPELLING = {"me-central1": "me-cenrtal1"}
@@ -67,6 +71,7 @@ class Intensity:
         zone: canonical name: ``FRA``, ``USA/virginia``, ``gcp/us-central1``, ``WOR``, or ``declared``.
         country: ISO code, for what is only known by country; None for the world and a declared number.
         g_per_kwh: gCO2e per kWh. source, year: of the figure; year None where the data has none.
+        publisher: of the figure, in a word, for lines that have no room for the source; "" of a declared number.
     """
 
     zone: str
@@ -74,6 +79,7 @@ class Intensity:
     g_per_kwh: float
     source: str
     year: int | None
+    publisher: str = ""
 
 
 def lookup_zone(text: str) -> Intensity:
@@ -89,11 +95,18 @@ def lookup_zone(text: str) -> Intensity:
     key = wanted.casefold()
     if key in {"wor", "world"}:
         return _world()
-    head, _, tail = key.partition("/")
-    found = _gcp(tail) if head == "gcp" else _region(head.upper(), tail) if tail else _nordic(head) or _country(head)
+    found = _cloud(key) if key.startswith(_CLOUDS) else _published(key)
     if found is not None:
         return found
-    raise ZoneError(f"{text!r} is not a place whose electricity is known; {_hint(head, key)}{VALID_ZONES}")
+    raise ZoneError(f"{text!r} is not a place whose electricity is known; {_hint(key)}{VALID_ZONES}")
+
+
+def _published(key: str) -> Intensity | None:
+    """A place that some data has a figure of."""
+    head, _, tail = key.partition("/")
+    if head == "gcp":
+        return _gcp(tail)
+    return _region(head.upper(), tail) if tail else _nordic(head) or _country(head)
 
 
 def known_zones() -> Iterator[str]:
@@ -105,6 +118,7 @@ def known_zones() -> Iterator[str]:
     yield from (f"{_NORDIC_COUNTRY[name[:2]]}/{name}" for name in read_json("codecarbon", _NORDIC).get("data", {}))
     yield from (f"CHN/{entry['names'][0]}" for entry in read_json("codecarbon", _CHINA).get("data", {}).values())
     yield from (f"gcp/{region}" for region in _gcp_regions())
+    yield from default_catalogue().cloud_regions
 
 
 def ewif_l_per_kwh(country: str | None) -> tuple[float, bool]:
@@ -121,13 +135,12 @@ def ewif_l_per_kwh(country: str | None) -> tuple[float, bool]:
     return zones["WOR"][0], False
 
 
-def _hint(cloud: str, key: str) -> str:
-    if cloud in {"aws", "azure"}:
-        return "no data has regions of AWS or Azure: name their country or state; "
+def _hint(key: str) -> str:
     import difflib  # needed for a typo alone
 
     spelled = {zone.casefold(): zone for zone in known_zones()}
-    close = difflib.get_close_matches(key, spelled, n=3, cutoff=0.6)
+    # Names of regions are all alike; one letter more or less is close.
+    close = difflib.get_close_matches(key, spelled, n=3, cutoff=0.8 if key.startswith(_CLOUDS) else 0.6)
     return f"did you mean {' or '.join(spelled[z] for z in close)}? " if close else ""
 
 
@@ -148,7 +161,7 @@ def _world() -> Intensity:
     data = read_json("codecarbon", _SOURCES)
     if "world_average" not in data:
         raise ZoneError("codecarbon's carbon_intensity_per_source.json is not installed: no world average")
-    return Intensity("WOR", None, float(data["world_average"]), "IEA 2019 world average, codecarbon", 2019)
+    return Intensity("WOR", None, float(data["world_average"]), "IEA 2019 world average, codecarbon", 2019, "IEA")
 
 
 def _country(key: str) -> Intensity | None:
@@ -157,11 +170,12 @@ def _country(key: str) -> Intensity | None:
     if code is None:
         return None
     row = mixes[code]
-    grams, source = float(row["carbon_intensity"]), "Our World in Data/Ember, codecarbon"
+    grams, source, publisher = float(row["carbon_intensity"]), "Our World in Data/Ember, codecarbon", "Ember"
     if grams <= 0:
         # A small grid of water power is rounded to 0 there (CAF): no electricity is free of carbon.
         grams, source = _of_mix(row), "national mix x carbon intensity per source, codecarbon"
-    return Intensity(code, code, grams, source, row.get("year"))
+        publisher = "codecarbon"
+    return Intensity(code, code, grams, source, row.get("year"), publisher)
 
 
 def _of_mix(row: dict[str, Any]) -> float:
@@ -179,7 +193,9 @@ def _region(country: str, name: str) -> Intensity | None:
         if state is None:
             return None
         grams = float(states[state]["emissions"]) * KG_PER_LB
-        return Intensity(f"USA/{state}", "USA", grams, "EPA eGRID2023 (stack emissions only), codecarbon", 2023)
+        return Intensity(
+            f"USA/{state}", "USA", grams, "EPA eGRID2023 (stack emissions only), codecarbon", 2023, "eGRID"
+        )
     if country == "CAN":
         return _canadian(name)
     if country == "CHN":
@@ -187,7 +203,7 @@ def _region(country: str, name: str) -> Intensity | None:
             if name in entry["names"]:
                 source = "MEE/NBS China (CO2 only), codecarbon"
                 return Intensity(
-                    f"CHN/{entry['names'][0]}", "CHN", float(entry["emission_factor"]), source, entry["year"]
+                    f"CHN/{entry['names'][0]}", "CHN", float(entry["emission_factor"]), source, entry["year"], "MEE/NBS"
                 )
     nordic = _nordic(name)
     return nordic if nordic is not None and nordic.country == country else None
@@ -200,7 +216,9 @@ def _canadian(name: str) -> Intensity | None:
     per_source = read_json("codecarbon", _SOURCES)
     parts = [(float(mix[s]), float(per_source[name_there])) for s, name_there in _CANADIAN_SOURCES.items() if s in mix]
     grams = sum(share * g for share, g in parts) / sum(share for share, _ in parts)
-    return Intensity(f"CAN/{name}", "CAN", grams, "provincial mix x carbon intensity per source, codecarbon", _YEAR)
+    return Intensity(
+        f"CAN/{name}", "CAN", grams, "provincial mix x carbon intensity per source, codecarbon", _YEAR, "codecarbon"
+    )
 
 
 def _nordic(name: str) -> Intensity | None:
@@ -209,7 +227,9 @@ def _nordic(name: str) -> Intensity | None:
         return None
     country = _NORDIC_COUNTRY[name[:2].upper()]
     source = "ENTSO-E generation per bidding zone, codecarbon"
-    return Intensity(f"{country}/{name.upper()}", country, float(entry["emission_factor"]), source, entry["year"])
+    return Intensity(
+        f"{country}/{name.upper()}", country, float(entry["emission_factor"]), source, entry["year"], "ENTSO-E"
+    )
 
 
 def _gcp(region: str) -> Intensity | None:
@@ -217,7 +237,19 @@ def _gcp(region: str) -> Intensity | None:
     if row is None:
         return None
     country, grams = row
-    return Intensity(f"gcp/{region}", country, grams, "Google Cloud region carbon data, codecarbon", None)
+    return Intensity(f"gcp/{region}", country, grams, "Google Cloud region carbon data, codecarbon", None, "Google")
+
+
+def _cloud(key: str) -> Intensity | None:
+    """A region of a provider that publishes no figure: that of the grid it stands in, under that grid's name."""
+    # Azure's own variables spell a region "West US 3" or "westus3".
+    row = default_catalogue().cloud_regions.get(key.replace(" ", ""))
+    if row is None:
+        return None
+    place = _published(row.zone.casefold())
+    if place is None:
+        raise CatalogueError(f"cloud_regions.toml: {row.key}: zone {row.zone!r} is not a place with a figure")
+    return replace(place, source=f"{place.source}; {row.key} is in {row.place}: {row.origin.source}")
 
 
 @functools.cache

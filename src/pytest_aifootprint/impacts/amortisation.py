@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow
@@ -29,6 +30,8 @@ MEASURED = TrainingShare(
     EXACT_ZERO, EXACT_ZERO, Training("measured", "this run's own training: its energy stands in use")
 )
 UNKNOWN = TrainingShare(None, None, Training("unknown", "no published training and no size to derive one from"))
+
+_ROW = "training of "
 
 
 class Amortisation:
@@ -69,11 +72,15 @@ class Amortisation:
             found = self._grids[key] = self._place(model.place, provider, name)
         return found
 
+    def averages(self) -> Iterator[Grid]:
+        """Grids that ``grid`` gave so far, without those of a model's own row: they are of the time of the training."""
+        return (grid for grid in self._grids.values() if not grid.zone.startswith(_ROW))
+
     def _place(self, place: TrainingRow | None, provider: Provider, name: str) -> Grid:
         intensity = _intensity(place)
         if place is not None and intensity is not None:
             carbon = Range.times_over(intensity, self._catalogue.spread("grid.country"), f"train:{place.model_id}")
-            return Grid(f"training of {place.model_id}", carbon, None, place.cited, place.origin.year)
+            return Grid(f"{_ROW}{place.model_id}", carbon, None, place.cited, place.origin.year)
         if provider.grid_times_over is not None:
             return world_grid(self._catalogue, guessed=False)
         return provider_grid(provider, name, self._catalogue, training=True)

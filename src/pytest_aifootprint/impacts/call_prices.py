@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from pytest_aifootprint.catalogue import Catalogue
@@ -71,6 +71,10 @@ class CallPrices:
         if call.locality == "remote":
             return self._remote(call)
         return outcomes.replayed_local(call) if call.realness == "replayed" else self._local(call)
+
+    def training_grids(self) -> Iterator[Grid]:
+        """Averages that stood in where nobody says on what electricity a model was trained."""
+        return self._amortisation.averages()
 
     def is_estimated_here(self, call: AICall) -> bool:
         """Whether a local server worked for the call that no meter of this machine sees."""

@@ -17,6 +17,9 @@ class Grid:
         water_l_per_kwh: consumption at the power plants (EWIF), factor ``ewif:ZONE``; None if unknown.
         source, year: of the carbon figure; year None where the data has none.
         guessed: nobody said where we are: the world average stands in.
+        hour: ISO 8601, UTC, where the carbon figure is that of one hour, not a yearly average.
+        notices: what a reader has to know about where the figure comes from.
+        publisher: of the carbon figure, in a word; "" of a declared number.
     """
 
     zone: str
@@ -25,6 +28,9 @@ class Grid:
     source: str
     year: int | None
     guessed: bool = False
+    hour: str | None = None
+    notices: tuple[Notice, ...] = ()
+    publisher: str = ""
 
 
 @dataclass(frozen=True, slots=True)

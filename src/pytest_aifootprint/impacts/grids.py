@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from pytest_aifootprint.catalogue import (
     Catalogue,
@@ -13,13 +14,34 @@ from pytest_aifootprint.catalogue import (
     ewif_l_per_kwh,
     lookup_zone,
 )
+from pytest_aifootprint.catalogue.electricitymaps import NAME, LiveIntensity, average_of
 from pytest_aifootprint.impacts.contract import Grid
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Notice, Range
 
-# A region variable is also set on a laptop that merely talks to the cloud: it says where we are only inside a Google
-# runtime, which these tell.
-_GOOGLE_RUNTIME = ("K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "CLOUD_WORKSTATIONS_CLUSTER", "BUILDER_OUTPUT")
-_GOOGLE_REGION = ("GOOGLE_CLOUD_REGION", "CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_RUN_REGION")
+OLD_YEARS, VERY_OLD_YEARS = 4, 8
+
+# Cloud, the variables that tell its runtimes, and those that name the region. A region variable is also set on a laptop
+# that merely talks to the cloud: it says where we are only inside a runtime.
+# AWS: CodeBuild, Lambda and ECS, whose documentation says "where the build is running", "where the Lambda function is
+# executed", "where the task runs". Azure: App Service and Functions.
+_RUNTIMES = (
+    (
+        "gcp",
+        ("K_SERVICE", "CLOUD_RUN_JOB", "GAE_ENV", "CLOUD_WORKSTATIONS_CLUSTER", "BUILDER_OUTPUT"),
+        ("GOOGLE_CLOUD_REGION", "CLOUDSDK_COMPUTE_REGION", "CLOUDSDK_RUN_REGION"),
+    ),
+    (
+        "aws",
+        (
+            "CODEBUILD_BUILD_ID",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "ECS_CONTAINER_METADATA_URI_V4",
+            "ECS_CONTAINER_METADATA_URI",
+        ),
+        ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    ),
+    ("azure", ("WEBSITE_SITE_NAME",), ("REGION_NAME",)),
+)
 
 
 def resolve_grid(text: str | None, environ: Mapping[str, str], catalogue: Catalogue | None = None) -> Grid:
@@ -43,14 +65,39 @@ def grid_of(place: Intensity, catalogue: Catalogue) -> Grid:
         carbon = Range(place.g_per_kwh)
     else:
         carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.country"), f"grid:{place.zone}")
-    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year)
+    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year, publisher=place.publisher)
 
 
 def world_grid(catalogue: Catalogue, *, guessed: bool) -> Grid:
     """The world's average, where nobody says more: x/÷ 1.54."""
     place = lookup_zone("WOR")
     carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.guess"), "grid:WOR")
-    return Grid("WOR", carbon, ewif(None, catalogue), place.source, place.year, guessed=guessed)
+    return Grid(
+        "WOR", carbon, ewif(None, catalogue), place.source, place.year, publisher=place.publisher, guessed=guessed
+    )
+
+
+def live_grid(live: LiveIntensity, catalogue: Catalogue) -> Grid:
+    """The grid in one hour, as Electricity Maps told it; the range of a country's average, in a factor of its own.
+
+    The range stands for what separates data sets (boundary, vintage); how much one hour differs from the next is no
+    uncertainty of that hour.
+    """
+    zone = f"{NAME}/{live.zone}"
+    carbon = Range.times_over(live.g_per_kwh, catalogue.spread("grid.country"), f"grid:{zone}")
+    water = ewif(average_of(live.zone).country, catalogue)
+    return Grid(zone, carbon, water, live.source, live.year, hour=live.hour)
+
+
+def average_grid(zone: str, why_not: str, catalogue: Catalogue) -> Grid:
+    """The yearly average that stands in for a zone of Electricity Maps, with the notice that says why."""
+    place = average_of(zone)
+    grid = world_grid(catalogue, guessed=False) if place.zone == "WOR" else grid_of(place, catalogue)
+    message = (
+        f"Electricity Maps gave no figure of {zone} ({why_not}): the average of {grid.zone}, "
+        f"{grid.carbon_g_per_kwh.central:.0f} g/kWh, stands in"
+    )
+    return replace(grid, notices=(Notice("grid-not-live", message),))
 
 
 def provider_grid(provider: Provider, name: str, catalogue: Catalogue, *, training: bool = False) -> Grid:
@@ -63,7 +110,19 @@ def provider_grid(provider: Provider, name: str, catalogue: Catalogue, *, traini
     if provider.grid_times_over is None:
         return grid_of(place, catalogue)
     carbon = Range.times_over(place.g_per_kwh, provider.grid_times_over, f"grid:{name}")
-    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year)
+    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year, publisher=place.publisher)
+
+
+def old_grids(grids: Iterable[Grid], year: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Zones whose figure is older than four years in ``year``, and those older than eight, each with its own year.
+
+    A figure without a year cannot be told to be old.
+    """
+    years = {grid.zone: grid.year for grid in grids if grid.year is not None and year - grid.year > OLD_YEARS}
+    return (
+        {zone: then for zone, then in years.items() if year - then <= VERY_OLD_YEARS},
+        {zone: then for zone, then in years.items() if year - then > VERY_OLD_YEARS},
+    )
 
 
 def ewif(country: str | None, catalogue: Catalogue) -> Range:
@@ -75,30 +134,27 @@ def ewif(country: str | None, catalogue: Catalogue) -> Range:
 
 
 def _named_by(environ: Mapping[str, str], catalogue: Catalogue) -> Grid | None:
-    if any(name in environ for name in _GOOGLE_RUNTIME):
-        for name in _GOOGLE_REGION:
-            place = _gcp(environ.get(name))
-            if place is not None:
-                found = grid_of(place, catalogue)
-                return Grid(
-                    found.zone,
-                    found.carbon_g_per_kwh,
-                    found.water_l_per_kwh,
-                    f"{found.source}; named by {name}",
-                    found.year,
-                )
+    named = place_named_by(environ)
+    if named is not None:
+        place, variable = named
+        found = grid_of(place, catalogue)
+        return replace(found, source=f"{found.source}; named by {variable}")
     if environ.get("GITHUB_ACTIONS") == "true" and environ.get("RUNNER_ENVIRONMENT") == "github-hosted":
         row = catalogue.factors["grid.github_hosted"]
         carbon = Range.of(*catalogue.value("grid.github_hosted"), "grid:USA/github-hosted")
-        return Grid("USA", carbon, ewif("USA", catalogue), row.origin.source, row.origin.year)
+        return Grid("USA", carbon, ewif("USA", catalogue), row.origin.source, row.origin.year, publisher="Ember, eGRID")
     return None
 
 
-def _gcp(region: str | None) -> Intensity | None:
-    if not region:
-        return None
-    try:
-        return lookup_zone(f"gcp/{region}")
-    except ZoneError:
-        # A region newer than the data: the next best guess takes over.
-        return None
+def place_named_by(environ: Mapping[str, str]) -> tuple[Intensity, str] | None:
+    """The place that a cloud runtime's environment names, and the variable; None outside of one."""
+    for cloud, runtimes, regions in _RUNTIMES:
+        if not any(name in environ for name in runtimes):
+            continue
+        for name in regions:
+            try:
+                return lookup_zone(f"{cloud}/{environ.get(name, '')}"), name
+            except ZoneError:
+                # Not set, or newer than the data: the next best guess takes over.
+                continue
+    return None

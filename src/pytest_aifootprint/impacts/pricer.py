@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_aifootprint.catalogue import Catalogue, default_catalogue
 from pytest_aifootprint.detection.calls import AICall
@@ -30,8 +30,8 @@ class Pricer:
         grid: Grid,
         models: Mapping[str, ModelOverride] | None = None,
         *,
-        pue_local: float = 1.0,
-        wue_local_l_per_kwh: float = 0.0,
+        pue_local: Range | None = None,
+        wue_local_l_per_kwh: Range | None = None,
         gpu_metered: bool = False,
         catalogue: Catalogue | None = None,
     ) -> None:
@@ -40,7 +40,7 @@ class Pricer:
         Args:
             grid: of this machine, from ``resolve_grid``.
             models: overrides by model name.
-            pue_local: of the data centre that this machine stands in, if it does.
+            pue_local: of the data centre that this machine stands in, if one was declared.
             wue_local_l_per_kwh: likewise.
             gpu_metered: a GPU counter of this machine meters what its servers do, seen or not.
             catalogue: another than the one that ships.
@@ -106,18 +106,32 @@ class Pricer:
         """Grids of the remote providers that were priced, by provider."""
         return dict(self._call_prices.used)
 
-    def local_carbon_g(self, energy_j: Range) -> Range:
-        """Grams CO2e of joules that this machine used: ``C = E x PUE x I`` at its own grid."""
-        return electricity.carbon_g(energy_j.scale(self._pue_local), self.grid)
+    def grids(self) -> Iterator[Grid]:
+        """Every average that something was priced with: this machine's, providers', of places of training."""
+        yield self.grid
+        yield from self._call_prices.used.values()
+        yield from self._call_prices.training_grids()
 
-    def local_water(self, energy_j: Range) -> tuple[Range, Range]:
-        """Litres at the site and at the power plants for joules that this machine used."""
+    def local_carbon_g(self, energy_j: Range) -> Range:
+        """Grams CO2e of joules at the wall, PUE included: ``C = E x I`` at this machine's own grid."""
+        return electricity.carbon_g(energy_j, self.grid)
+
+    def local_water(self, energy_j: Range, it_energy_j: Range | None = None) -> tuple[Range, Range]:
+        """Litres at the site and at the power plants for joules at the wall.
+
+        Args:
+            energy_j: PUE included.
+            it_energy_j: the machine's own part of them; None: there is no PUE in them.
+        """
         intensity = self.grid.water_l_per_kwh or ewif(None, self._catalogue)
-        site = water.site_l(energy_j, Range(self._wue_local)) if self._wue_local else EXACT_ZERO
-        return site, water.source_l(energy_j.scale(self._pue_local), intensity)
+        wue = self._wue_local
+        site = EXACT_ZERO if wue is None else water.site_l(energy_j if it_energy_j is None else it_energy_j, wue)
+        return site, water.source_l(energy_j, intensity)
 
     def _local_use(self, energy_j: Range) -> Use:
-        return Use(self.local_carbon_g(energy_j), *self.local_water(energy_j))
+        """Of what a server here is estimated to have used, without PUE."""
+        at_wall_j = energy_j if self._pue_local is None else energy_j * self._pue_local
+        return Use(self.local_carbon_g(at_wall_j), *self.local_water(at_wall_j, energy_j))
 
     def hardware_g(self, cpu_s: float, machine: str, n_cpu: int) -> Range:
         """Grams CO2e of this machine's manufacture that CPU seconds bear; ``machine`` as ``Host.kind``.

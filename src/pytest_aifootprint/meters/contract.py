@@ -76,6 +76,7 @@ class LoadModel:
         boundary: ``wall`` or ``component``: what the watts contain.
         source: publication of the row.
         machine: row of the hardware table: ``vm``, ``laptop``, ``desktop``, ``server``.
+        pue: what ``active_w`` was multiplied by; None: it is as its source has it.
     """
 
     name: str
@@ -89,6 +90,7 @@ class LoadModel:
     machine: str
     basis: Basis = Basis.MODELLED
     usable_cpus: float | None = None
+    pue: Range | None = None
 
     @property
     def idle_cpus(self) -> float:
@@ -152,6 +154,7 @@ class Selection:
 
     Attributes:
         recorded_busy: the machine's busy CPU seconds as a recorded meter scripts them; None: read the machine.
+        pue, wue_l_per_kwh: of the data centre, as declared; None: nothing was.
     """
 
     host: Host
@@ -160,6 +163,8 @@ class Selection:
     memory_model: MemoryModel
     rejected: tuple[RejectedMeter, ...]
     recorded_busy: Callable[[], float | None] | None = None
+    pue: Range | None = None
+    wue_l_per_kwh: Range | None = None
 
     def counter(self, domain: str) -> CounterMeter | None:
         """The counter of a domain, if there is one."""

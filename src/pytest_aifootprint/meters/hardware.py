@@ -15,6 +15,8 @@ HARDWARE_KEYS: Mapping[str, str] = {
     "watts_per_cpu_second": "watts of one busy CPU above idle: a number or [low, central, high]",
     "idle_watts_per_cpu": "watts of one idle logical CPU: a number or [low, central, high]",
     "pue": "power usage effectiveness, 1 or more: a number or [low, central, high]",
+    "wue_l_per_kwh": "litres of water that the data centre evaporates per kWh of its machines: a number or "
+    "[low, central, high], above 0",
     "machine": "one of " + ", ".join(MACHINES),
 }
 """Key to what it means; the message for an unknown or invalid key quotes it."""
@@ -32,6 +34,7 @@ class Hardware:
     watts_per_cpu_second: Triple | None = None
     idle_watts_per_cpu: Triple | None = None
     pue: Triple | None = None
+    wue_l_per_kwh: Triple | None = None
     machine: str | None = None
 
 
@@ -61,6 +64,7 @@ def validate_hardware(table: Mapping[str, object] | None) -> Hardware:
         watts_per_cpu_second=_triple(table, "watts_per_cpu_second"),
         idle_watts_per_cpu=_triple(table, "idle_watts_per_cpu"),
         pue=pue,
+        wue_l_per_kwh=_triple(table, "wue_l_per_kwh"),
         machine=machine,
     )
 

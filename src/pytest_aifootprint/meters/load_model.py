@@ -136,10 +136,12 @@ def load_model(facts: Facts, hardware: Hardware, *, tdp_table: Path | None = Non
     active = Range.of(*(declared or row.active_w), CPU_W)
     idle = Range.of(*(hardware.idle_watts_per_cpu or row.idle_w), IDLE_W)
     pue = hardware.pue or (PUE if row.cloud else None)
+    inside: Range | None = None
     if pue is not None:
         # What the user declared in watts is what the user measured: only a PUE that was declared too goes on top.
         if declared is None or hardware.pue:
-            active *= Range.of(*pue, PUE_LOCAL)
+            inside = Range.of(*pue, PUE_LOCAL)
+            active *= inside
         if hardware.idle_watts_per_cpu is None or hardware.pue:
             idle *= Range.of(*pue, PUE_LOCAL)
         reason += f"; PUE {pue[1]:g}"
@@ -158,6 +160,7 @@ def load_model(facts: Facts, hardware: Hardware, *, tdp_table: Path | None = Non
         source="declared watts_per_cpu_second" if declared else row.source,
         machine=hardware.machine or host.kind,
         basis=Basis.MODELLED if declared else row.basis,
+        pue=inside,
     )
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from pytest_aifootprint.meters.contract import CounterMeter, RejectedMeter, Selection
 from pytest_aifootprint.meters.hardware import Hardware, validate_hardware
 from pytest_aifootprint.meters.host import Facts, recognise
-from pytest_aifootprint.meters.load_model import load_model
+from pytest_aifootprint.meters.load_model import PUE_LOCAL, load_model
 from pytest_aifootprint.meters.memory import memory_model
 from pytest_aifootprint.meters.nvml import find_nvml
 from pytest_aifootprint.meters.powercap import find_powercap
 from pytest_aifootprint.meters.recorded import load_recording
+from pytest_aifootprint.quantities import Range
 
 
 def select(  # noqa: PLR0913 - everything that a test must be able to replace
@@ -57,6 +58,8 @@ def select(  # noqa: PLR0913 - everything that a test must be able to replace
         memory_model=memory_model(facts.host, cpu, cpu_counter="cpu" in domains, ram_counter="ram" in domains),
         rejected=tuple(rejected),
         recorded_busy=recording.busy_s if recording else None,
+        pue=Range.of(*declared.pue, PUE_LOCAL) if declared.pue else None,
+        wue_l_per_kwh=Range.of(*declared.wue_l_per_kwh, "wue:local") if declared.wue_l_per_kwh else None,
     )
 
 

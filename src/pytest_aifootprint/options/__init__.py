@@ -63,7 +63,7 @@ OPTIONS = (
     Option("tests", "which tests get a row", "WHICH", choices=("ai", "marked", "all"), default="ai"),
     Option(
         "grid",
-        'electricity grid of this machine: "FRA", "USA/virginia", "gcp/us-central1", "56 g/kWh" or "wor" '
+        'electricity grid of this machine: "FRA", "USA/virginia", "aws/eu-west-3", "56 g/kWh", "wor" '
         "(default: what the cloud environment names, else the world average; never guessed from the network)",
         "ZONE",
     ),

@@ -141,7 +141,7 @@ def build(
         fixtures=tuple(fixture for _, fixture, _ in fixture_costs),
         models=model_footprints(placed, _loads(collector, accounts), pricer),
         verdicts=(),
-        notices=run_notices(collector, all_calls, pricer, notices),
+        notices=run_notices(collector, all_calls, pricer, notices, int(info.started_at[:4])),
         seams=_seams(collector),
         idle_shared=info.idle_shared,
     )

@@ -13,6 +13,7 @@ from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.records.domains import MachineData
 from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, Energy, Water
+from pytest_aifootprint.records.wall import Wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Accounts:
         self._reserved_s = reserved_s
         self._shares = shares
         self._model = data.selection.cpu_model
+        self._wall = Wall.of(data.selection)
         self._pricer = pricer
         self._cpu_ns = {worker: lane.cpu_ns_by_owner() for worker, lane in lanes.items()}
         gpus = any(share.domain.startswith("gpu") for share in shares)
@@ -100,18 +102,25 @@ class Accounts:
         """What these owners and calls came to together."""
         pricer, model = self._pricer, self._model
         by_domain: dict[str, Range] = {}
-        for share in self._shares:
+        metered = [(share, share.energy_of_all(owners)) for share in self._shares]
+        for share, energy in metered:
             name = "gpu" if share.domain.startswith("gpu") else share.domain
-            by_domain[name] = by_domain.get(name, EXACT_ZERO) + share.energy_of_all(owners)
-        local_j = total(by_domain.values())
+            by_domain[name] = by_domain.get(name, EXACT_ZERO) + energy
+        wall = self._wall
+        local_j = total(wall.at_wall_j(share, owners, energy) for share, energy in metered)
+        it_j = total(wall.of_machine_j(share, owners, energy) for share, energy in metered)
         # The machine takes its idle power whether these tests run or not.
-        active_j = local_j if self._reserved_s is None else total(s.active_of_all(owners) for s in self._shares)
+        active_j = (
+            local_j
+            if self._reserved_s is None
+            else total(wall.at_wall_j(s, owners, s.active_of_all(owners)) for s in self._shares)
+        )
         cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
         used_s = cpu_s if self._reserved_s is None else self._reserved(owners) * model.idle_cpus
         impacts = [c.impact for c in calls]
         by_domain |= energy_of_calls(calls)
         local_g = pricer.local_carbon_g(local_j)
-        site, source = pricer.local_water(local_j)
+        site, source = pricer.local_water(local_j, it_j)
         training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
         unknown = bool(impacts) and not training
         return Cost(
@@ -148,22 +157,28 @@ class Accounts:
         """Calls of these owners with their prices."""
         if not calls:
             return ()
-        return tuple(CallFootprint(call, self._pricer.call(call), self._part_j(call, owners)) for call in calls)
+        return tuple(CallFootprint(call, self._pricer.call(call), *self._part_j(call, owners)) for call in calls)
 
     def loaded(self, loads: Sequence[AICall], owners: Sequence[OwnerKey]) -> tuple[CallFootprint, ...]:
         """Loads, with their part of what these owners came to. They have no price of their own."""
-        return tuple(CallFootprint(load, NOTHING_RAN, self._part_j(load, owners)) for load in loads)
+        return tuple(CallFootprint(load, NOTHING_RAN, *self._part_j(load, owners)) for load in loads)
 
-    def _part_j(self, call: AICall, owners: Sequence[OwnerKey]) -> Range | None:
-        """The part of the owners' joules that ran in a call in the process: by CPU seconds, of GPUs by time."""
+    def _part_j(self, call: AICall, owners: Sequence[OwnerKey]) -> tuple[Range | None, Range | None]:
+        """The part of the owners' joules that ran in a call in the process: by CPU seconds, of GPUs by time.
+
+        As metered; and at the wall, where a PUE was declared.
+        """
         if not call.cpu_ns or not owners:
-            return None
+            return None, None
         cpu_ns = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners)
         time_ns = sum(self._time_ns.get(worker, {}).get(owner, 0) for worker, owner in owners)
-        parts = []
+        parts, at_wall = [], []
         for share in self._shares:
             gpu = share.domain.startswith("gpu")
             mine, whole = (call.duration_ns, time_ns) if gpu else (call.cpu_ns, cpu_ns)
             if whole > 0:
                 parts.append(share.active_of_all(owners).scale(min(mine / whole, 1.0)))
-        return total(parts) if parts else None
+                at_wall.append(self._wall.at_wall_j(share, owners, parts[-1]))
+        if not parts:
+            return None, None
+        return total(parts), None if self._wall.pue is None else total(at_wall)

@@ -21,6 +21,7 @@ from pytest_aifootprint.attribution.shares import (
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
 from pytest_aifootprint.meters.gpu import GpuMeter
 from pytest_aifootprint.quantities import Basis, Notice
+from pytest_aifootprint.records.wall import Wall
 from pytest_aifootprint.timeline.busy import steal_notice
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
@@ -49,10 +50,13 @@ class MachineData:
 
     def reason_of(self, domain: str) -> str:
         """Why this domain is metered the way it is."""
-        counter = self.selection.counter(domain)
+        selection = self.selection
+        counter = selection.counter(domain)
         if counter is not None:
-            return counter.reason
-        return self.selection.memory_model.reason if domain == "ram" else self.selection.cpu_model.reason
+            reason = counter.reason
+        else:
+            reason = selection.memory_model.reason if domain == "ram" else selection.cpu_model.reason
+        return reason + Wall.of(selection).told(domain)
 
 
 def domain_shares(

@@ -87,11 +87,18 @@ class CallFootprint:
     Attributes:
         local_energy_j: its part of the joules metered in its owner's windows, by CPU seconds (of a GPU by time);
             contained in them. None where it is not a model in the process, or nothing was metered for it.
+        local_wall_j: the same at the wall of the data centre, where a PUE was declared for it.
     """
 
     call: AICall
     impact: CallImpact
     local_energy_j: Range | None = None
+    local_wall_j: Range | None = None
+
+    @property
+    def at_wall_j(self) -> Range | None:
+        """The joules metered for it that its carbon goes by."""
+        return self.local_energy_j if self.local_wall_j is None else self.local_wall_j
 
     @property
     def carbon(self) -> Carbon:

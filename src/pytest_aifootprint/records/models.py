@@ -86,6 +86,7 @@ def _footprint(model: _Model, pricer: Pricer) -> ModelFootprint:
     impacts = [c.impact for c in mine]
     training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
     local = [c.local_energy_j for c in mine if c.local_energy_j is not None]
+    at_wall = [c.at_wall_j for c in mine if c.at_wall_j is not None]
     beside = energy_of_calls(mine)
     used = [*local, *beside.values()]
     remote = LOCAL_SERVER in beside or any(c.call.locality == "remote" for c in mine)
@@ -101,7 +102,7 @@ def _footprint(model: _Model, pricer: Pricer) -> ModelFootprint:
             use=total(
                 [
                     *(i.use_carbon_g for i in impacts if i.use_carbon_g is not None),
-                    *(pricer.local_carbon_g(joules) for joules in local),
+                    *(pricer.local_carbon_g(joules) for joules in at_wall),
                 ]
             ),
             training=total(training) if training else None,
@@ -120,6 +121,7 @@ def _footprint(model: _Model, pricer: Pricer) -> ModelFootprint:
 def _work(placed: Sequence[Placed], pricer: Pricer) -> Work:
     """Calls or loads together, and where they ran."""
     energy = _energy(placed)
+    at_wall = [p.call.at_wall_j for p in placed if p.call.at_wall_j is not None]
     groups: dict[tuple[str, str], list[Placed]] = {}
     for one in placed:
         groups.setdefault((one.where, one.call.call.phase), []).append(one)
@@ -127,7 +129,7 @@ def _work(placed: Sequence[Placed], pricer: Pricer) -> Work:
         count=sum(p.call.call.count for p in placed),
         duration_s=sum(p.call.call.duration_ns for p in placed) / 1e9,
         energy_j=energy,
-        carbon_g=None if energy is None else pricer.local_carbon_g(energy),
+        carbon_g=None if energy is None else pricer.local_carbon_g(total(at_wall)),
         places=tuple(
             Place(where, phase, sum(p.call.call.count for p in group), _energy(group))
             for (where, phase), group in groups.items()
@@ -158,7 +160,9 @@ def _trained(calls: Sequence[Placed], pricer: Pricer) -> Trained | None:
         epochs=_sum(p.call.call.epochs for p in mine),
         inferences=inferences,
         per_inference_j=per_inference_j,
-        per_inference_g=None if per_inference_j is None else pricer.local_carbon_g(per_inference_j),
+        per_inference_g=None
+        if per_inference_j is None or work.carbon_g is None
+        else work.carbon_g.scale(1 / inferences),
         again=_again(mine),
     )
 

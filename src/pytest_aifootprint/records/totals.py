@@ -10,6 +10,7 @@ from pytest_aifootprint.attribution.shares import DomainShares
 from pytest_aifootprint.detection.calls import LOAD, AICall
 from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.detection.seams import UNTRIED, sees
+from pytest_aifootprint.impacts.grids import old_grids
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis, Notice, total
 from pytest_aifootprint.records.collector import Collector
@@ -77,11 +78,11 @@ def _basis_share(cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[Do
 
 
 def run_notices(
-    collector: Collector, calls: Sequence[CallFootprint], pricer: Pricer, more: Iterable[Notice]
+    collector: Collector, calls: Sequence[CallFootprint], pricer: Pricer, more: Iterable[Notice], year: int
 ) -> tuple[Notice, ...]:
-    """Everything a reader has to know about the run, each once."""
+    """Everything a reader has to know about a run of ``year``, each once."""
     # Where nothing was metered for anybody, nobody needs to know the grid.
-    grid = _grid_notices(pricer) if calls or collector.tests else ()
+    grid = _grid_notices(pricer, year) if calls or collector.tests else ()
     found = dict.fromkeys([*more, *grid, *_how_seen(collector), *_seen_notices(collector)])
     found.update(dict.fromkeys(notice for priced in calls for notice in call_notices(priced)))
     return tuple(found)
@@ -103,13 +104,28 @@ def call_notices(priced: CallFootprint) -> tuple[Notice, ...]:
     return (*priced.impact.notices, *seen)
 
 
-def _grid_notices(pricer: Pricer) -> Iterator[Notice]:
-    if pricer.grid.guessed:
+def _grid_notices(pricer: Pricer, year: int) -> Iterator[Notice]:
+    """What a reader has to know of the grids: where nobody named one, and how old they are."""
+    local = pricer.grid
+    yield from local.notices
+    if local.guessed:
+        of_year = f" of {local.year}" if local.year is not None else ""
         message = (
-            f"nobody said where this machine is: {pricer.grid.zone}, {pricer.grid.carbon_g_per_kwh.central:.0f} g/kWh; "
+            f"nobody said where this machine is: {local.zone}, {local.carbon_g_per_kwh.central:.0f} g/kWh{of_year}; "
             "set --aifootprint-grid"
         )
         yield Notice("grid-guessed", message)
+    old, very_old = old_grids(pricer.grids(), year)
+    # The guess has told its year.
+    if local.guessed and old.keys() | very_old.keys() <= {local.zone}:
+        return
+    if old or very_old:
+        listed = [
+            f"{label}: {', '.join(f'{z} of {then}' for z, then in sorted(found.items()))}"
+            for label, found in (("older than four years", old), ("older than eight years", very_old))
+            if found
+        ]
+        yield Notice("grid-old", f"carbon intensities of electricity that are {'; '.join(listed)}")
 
 
 def _seen_notices(collector: Collector) -> Iterator[Notice]:

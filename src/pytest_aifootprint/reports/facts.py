@@ -82,11 +82,13 @@ def calls(run: RunFootprint) -> Iterator[CallFootprint]:
 
 
 def grids(run: RunFootprint) -> str:
-    """Whose grid had which carbon intensity: ``local FRA 56 g/kWh (2023) · openai USA 384 g/kWh``."""
+    """Whose grid had which carbon intensity: ``local FRA 56 g/kWh (Ember 2023) · openai USA 384 g/kWh``."""
     named = [("local", run.local_grid), *sorted(run.remote_grids.items())]
     said = []
     for who, grid in named[:MOST_GRIDS]:
-        remarks = [str(grid.year)] if grid.year is not None else []
+        when = grid.hour.replace("T", " ").replace("Z", " UTC") if grid.hour is not None else grid.year
+        origin = " ".join(str(part) for part in (grid.publisher, when) if part)
+        remarks = [origin] if origin else []
         remarks += ["a guess"] if grid.guessed else []
         remark = f" ({', '.join(remarks)})" if remarks else ""
         said.append(f"{who} {grid.zone} {formatting.intensity(grid.carbon_g_per_kwh)}{remark}")

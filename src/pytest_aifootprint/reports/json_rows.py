@@ -65,6 +65,7 @@ def grid_row(grid: Grid) -> Row:
         "water_l_per_kwh": ranged(grid.water_l_per_kwh),
         "source": grid.source,
         "year": grid.year,
+        "hour": grid.hour,
         "guessed": grid.guessed,
     }
 

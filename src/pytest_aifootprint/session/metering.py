@@ -78,10 +78,11 @@ class Metering:
 
         settings = self.settings
         probe_reports(settings)
-        grid = declared_grid(config, settings, self.environ)
+        runs = not any(getattr(config.option, mode, None) for mode in NO_TEST_RUNS)
+        grid = declared_grid(config, settings, self.environ, runs=runs)
         models = declared_models(settings)
         selection = declared_selection(settings, self.environ)
-        if any(getattr(config.option, mode, None) for mode in NO_TEST_RUNS):
+        if not runs:
             self.disarm()
             return None
         pricing = Pricing(grid, models, selection, self.environ, idle_shared=settings.idle == "share")
@@ -121,16 +122,24 @@ def probe_reports(settings: Settings) -> None:
             raise value.error(str(error)) from None
 
 
-def declared_grid(config: pytest.Config, settings: Settings, environ: Mapping[str, str]) -> Grid | None:
-    """The grid that somebody named; None to look it up when it is needed. Raises UsageError for an unknown zone."""
+def declared_grid(config: pytest.Config, settings: Settings, environ: Mapping[str, str], *, runs: bool) -> Grid | None:
+    """The grid that somebody named; None to look it up when it is needed. Raises UsageError for an unknown zone.
+
+    Electricity Maps is asked here, if that is what was named and tests will run (``runs``): before any window.
+    """
     text = settings.grid.text
     if text is None:
         text = config.hook.pytest_aifootprint_grid(config=config)
     if text is None:
         return None
+    from pytest_aifootprint.catalogue.electricitymaps import is_live
     from pytest_aifootprint.impacts import resolve_grid
 
     try:
+        if is_live(text):
+            from pytest_aifootprint.session.live_grid import electricity_maps
+
+            return electricity_maps(text, config, environ, runs=runs)
         return resolve_grid(text, environ)
     except ValueError as error:
         raise settings.grid.error(str(error)) from None

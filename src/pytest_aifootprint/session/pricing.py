@@ -58,7 +58,13 @@ class Pricing:
         from pytest_aifootprint.impacts import Pricer, resolve_grid
 
         gpu_metered = any(meter.domain.startswith("gpu") for meter in self._selection.counters)
-        return Pricer(self._grid or resolve_grid(None, self._environ), self._models, gpu_metered=gpu_metered)
+        return Pricer(
+            self._grid or resolve_grid(None, self._environ),
+            self._models,
+            pue_local=self._selection.pue,
+            wue_local_l_per_kwh=self._selection.wue_l_per_kwh,
+            gpu_metered=gpu_metered,
+        )
 
     def direct(self, run: TestRun, n_processes: int = 1) -> Direct:
         """The direct cost of a test so far (method: section 2, "when it is known").
@@ -85,7 +91,8 @@ class Pricing:
             if (memory_w := selection.memory_model.power_w) is not None:
                 cpu_j += memory_w.scale(had_s)
             used_s = had_s * model.idle_cpus
-        site, source = self.pricer.local_water(cpu_j)
+        # The load model's joules: its PUE, if it has one, is inside.
+        site, source = self.pricer.local_water(cpu_j, cpu_j / model.pue if model.pue is not None else None)
         impacts = [c.impact for c in calls]
         return Direct(
             energy=Energy({"cpu": cpu_j, **energy_of_calls(calls)}),

@@ -19,6 +19,7 @@ def every_origin() -> list[tuple[str, Origin]]:
     rows += [(row.key, row.origin) for row in CATALOGUE.providers.values()]
     rows += [(row.key, row.origin) for row in CATALOGUE.machines.values()]
     rows += [(row.key, row.origin) for row in CATALOGUE.factors.values()]
+    rows += [(row.key, row.origin) for row in CATALOGUE.cloud_regions.values()]
     rows += [(operation, row.origin) for operation, row in CATALOGUE.classes.items()]
     return rows
 

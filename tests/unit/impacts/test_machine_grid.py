@@ -42,19 +42,57 @@ def test_what_the_user_says_goes_before_the_environment() -> None:
     assert resolve_grid("FRA", {"K_SERVICE": "x", "GOOGLE_CLOUD_REGION": "us-central1"}).zone == "FRA"
 
 
-def test_a_google_runtime_names_its_region() -> None:
-    grid = resolve_grid(None, {"K_SERVICE": "x", "GOOGLE_CLOUD_REGION": "us-central1"})
+@pytest.mark.parametrize(
+    ("environ", "zone", "variable"),
+    [
+        ({"K_SERVICE": "x", "GOOGLE_CLOUD_REGION": "us-central1"}, "gcp/us-central1", "GOOGLE_CLOUD_REGION"),
+        ({"CODEBUILD_BUILD_ID": "x", "AWS_REGION": "eu-west-3"}, "FRA", "AWS_REGION"),
+        ({"AWS_LAMBDA_FUNCTION_NAME": "x", "AWS_DEFAULT_REGION": "us-east-1"}, "USA/virginia", "AWS_DEFAULT_REGION"),
+        ({"ECS_CONTAINER_METADATA_URI_V4": "x", "AWS_REGION": "eu-north-1"}, "SWE/SE3", "AWS_REGION"),
+        ({"WEBSITE_SITE_NAME": "x", "REGION_NAME": "West US 3"}, "USA/arizona", "REGION_NAME"),
+        ({"WEBSITE_SITE_NAME": "x", "REGION_NAME": "westeurope"}, "NLD", "REGION_NAME"),
+    ],
+)
+def test_a_runtime_of_a_cloud_names_its_region(environ: dict[str, str], zone: str, variable: str) -> None:
+    grid = resolve_grid(None, environ)
 
-    assert (grid.zone, grid.carbon_g_per_kwh.central, grid.guessed) == ("gcp/us-central1", 430.0, False)
-    assert "GOOGLE_CLOUD_REGION" in grid.source
+    assert (grid.zone, grid.guessed) == (zone, False)
+    assert grid.carbon_g_per_kwh.factors.keys() == {f"grid:{zone}"}
+    assert grid.source.endswith(f"; named by {variable}")
 
 
-def test_a_region_variable_on_a_laptop_only_says_whom_it_talks_to() -> None:
-    assert resolve_grid(None, {"GOOGLE_CLOUD_REGION": "us-central1"}).guessed
+def test_where_the_task_runs_goes_before_the_accounts_default_region() -> None:
+    environ = {"ECS_CONTAINER_METADATA_URI_V4": "x", "AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "us-east-1"}
+
+    assert resolve_grid(None, environ).zone == "FRA"
 
 
-def test_a_region_that_the_data_does_not_have_falls_back_in_the_open() -> None:
-    assert resolve_grid(None, {"K_SERVICE": "x", "GOOGLE_CLOUD_REGION": "moon-north1"}).guessed
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"GOOGLE_CLOUD_REGION": "us-central1"},
+        {"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "eu-west-3"},
+        {"REGION_NAME": "westus3"},
+        # The runtime of one cloud that talks to another.
+        {"K_SERVICE": "x", "AWS_REGION": "eu-west-3"},
+        {"CODEBUILD_BUILD_ID": "x", "GOOGLE_CLOUD_REGION": "us-central1"},
+        {"CODEBUILD_BUILD_ID": "x", "AWS_REGION": ""},
+    ],
+)
+def test_a_region_variable_elsewhere_only_says_whom_we_talk_to(environ: dict[str, str]) -> None:
+    assert resolve_grid(None, environ).guessed
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"K_SERVICE": "x", "GOOGLE_CLOUD_REGION": "moon-north1"},
+        {"CODEBUILD_BUILD_ID": "x", "AWS_REGION": "moon-north-1"},
+        {"WEBSITE_SITE_NAME": "x", "REGION_NAME": "Moon North"},
+    ],
+)
+def test_a_region_that_the_data_does_not_have_falls_back_in_the_open(environ: dict[str, str]) -> None:
+    assert resolve_grid(None, environ).guessed
 
 
 def test_github_hosted_runners_are_in_the_usa_somewhere() -> None:

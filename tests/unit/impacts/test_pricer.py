@@ -414,10 +414,11 @@ def test_local_joules_have_this_machines_grid_and_no_data_centre() -> None:
 
 
 def test_a_machine_in_a_data_centre_has_its_pue_and_wue() -> None:
-    pricer = Pricer(resolve_grid("100 g/kWh", {}), pue_local=1.5, wue_local_l_per_kwh=2.0)
-    site, source = pricer.local_water(Range(J_PER_KWH))
+    pricer = Pricer(resolve_grid("100 g/kWh", {}), wue_local_l_per_kwh=Range(2.0))
+    at_wall = Range(J_PER_KWH).scale(1.5)
+    site, source = pricer.local_water(at_wall, Range(J_PER_KWH))
 
-    assert pricer.local_carbon_g(Range(J_PER_KWH)).central == pytest.approx(150)
+    assert pricer.local_carbon_g(at_wall).central == pytest.approx(150)
     assert site.central == pytest.approx(2)
     assert source.central == pytest.approx(1.5 * 3.908)
 

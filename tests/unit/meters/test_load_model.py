@@ -141,6 +141,15 @@ def test_a_declared_pue_goes_on_top(machine: Build) -> None:
     assert "PUE 2" in model_of(machine("laptop-i7"), pue=2).reason
 
 
+def test_a_model_says_which_pue_its_watts_contain(machine: Build) -> None:
+    assert model_of(machine("vm-epyc")).pue == Range.of(1.09, 1.15, 1.54, "pue:local")
+    assert model_of(machine("vm-epyc"), pue=1.5).pue == Range.of(1.5, 1.5, 1.5, "pue:local")
+    assert model_of(machine("laptop-i7")).pue is None
+    # Measured by the user, wherever: nothing was multiplied.
+    assert model_of(machine("vm-epyc"), watts_per_cpu_second=2).pue is None
+    assert model_of(machine("vm-epyc"), watts_per_cpu_second=2, pue=1.5).pue is not None
+
+
 def test_a_declared_machine_overrules_what_was_recognised(machine: Build) -> None:
     assert model_of(machine("desktop-unlisted"), machine="laptop").name.endswith("laptop, TDP unknown")
     vm = model_of(machine("desktop-unlisted"), machine="vm")
@@ -170,6 +179,8 @@ def test_a_machine_that_we_cannot_look_into_is_assumed(tmp_path: Path) -> None:
         ({"watts_per_cpu_second": [1, 2]}, "[low, central, high]"),
         ({"idle_watts_per_cpu": 0}, "idle_watts_per_cpu = 0"),
         ({"pue": 0.9}, "pue = 0.9"),
+        ({"wue_l_per_kwh": 0}, "wue_l_per_kwh = 0 is not valid; wue_l_per_kwh is litres of water"),
+        ({"wue_l_per_kwh": [1, 3, 2]}, "[low, central, high]"),
         ({"machine": "toaster"}, "one of vm, laptop, desktop, server"),
         ({"machine": ["vm"]}, "machine = ['vm']"),
     ],

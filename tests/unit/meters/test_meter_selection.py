@@ -11,6 +11,7 @@ import pytest
 
 from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.meters.selection import select
+from pytest_aifootprint.quantities import Range
 
 Build = Callable[[str], Path]
 Living = Callable[[Path], Callable[[float], None]]
@@ -74,6 +75,16 @@ def test_hardware_may_be_a_table_or_validated(machine: Build) -> None:
     assert by_table == select(root=root, environ={}, hardware=Hardware(pue=(1.2, 1.2, 1.2)))
     with pytest.raises(ValueError, match="unknown key"):
         select(root=root, environ={}, hardware={"watt": 1})
+
+
+def test_the_data_centre_is_as_declared_and_else_unknown(machine: Build) -> None:
+    root = machine("vm-epyc")
+    declared = select(root=root, environ={}, hardware={"pue": [1.1, 1.2, 1.4], "wue_l_per_kwh": 0.5})
+
+    assert declared.pue == Range.of(1.1, 1.2, 1.4, "pue:local") == declared.cpu_model.pue
+    assert declared.wue_l_per_kwh == Range.of(0.5, 0.5, 0.5, "wue:local")
+    undeclared = select(root=root, environ={})
+    assert (undeclared.pue, undeclared.wue_l_per_kwh) == (None, None)
 
 
 def test_a_recorded_meter_is_the_only_counter(machine: Build, tmp_path: Path) -> None:

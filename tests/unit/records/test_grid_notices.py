@@ -27,7 +27,7 @@ EMBEDDING_HERE = a_call(
     client="torch",
     locality="local",
     provider=None,
-    model="all-MiniLM-L6-v2",
+    model="sentence-transformers/all-MiniLM-L6-v2",
     parameters=22_713_216,
 )
 

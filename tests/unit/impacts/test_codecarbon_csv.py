@@ -132,7 +132,7 @@ BAD = [
     (b"\xff\xfe\x00r", "is not UTF-8 text: invalid start byte at byte 0"),
     (b"<html>\n<p>404</p>\n", "no column run_id, project_name"),
     (plain(GOOD).replace(b",", b";"), "no column run_id, project_name"),
-    (b"\x7fELF\x02\x01\x01\x00\x00", "no column run_id, project_name"),
+    (b"\x7fELF\x02\x01\x01", "no column run_id, project_name"),
     (plain('"r1" x,summariser,0.25,1.5,3.3.2'), "is not a CSV file: line 2: ',' expected after '\"'"),
     (plain('"r1,summariser,0.25,1.5,3.3.2'), "is not a CSV file: line 2: unexpected end of data"),
     (plain("x" * 200_000), "is not a CSV file: line 2: field larger than field limit"),

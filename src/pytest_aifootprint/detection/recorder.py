@@ -52,7 +52,7 @@ class Sink(Protocol):
         """A row that further calls will be counted in was just taken."""
 
     def again(self, row: AICall) -> None:
-        """One more call is about to be counted in a row."""
+        """One more call, or step of a training, was counted in a row."""
 
     def waits(self, pending: Pending) -> None:
         """A call waits for the rest of its answer, which may never come."""
@@ -106,13 +106,14 @@ class Recorder:
 
     def tally(self, key: tuple[object, ...], owner: Owner | None, phase: str | None = None) -> AICall | None:
         """The row that equal in-process calls of the owner's current (or that) phase are counted in, if any."""
-        if self.sink is not None:
-            if (row := self._unowned_tally.get(key)) is not None:
-                self.sink.again(row)
-            return row
-        if owner is None:
+        if owner is None or self.sink is not None:
             return self._unowned_tally.get(key)
         return owner.tally.get((phase or owner.phase, *key))
+
+    def counted(self, row: AICall) -> None:
+        """One more call, or a step, is in a row now."""
+        if self.sink is not None:
+            self.sink.again(row)
 
     def start_tally(
         self,

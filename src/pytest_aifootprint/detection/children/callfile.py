@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 
 from pytest_aifootprint.detection.calls import AICall
@@ -15,12 +16,21 @@ from pytest_aifootprint.quantities.unfaked import REAL
 SUFFIX = ".calls"
 
 
+@dataclass(slots=True)
+class _Row:
+    """A row under its number; ``times``: how often something was counted in it."""
+
+    number: int
+    row: AICall
+    times: int = 1
+
+
 class CallFile:
     """Where a recorder's calls go in a process without tests (``detection.recorder.Sink``).
 
     A line is ``[number, call]``; a number that comes again takes the place of the line before. In-process calls of one
-    kind are one row, which is written again whenever its count has doubled, and at the end. A call that waits for its
-    answer is written as far as it is known, and again when it is over.
+    kind are one row, which is written again whenever what was counted in it has doubled, and at the end. A call that
+    waits for its answer is written as far as it is known, and again when it is over.
     """
 
     def __init__(self, folder: str, failed: Callable[[str, BaseException], None]) -> None:
@@ -29,7 +39,7 @@ class CallFile:
         self._failed = failed
         self._fd = -1
         self._next = count(1)
-        self._rows: dict[int, tuple[int, AICall]] = {}
+        self._rows: dict[int, _Row] = {}
         self._waiting: dict[int, int] = {}
         self._over = threading.local()
 
@@ -41,13 +51,14 @@ class CallFile:
 
     def keep(self, row: AICall) -> None:
         """A row that further calls will be counted in was just taken."""
-        self._rows[id(row)] = (self._over.last, row)
+        self._rows[id(row)] = _Row(self._over.last, row)
 
     def again(self, row: AICall) -> None:
-        """One more call is about to be counted in a row."""
-        n = row.count + 1
-        if not n & (n - 1) and (known := self._rows.get(id(row))) is not None:
-            self._write(known[0], row, n)
+        """One more call, or step of a training, was counted in a row."""
+        if (known := self._rows.get(id(row))) is not None:
+            known.times += 1
+            if not known.times & (known.times - 1):
+                self._write(known.number, row)
 
     def waits(self, pending: Pending) -> None:
         """A call waits for the rest of its answer, which may never come."""
@@ -62,16 +73,13 @@ class CallFile:
 
     def end(self) -> None:
         """No call is to come: write the rows with their final counts."""
-        for number, row in list(self._rows.values()):
-            if row.count > 1:
-                self._write(number, row)
+        for known in list(self._rows.values()):
+            if known.times > 1:
+                self._write(known.number, known.row)
 
-    def _write(self, number: int, call: AICall, n: int | None = None) -> None:
+    def _write(self, number: int, call: AICall) -> None:
         try:
-            wire = call.to_wire()
-            if n is not None:
-                wire["count"] = n
-            line = json.dumps([number, wire], separators=(",", ":")) + "\n"
+            line = json.dumps([number, call.to_wire()], separators=(",", ":")) + "\n"
             if self._fd < 0:
                 path = f"{self._folder}/{REAL.getpid()}-{REAL.monotonic_ns()}{SUFFIX}"
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)

@@ -100,6 +100,7 @@ class Rows:
                     row.steps = steps + (row.steps or 0)
                 if epochs is not None:
                     row.epochs = epochs + (row.epochs or 0.0)
+                self._recorder.counted(row)
             if notice is not None and notice not in row.notices:
                 row.notices = (*row.notices, notice)
             if count == 0:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.detection.children.callfile import CallFile
+from pytest_aifootprint.detection.children.inbox import Inbox
 from pytest_aifootprint.detection.inprocess.identity import NOBODY, Facts, Identity, Subjects, class_name
 from pytest_aifootprint.detection.inprocess.rows import Rows, Span
 from pytest_aifootprint.detection.inprocess.watching import Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming
+from pytest_aifootprint.detection.recorder import Recorder
 
 
 class Net:
@@ -141,6 +146,36 @@ class TestRows:
     def test_what_could_not_be_read_is_said(self, rows: Rows, watched: Any) -> None:
         rows.add("inference", NOBODY, Span(0, 0, 0))
         assert watched.only().notices == ("unknown-model",)
+
+
+class TestInAChild:
+    """Rows of a process that runs no tests are written as they grow."""
+
+    def taken(self, tmp_path: Path, times: int, *, ends: bool, **counted: Any) -> tuple[list[AICall], int]:
+        recorder = Recorder()
+        sink = recorder.sink = CallFile(str(tmp_path), recorder.error)
+        rows, subject = Rows(recorder, "lib"), Subjects(describe).of(Net())
+        for _ in range(times):
+            rows.add("training", subject, Span(0, 2, 3), **counted)
+        if ends:
+            sink.end()
+        assert recorder.errors == []
+        calls = Inbox(tmp_path, recorder.error).collect()
+        (file,) = tmp_path.iterdir()
+        return calls, len(file.read_text().splitlines())
+
+    def test_steps_of_a_training_arrive_all(self, tmp_path: Path) -> None:
+        ((call,), lines) = self.taken(tmp_path, 200, ends=True, samples=4, steps=1, count=0)
+        assert (call.count, call.steps, call.samples, call.duration_ns, call.cpu_ns) == (1, 200, 800, 400, 600)
+        assert lines == 9  # at 1, 2, 4, ... 128, and at the end
+
+    def test_and_at_least_half_of_them_if_it_is_killed(self, tmp_path: Path) -> None:
+        ((call,), _) = self.taken(tmp_path, 255, ends=False, steps=1, count=0)
+        assert (call.count, call.steps) == (1, 128)
+
+    def test_calls_too(self, tmp_path: Path) -> None:
+        ((call,), _) = self.taken(tmp_path, 5, ends=False)
+        assert (call.count, call.duration_ns) == (4, 8)
 
 
 class TestLoading:

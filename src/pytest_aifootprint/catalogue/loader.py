@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_aifootprint.catalogue import rows
-from pytest_aifootprint.catalogue.fields import CatalogueError, Triple
+from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
 from pytest_aifootprint.catalogue.packages import data_file
 from pytest_aifootprint.catalogue.rows import CloudRegion, Factor, Machine, ModelClass, Provider, TrainingRow
 
@@ -50,7 +50,10 @@ class Catalogue:
     @functools.cached_property
     def training(self) -> tuple[TrainingRow, ...]:
         """Published training footprints. Raises CatalogueError for a broken row."""
-        return self._rows("training.toml", "training", rows.training_row, lambda row: (row.model_id,))
+        file = "training.toml"
+        found = self._rows(file, "training", rows.training_row, lambda row: (row.model_id,))
+        rows.check_parents(file, found, Fields(file, self._parse(file)).texts("unpublished"))
+        return found
 
     @functools.cached_property
     def providers(self) -> Mapping[str, Provider]:

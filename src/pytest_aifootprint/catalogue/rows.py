@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,6 +171,29 @@ def training_row(where: str, table: Mapping[str, Any]) -> TrainingRow:
     if not any(v is not None for v in (*row.kwh, *row.kgco2e)):
         raise f.error("a training row needs training_kwh or training_kgco2e")
     return row
+
+
+def check_parents(where: str, rows: Sequence[TrainingRow], unpublished: Sequence[str]) -> None:
+    """See whether each parent is a row, or one of those whose training nobody published, and none is its own.
+
+    Raises CatalogueError, naming the row.
+    """
+    known = {name.lower(): row for row in rows for name in (row.model_id, *row.aliases)}
+    without_row = {name.lower() for name in unpublished}
+    if both := sorted(without_row & known.keys()):
+        raise CatalogueError(f"{where}: unpublished: {both[0]} has a row")
+    for row in rows:
+        line, parent = [row.model_id], row.parent
+        while parent and parent.lower() not in without_row:
+            ancestor = known.get(parent.lower())
+            if ancestor is None:
+                raise CatalogueError(f"{where}: {line[-1]}: parent {parent!r} is no row, and not in unpublished")
+            if ancestor.model_id in line:
+                raise CatalogueError(
+                    f"{where}: {row.model_id}: parent: a cycle, {' -> '.join([*line, ancestor.model_id])}"
+                )
+            line.append(ancestor.model_id)
+            parent = ancestor.parent
 
 
 def provider(where: str, table: Mapping[str, Any]) -> Provider:

@@ -184,6 +184,15 @@ def broken(folder: Path, file: str, table: str, row: str) -> Catalogue:
         ),
         ("training.toml", "training", "training", TRAINING + "[[training]]\n" + TRAINING, "m stands there twice"),
         ("training.toml", "training", "training", "model_id = \n", "Invalid value"),
+        ("training.toml", "training", "training", TRAINING + 'parent = "n"\n', "m: parent 'n' is no row, and not in"),
+        ("training.toml", "training", "training", TRAINING + 'parent = "M"\n', "m: parent: a cycle, m -> m"),
+        (
+            "training.toml",
+            "training",
+            "training",
+            TRAINING + 'parent = "n"\n[[training]]\n' + TRAINING.replace('"m"', '"n"') + 'parent = "m"\n',
+            "m: parent: a cycle, m -> n -> m",
+        ),
         (
             "providers.toml",
             "provider",
@@ -249,6 +258,25 @@ def test_a_broken_row_is_one_line_that_names_file_row_and_field(
 
     assert "\n" not in str(error.value)
     assert file in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("unpublished", "problem"),
+    [
+        ('["n"]', None),
+        ('["o"]', "m: parent 'n' is no row, and not in unpublished"),
+        ('["N", "m"]', "unpublished: m has a row"),
+        ('"n"', "unpublished must be a list of texts, got 'n'"),
+    ],
+)
+def test_a_parent_without_a_row_is_told_or_an_error(tmp_path: Path, unpublished: str, problem: str | None) -> None:
+    text = f'unpublished = {unpublished}\n[[training]]\n{TRAINING}parent = "n"\n'
+    (tmp_path / "training.toml").write_text(text, encoding="utf-8")
+    if problem is None:
+        assert Catalogue(tmp_path).training[0].parent == "n"
+        return
+    with pytest.raises(CatalogueError, match=f"training.toml: {problem}"):
+        _ = Catalogue(tmp_path).training
 
 
 def test_the_rows_that_the_broken_ones_are_made_from_are_whole(tmp_path: Path) -> None:

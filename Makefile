@@ -42,8 +42,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# What measures whose CPU it was is run alone; all else two at a time.
+ALONE := tests/unit/attribution $(wildcard tests/integration/test_attribution_*.py) tests/integration/test_same_time.py
 test: lint
-	$(BIN)/python -m pytest tests/unit tests/integration
+	$(BIN)/python -m pytest -n 2 tests/unit tests/integration $(ALONE:%=--ignore %)
+	$(BIN)/python -m pytest $(ALONE)
 
 interop: $(VENV)/.installed-interop
 	$(BIN)/python -m pytest tests/interop --ignore tests/interop/sdks --ignore tests/interop/models

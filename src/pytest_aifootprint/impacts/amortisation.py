@@ -9,27 +9,42 @@ from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow
 from pytest_aifootprint.impacts import electricity, training
 from pytest_aifootprint.impacts.contract import Grid, Training
 from pytest_aifootprint.impacts.grids import provider_grid, world_grid
+from pytest_aifootprint.impacts.inputs import factor_given, grid_given
 from pytest_aifootprint.impacts.models import Model
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range, Sheet, Step
 from pytest_aifootprint.quantities.units import J_PER_KWH
 
 G_PER_KG = 1000.0
 
 
+NO_SHEET = Sheet("", (), ())
+_ANSWERS = {"training_energy_j": "E_train", "training_carbon_g": "training"}
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingShare:
-    """Training that one call bears; None where it is unknown."""
+    """Training that one call bears; None where it is unknown.
+
+    Attributes:
+        sheet: how it is made from ``E``, the joules of a served call like this one.
+    """
 
     energy_j: Range | None
     carbon_g: Range | None
     training: Training
+    sheet: Sheet = NO_SHEET
 
 
 NO_MODEL_RAN = TrainingShare(EXACT_ZERO, EXACT_ZERO, Training("share", "no model ran"))
 MEASURED = TrainingShare(
     EXACT_ZERO, EXACT_ZERO, Training("measured", "this run's own training: its energy stands in use")
 )
-UNKNOWN = TrainingShare(None, None, Training("unknown", "no published training and no size to derive one from"))
+UNKNOWN = TrainingShare(
+    None,
+    None,
+    Training("unknown", "no published training and no size to derive one from"),
+    Sheet("", (), (), dict.fromkeys(_ANSWERS)),
+)
 
 _ROW = "training of "
 
@@ -42,6 +57,7 @@ class Amortisation:
         self._catalogue = catalogue
         self._multiplier = Range.of(*catalogue.value("phi.multiplier"), "phi")
         self._grids: dict[tuple[str | None, str], Grid] = {}
+        self._sheets: dict[tuple[str | None, str], Sheet] = {}
 
     def of_call(self, model: Model, served_energy_j: Range | None, provider: Provider, name: str) -> TrainingShare:
         """The training share of one call.
@@ -61,8 +77,25 @@ class Amortisation:
             return counted
         if served_energy_j is None:
             return UNKNOWN
-        energy = training.share_energy_j(served_energy_j, self._multiplier)
-        return TrainingShare(energy, electricity.carbon_g(energy, self.grid(model, provider, name)), self._told(model))
+        energy, grid = training.share_energy_j(served_energy_j, self._multiplier), self.grid(model, provider, name)
+        return TrainingShare(
+            energy, electricity.carbon_g(energy, grid), self._told(model), self._share_sheet(model, grid, name)
+        )
+
+    def _share_sheet(self, model: Model, grid: Grid, name: str) -> Sheet:
+        """How the share method makes a training share; one for each model and provider."""
+        key = (model.place.model_id if model.place is not None else None, name)
+        found = self._sheets.get(key)
+        if found is None:
+            multiplier = factor_given(
+                "m", "training per inference: (1 - phi) / phi", self._catalogue, "phi.multiplier", "phi"
+            )
+            steps = (
+                Step("E_train", "E * m", "J", "training that one use bears"),
+                Step("training", "E_train * I_train / 3.6e6", "g", "carbon of that, where the model was trained"),
+            )
+            found = self._sheets[key] = Sheet("", (multiplier, grid_given("I_train", grid)), steps, _ANSWERS)
+        return found
 
     def grid(self, model: Model, provider: Provider, name: str) -> Grid:
         """Where the model was trained: its row's place, else the provider's training zone, else the world."""
@@ -102,6 +135,19 @@ class Amortisation:
             else Range.times_over(override.expected_uses, self._catalogue.spread("uses.number"), factor)
         )
         energy = None if kwh is None else training.count_per_use(Range(kwh * J_PER_KWH), uses)
+        source = self._source(model)
+        given: tuple[Given, ...] = (
+            Given("whole", "carbon of the whole training", "g", carbon, source, None, "declared"),
+            Given("uses", "calls over the model's life", "", uses, "declared by the user", None, "declared"),
+        )
+        steps: tuple[Step, ...] = (Step("training", "whole / uses", "g", "training that one use bears"),)
+        answers: dict[str, str | None] = {"training_energy_j": None, "training_carbon_g": "training"}
+        if kwh is not None:
+            whole_j = Given(
+                "whole_j", "electricity of the whole training", "J", Range(kwh * J_PER_KWH), source, None, "declared"
+            )
+            given, steps = (*given, whole_j), (Step("E_train", "whole_j / uses", "J", "the same in joules"), *steps)
+            answers["training_energy_j"] = "E_train"
         parent = override.parent or (row.parent if row is not None else "")
         told = Training(
             "count",
@@ -111,7 +157,9 @@ class Amortisation:
             Range(carbon.central / G_PER_KG if metered is None else metered.kg_co2e, carbon.factors),
             uses,
         )
-        return TrainingShare(energy, training.count_per_use(carbon, uses), told)
+        return TrainingShare(
+            energy, training.count_per_use(carbon, uses), told, Sheet(f"training of {model.id}", given, steps, answers)
+        )
 
     def _whole_carbon_g(self, model: Model, kwh: float | None, provider: Provider, name: str) -> Range | None:
         override, row = model.override, model.row

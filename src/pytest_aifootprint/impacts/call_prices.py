@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from pytest_aifootprint.catalogue import Catalogue
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.providers.hosts import is_loopback
 from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import outcomes
-from pytest_aifootprint.impacts.amortisation import MEASURED, UNKNOWN, Amortisation
+from pytest_aifootprint.impacts.amortisation import MEASURED, NO_SHEET, UNKNOWN, Amortisation
+from pytest_aifootprint.impacts.call_sheets import CallSheets
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import names_of
 from pytest_aifootprint.impacts.models import Model, ModelIndex
@@ -19,12 +21,21 @@ from pytest_aifootprint.impacts.remote import Served, ServedModel
 from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.impacts.tokens import failed, tokens_of, tokens_told
 from pytest_aifootprint.impacts.trained import TrainedHere, from_hub
-from pytest_aifootprint.quantities import Basis, Notice, Range
+from pytest_aifootprint.quantities import Basis, Notice, Range, Sheet
 
 _ONLY_GPU = Notice(
     UNSEEN,
     "a local server cannot be seen from here: its GPU is metered with the tests that called it, its CPU is not",
 )
+
+
+class _Asked(NamedTuple):
+    """The model of a call; what a served call like it uses, if that can be told, and how that is made."""
+
+    model: Model
+    served: Served | None
+    notices: tuple[Notice, ...]
+    sheet: Sheet
 
 
 class CallPrices:
@@ -40,6 +51,7 @@ class CallPrices:
         catalogue: Catalogue,
         models: Mapping[str, ModelOverride],
         local_use: Callable[[Range], Use],
+        local_sheet: Callable[[], Sheet],
         *,
         gpu_metered: bool = False,
     ) -> None:
@@ -49,9 +61,12 @@ class CallPrices:
             catalogue: the data.
             models: overrides.
             local_use: what joules on this machine come to.
+            local_sheet: how, from ``E_server``.
             gpu_metered: a counter of this machine sees what its GPUs do for whatever server.
         """
         self._local_use = local_use
+        self._local_sheet = local_sheet
+        self._sheets = CallSheets(catalogue)
         self._gpu_metered = gpu_metered
         self._local_server = Range.of(*catalogue.value("local.server"), "local-server")
         self._catalogue = catalogue
@@ -85,12 +100,16 @@ class CallPrices:
         self.used[site.name] = site.grid
         if call.operation == "training":
             return outcomes.unpriced_training(call)
-        model, served, notices = self._serve(call, site)
+        asked = self._serve(call, site)
+        served, notices = asked.served, asked.notices
         assert served is not None
         energy = site.energy_j(served)
-        share = self._amortisation.of_call(model, energy, site.provider, site.name)
-        live = site.price(served, energy, share, basis=_basis(model, notices), source=model.source, notices=notices)
-        return live if call.realness == "live" else outcomes.replayed(live)
+        share = self._amortisation.of_call(asked.model, energy, site.provider, site.name)
+        basis, source = _basis(asked.model, notices), asked.model.source
+        live = site.price(served, energy, share, basis=basis, source=source, notices=notices)
+        replayed = call.realness != "live"
+        sheet = self._sheets.remote(site, asked.sheet, share.sheet, replayed=replayed)
+        return replace(outcomes.replayed(live) if replayed else live, sheet=sheet)
 
     def _local(self, call: AICall) -> CallImpact:
         if call.operation == "training":
@@ -100,18 +119,22 @@ class CallPrices:
         unseen = UNSEEN in call.notices
         if self.trained.all_of(call, self._served_model(call, site).model):
             impact = _trained_here()
-            served = self._serve(call, site)[1] if unseen else None
+            asked = self._serve(call, site) if unseen else None
         else:
-            impact, served = self._metered(call, site)
-        if served is not None and self.is_estimated_here(call):
-            energy = served.it_energy_j * self._local_server
-            equation = f"E = {self._local_server.central:g} (a server that works for one) x E_it; {served.equation}"
-            return outcomes.unseen_server(impact, energy, self._local_use(energy), equation)
+            asked = self._serve(call, site)
+            impact = self._metered(call, asked, site)
+        if asked is not None and asked.served is not None and self.is_estimated_here(call):
+            energy = asked.served.it_energy_j * self._local_server
+            equation = (
+                f"E = {self._local_server.central:g} (a server that works for one) x E_it; {asked.served.equation}"
+            )
+            estimated = outcomes.unseen_server(impact, energy, self._local_use(energy), equation)
+            return replace(estimated, sheet=self._sheets.unseen_server(impact.sheet, asked.sheet, self._local_sheet))
         return replace(impact, notices=(*impact.notices, _ONLY_GPU)) if unseen else impact
 
-    def _metered(self, call: AICall, site: RemoteSite) -> tuple[CallImpact, Served | None]:
-        """A local call whose windows are metered, and what a served call like it uses."""
-        model, served, notices = self._serve(call, site)
+    def _metered(self, call: AICall, asked: _Asked, site: RemoteSite) -> CallImpact:
+        """A local call whose windows are metered."""
+        model, served, notices = asked.model, asked.served, asked.notices
         energy = None if served is None else site.energy_j(served)
         share = (
             UNKNOWN if _is_anybody(call, model) else self._amortisation.of_call(model, energy, site.provider, site.name)
@@ -120,16 +143,18 @@ class CallPrices:
             message = f"nothing is published about the training of {model.id}: its share is unknown, not 0"
             equation = "use is metered in the windows; training share unknown"
             notices = (Notice("training-unknown", message),)
-            return outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices), served
+            unknown = outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices)
+            return replace(unknown, sheet=share.sheet)
         source = model.source
         if share.training.method == "count":
             equation, source = "training: declared footprint / declared uses", share.training.source
         else:
             assert served is not None
             equation = f"training: (1-phi)/phi x E_ref, served elsewhere: {served.equation}"
-        return outcomes.metered_here(share, _basis(model, notices), source, equation, notices), served
+        priced = outcomes.metered_here(share, _basis(model, notices), source, equation, notices)
+        return replace(priced, sheet=self._sheets.training(site, asked.sheet, share.sheet))
 
-    def _serve(self, call: AICall, site: RemoteSite) -> tuple[Model, Served | None, tuple[Notice, ...]]:
+    def _serve(self, call: AICall, site: RemoteSite) -> _Asked:
         served_by = self._served_model(call, site)
         model = served_by.model
         if (
@@ -137,10 +162,12 @@ class CallPrices:
             and call.operation == "inference"
             and not (tokens_told(call) and model.kind != "class")
         ):
-            return model, None, ()
+            return _Asked(model, None, (), NO_SHEET)
         tokens, untold = tokens_of(call, model)
         notices = (model.notice, untold, site.notice if call.locality == "remote" else None)
-        return model, served_by.serve(tokens, call.samples or 1), tuple(n for n in notices if n is not None)
+        said = tuple(n for n in notices if n is not None)
+        sheet = self._sheets.served(served_by, tokens, site.name)
+        return _Asked(model, served_by.serve(tokens, call.samples or 1), said, sheet)
 
     def _served_model(self, call: AICall, site: RemoteSite) -> ServedModel:
         key = (site.name, call.model, call.response_model, call.operation, call.parameters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pytest_aifootprint.quantities import Basis, Notice, Range
+from pytest_aifootprint.quantities import Basis, Notice, Range, Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class CallImpact:
         basis, source, equation: how the numbers came about; the equation in one line with its inputs.
         priced: False if nothing at all could be said about a call that needs a price.
         notices: what a reader has to know about this call.
+        sheet: how the numbers of one such call are made; None where there is nothing to be calculated.
     """
 
     energy_j: Range | None
@@ -93,3 +94,4 @@ class CallImpact:
     equation: str
     priced: bool = True
     notices: tuple[Notice, ...] = field(default=())
+    sheet: Sheet | None = None

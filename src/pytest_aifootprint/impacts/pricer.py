@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pytest_aifootprint.catalogue import Catalogue, default_catalogue
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.servers import UNSEEN
-from pytest_aifootprint.impacts import electricity, hardware, outcomes, water
+from pytest_aifootprint.impacts import electricity, hardware, here, outcomes, water
 from pytest_aifootprint.impacts.call_prices import CallPrices
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import DeclaredModels
@@ -17,7 +17,8 @@ from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
 from pytest_aifootprint.impacts.tokens import failed, tokens_told
 from pytest_aifootprint.impacts.trained import from_hub
-from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range
+from pytest_aifootprint.meters.contract import LoadModel
+from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range, Sheet
 
 _CACHED_PRICES = 10_000
 
@@ -49,7 +50,9 @@ class Pricer:
         self.grid = grid
         self._pue_local = pue_local
         self._wue_local = wue_local_l_per_kwh
-        self._call_prices = CallPrices(self._catalogue, models or {}, self._local_use, gpu_metered=gpu_metered)
+        self._call_prices = CallPrices(
+            self._catalogue, models or {}, self._local_use, self._server_sheet, gpu_metered=gpu_metered
+        )
         self._prices: dict[tuple[object, ...], CallImpact] = {}
         self._declared = DeclaredModels(models or {})
 
@@ -123,15 +126,35 @@ class Pricer:
             energy_j: PUE included.
             it_energy_j: the machine's own part of them; None: there is no PUE in them.
         """
-        intensity = self.grid.water_l_per_kwh or ewif(None, self._catalogue)
         wue = self._wue_local
         site = EXACT_ZERO if wue is None else water.site_l(energy_j if it_energy_j is None else it_energy_j, wue)
-        return site, water.source_l(energy_j, intensity)
+        return site, water.source_l(energy_j, self._ewif)
+
+    @property
+    def _ewif(self) -> Range:
+        return self.grid.water_l_per_kwh or ewif(None, self._catalogue)
 
     def _local_use(self, energy_j: Range) -> Use:
         """Of what a server here is estimated to have used, without PUE."""
         at_wall_j = energy_j if self._pue_local is None else energy_j * self._pue_local
         return Use(self.local_carbon_g(at_wall_j), *self.local_water(at_wall_j, energy_j))
+
+    def _server_sheet(self) -> Sheet:
+        """How ``_local_use`` does it, from ``E_server``."""
+        return here.use_sheet("E_server", self.grid, self._ewif, self._pue_local, self._wue_local)
+
+    def machine_sheet(self, model: LoadModel, *, cpu_metered: bool, idle_shared: bool) -> Sheet:
+        """What this machine's CPU seconds and joules come to. Raises KeyError for a machine without a row."""
+        return here.machine_sheet(
+            self.grid,
+            self._ewif,
+            model,
+            hardware.machine_row(self._catalogue.machines, model.machine),
+            pue=self._pue_local,
+            wue=self._wue_local,
+            cpu_metered=cpu_metered,
+            idle_shared=idle_shared,
+        )
 
     def hardware_g(self, cpu_s: float, machine: str, n_cpu: int) -> Range:
         """Grams CO2e of this machine's manufacture that CPU seconds bear; ``machine`` as ``Host.kind``.

@@ -180,12 +180,12 @@ class ServedModel:
     def __init__(self, model: Model, operation: str, catalogue: Catalogue) -> None:
         """``operation`` decides whether anything is generated."""
         self.model = model
-        self._operation = operation
+        self.operation = operation
         self._prefill = PrefillConstants.of(catalogue)
         closed, disclosed = catalogue.spread("inference.closed"), catalogue.spread("inference.open")
         # Closed models are less sure by what is not known of each of them; the method's own error all models share.
         undisclosed = math.sqrt(math.log(closed) ** 2 - math.log(disclosed) ** 2)
-        self._size_factor = {f"model:{model.id}": (-undisclosed, undisclosed)} if model.kind == "closed" else {}
+        self.size_factor = {f"model:{model.id}": (-undisclosed, undisclosed)} if model.kind == "closed" else {}
         self._method_factor = Range.times_over(1.0, disclosed, METHOD).factors
         self._hardware_factor = Range.times_over(1.0, catalogue.spread("hw.provider"), PROVIDER_HARDWARE).factors
         life_s = catalogue.value("server.life_years")[1] * S_PER_YEAR
@@ -202,11 +202,11 @@ class ServedModel:
         if self.model.active_b is None:
             return self._by_piece(items)
         reading = self._reading(tokens)
-        if not generates(self._operation) or not tokens.output[1]:
+        if not generates(self.operation) or not tokens.output[1]:
             equation = f"E_it = {_wh(reading)} Wh to read {tokens.input[1]:.0f} tokens {self._size}"
             return Served(reading, self._hardware_of(reading), equation)
-        writing = self._spread(lambda i, t: self._servers[i].energy_j(t), tokens.output, self._method_factor)
-        write_hardware = self._spread(lambda i, t: self._servers[i].hardware_g(t), tokens.output, self._hardware_factor)
+        writing = self._spread(lambda i, t: self.servers[i].energy_j(t), tokens.output, self._method_factor)
+        write_hardware = self._spread(lambda i, t: self.servers[i].hardware_g(t), tokens.output, self._hardware_factor)
         equation = (
             f"E_it = {_wh(writing)} Wh to write {tokens.output[1]:.0f} tokens (ecologits) + {_wh(reading)} Wh to read "
             f"{tokens.input[1]:.0f}, {tokens.cached:.0f} cached {self._size}"
@@ -220,7 +220,8 @@ class ServedModel:
         return Range(it_energy_j.central * self._hardware_g_per_j, factors) if it_energy_j.central else EXACT_ZERO
 
     @functools.cached_property
-    def _servers(self) -> tuple[ServerModel, ServerModel, ServerModel]:
+    def servers(self) -> tuple[ServerModel, ServerModel, ServerModel]:
+        """The server model at the low end, the middle and the high end of the size."""
         model = self.model
         assert model.active_b is not None
         assert model.total_b is not None
@@ -259,11 +260,11 @@ class ServedModel:
         central = price(1, count) if known is None else known
         if not central:
             return EXACT_ZERO
-        spread = {**factors, **self._size_factor}
+        spread = {**factors, **self.size_factor}
         if self.model.kind == "class":
             spread[f"model:{self.model.id}"] = _logs(price(0, count), central, price(2, count))
         if low < high:
-            spread[f"tokens:{self._operation}"] = _logs(price(1, low), central, price(1, high))
+            spread[f"tokens:{self.operation}"] = _logs(price(1, low), central, price(1, high))
         return Range(central, spread)
 
     def _by_piece(self, items: int) -> Served:

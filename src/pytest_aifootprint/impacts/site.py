@@ -20,13 +20,13 @@ class RemoteSite:
         self.name = name
         self.grid = provider_grid(provider, name, catalogue)
         self.pue = Range.of(*provider.pue, f"pue:{name}")
-        self._wue = Range.of(*provider.wue_l_per_kwh, f"wue:{name}")
-        self._ewif = self.grid.water_l_per_kwh or ewif(None, catalogue)
+        self.wue = Range.of(*provider.wue_l_per_kwh, f"wue:{name}")
+        self.ewif = self.grid.water_l_per_kwh or ewif(None, catalogue)
         intensity = self.grid.carbon_g_per_kwh.central
         self._equation = f"E = {self.pue.central:g} PUE x E_it; C = E x {intensity:.4g} g/kWh ({self.grid.zone})"
         low, central, high = catalogue.value("standby")
         # What would be drawn anyway is not avoidable: a high standby is a low avoidable share.
-        self._avoidable = Range.of(1 - high, 1 - central, 1 - low, f"standby:{name}")
+        self.avoidable_share = Range.of(1 - high, 1 - central, 1 - low, f"standby:{name}")
 
     @property
     def notice(self) -> Notice | None:
@@ -59,9 +59,9 @@ class RemoteSite:
             hardware_carbon_g=served.hardware_g,
             training_carbon_g=share.carbon_g,
             training_energy_j=share.energy_j,
-            water_site_l=water.site_l(served.it_energy_j, self._wue),
-            water_source_l=water.source_l(energy, self._ewif),
-            avoidable_carbon_g=use * self._avoidable,
+            water_site_l=water.site_l(served.it_energy_j, self.wue),
+            water_source_l=water.source_l(energy, self.ewif),
+            avoidable_carbon_g=use * self.avoidable_share,
             avoided_carbon_g=EXACT_ZERO,
             training=share.training,
             basis=basis,

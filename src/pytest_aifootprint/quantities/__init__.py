@@ -3,6 +3,7 @@
 from pytest_aifootprint.quantities.basis import Basis, basis_of_sum
 from pytest_aifootprint.quantities.notices import Notice
 from pytest_aifootprint.quantities.ranges import EXACT_ZERO, Difference, Range, difference, total
+from pytest_aifootprint.quantities.sheets import Given, Sheet, Step
 from pytest_aifootprint.quantities.units import Amount, UnitError, parse_amount
 
 __all__ = [
@@ -10,8 +11,11 @@ __all__ = [
     "Amount",
     "Basis",
     "Difference",
+    "Given",
     "Notice",
     "Range",
+    "Sheet",
+    "Step",
     "UnitError",
     "basis_of_sum",
     "difference",

@@ -12,11 +12,12 @@ from pytest_aifootprint.attribution.balance import notices as balance_notices
 from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
 from pytest_aifootprint.detection.calls import LOAD
 from pytest_aifootprint.impacts import Pricer
-from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities import Notice, Sheet
 from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
 from pytest_aifootprint.records.domains import MachineData, domain_shares, reserved_seconds
 from pytest_aifootprint.records.model import (
+    HERE,
     Attempt,
     CallFootprint,
     FixtureFootprint,
@@ -144,7 +145,19 @@ def build(
         notices=run_notices(collector, all_calls, pricer, notices, int(info.started_at[:4])),
         seams=_seams(collector),
         idle_shared=info.idle_shared,
+        sheets=_sheets(data, pricer, all_calls, idle_shared=info.idle_shared),
     )
+
+
+def _sheets(
+    data: MachineData, pricer: Pricer, calls: Sequence[CallFootprint], *, idle_shared: bool
+) -> dict[str, Sheet]:
+    """How the numbers of this machine and of all calls are made, by name."""
+    cpu_metered = any(readings.domain == "cpu" for readings in data.counters)
+    here = pricer.machine_sheet(data.selection.cpu_model, cpu_metered=cpu_metered, idle_shared=idle_shared)
+    found = {HERE: here}
+    found.update((sheet.name, sheet) for call in calls if (sheet := call.impact.sheet) is not None and sheet.name)
+    return found
 
 
 def _tell_models(collector: Collector, pricer: Pricer) -> None:
@@ -186,6 +199,8 @@ def _fixtures(collector: Collector, accounts: Accounts) -> list[tuple[FixtureBil
             energy=cost.energy,
             carbon=cost.carbon,
             cpu_s=cost.cpu_s,
+            payers=len(bill.payers),
+            machine_s=cost.machine_s,
         )
         found.append((bill, footprint, cost))
     return found
@@ -255,7 +270,9 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
             fixture, part = shared[key]
             n, trained = len(fixture.users), fixture.trained
             shares.append(
-                FixtureShare(fixture.name, fixture.scope, n, part.energy, part.carbon, fixture.setups, trained)
+                FixtureShare(
+                    fixture.name, fixture.scope, n, part.energy, part.carbon, fixture.setups, trained, fixture.id
+                )
             )
     notices = {n for c in calls for n in call_notices(c)}
     # Who forbids live calls may well have mocked the model so far out that no seam sees a call.
@@ -279,6 +296,7 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
         direct_cpu_s=direct.cpu_s,
         direct_energy=direct.energy,
         direct_carbon=direct.carbon,
+        direct_machine_s=direct.machine_s,
         fixtures=tuple(shares),
         verdicts=verdicts,
         notices=tuple(sorted(notices)),

@@ -18,7 +18,11 @@ from pytest_aifootprint.records.wall import Wall
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one owner, or several together, came to: local energy and calls, priced."""
+    """What one owner, or several together, came to: local energy and calls, priced.
+
+    Attributes:
+        machine_s: CPU seconds that the machine's manufacture goes by: those used, or those that were reserved.
+    """
 
     energy: Energy = field(default_factory=Energy)
     carbon: Carbon = field(default_factory=Carbon)
@@ -26,6 +30,7 @@ class Cost:
     avoidable_carbon_g: Range = EXACT_ZERO
     avoided_carbon_g: Range = EXACT_ZERO
     cpu_s: float = 0.0
+    machine_s: float = 0.0
 
     def scale(self, k: float) -> Cost:
         """``k`` times this cost."""
@@ -40,6 +45,7 @@ class Cost:
             self.avoidable_carbon_g.scale(k),
             self.avoided_carbon_g.scale(k),
             self.cpu_s * k,
+            self.machine_s * k,
         )
 
 
@@ -62,6 +68,7 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
         total(c.avoidable_carbon_g for c in costs),
         total(c.avoided_carbon_g for c in costs),
         sum(c.cpu_s for c in costs),
+        sum(c.machine_s for c in costs),
     )
 
 
@@ -147,6 +154,7 @@ class Accounts:
             ),
             total(i.avoided_carbon_g for i in impacts if i.avoided_carbon_g is not None),
             cpu_s,
+            max(used_s, 0.0),
         )
 
     def _reserved(self, owners: Sequence[OwnerKey]) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
+from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, Sheet, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Water:
         return self.site + self.source
 
 
+HERE = "this machine"
+"""Name of the sheet of this machine."""
 LOCAL_SERVER = "local_server"
 """Energy of servers on this machine or its private network that nobody here could meter: estimated by call."""
 
@@ -123,6 +125,7 @@ class FixtureShare:
     Attributes:
         users: tests that bear a share each. setups: how often it was set up, on all workers.
         trained: models that were trained in it, and are thereby amortised over its users.
+        id: of the fixture as a whole.
     """
 
     name: str
@@ -132,11 +135,17 @@ class FixtureShare:
     carbon: Carbon
     setups: int = 1
     trained: tuple[str, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FixtureFootprint:
-    """A shared fixture as a whole: all its set-ups and teardowns on all workers."""
+    """A shared fixture as a whole: all its set-ups and teardowns on all workers.
+
+    Attributes:
+        payers: by how many the whole is divided: a test that ran twice under one id counts twice; 0: nobody bears it.
+        machine_s: CPU seconds that the machine's manufacture goes by.
+    """
 
     id: str
     name: str
@@ -147,6 +156,8 @@ class FixtureFootprint:
     energy: Energy
     carbon: Carbon
     cpu_s: float
+    payers: int = 0
+    machine_s: float = 0.0
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -189,7 +200,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class TestFootprint:
-    """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone."""
+    """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone.
+
+    Attributes:
+        direct_machine_s: CPU seconds that the machine's manufacture goes by.
+    """
 
     __test__ = False  # pytest would try to collect the name
 
@@ -207,6 +222,7 @@ class TestFootprint:
     direct_cpu_s: float
     direct_energy: Energy
     direct_carbon: Carbon
+    direct_machine_s: float = 0.0
     fixtures: tuple[FixtureShare, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -357,7 +373,11 @@ class WorkerRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunFootprint:
-    """Everything that a report can print."""
+    """Everything that a report can print.
+
+    Attributes:
+        sheets: how the numbers are made: of this machine (``HERE``), and of calls by the name that their price has.
+    """
 
     version: str
     factors_version: str
@@ -383,3 +403,4 @@ class RunFootprint:
     seams: Mapping[str, str] = field(default_factory=dict)
     idle_shared: bool = False
     hints: tuple[Hint, ...] = ()
+    sheets: Mapping[str, Sheet] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.reports import json_rows as rows
+from pytest_aifootprint.reports.json_sheets import sheet_row
 
 SCHEMA_VERSION = 1
 BUFFER = 1 << 18
@@ -81,6 +82,7 @@ def chunks(run: RunFootprint) -> Iterator[str]:
         "hints": [rows.hint_row(hint) for hint in run.hints],
         "notices": [rows.notice_row(notice) for notice in run.notices],
         "seams": dict(run.seams),
+        "sheets": {name: sheet_row(sheet) for name, sheet in run.sheets.items()},
     }
     yield ",\n".join(f"{_dumps(key)}:{_dumps(value)}" for key, value in tail.items())
     yield "\n}\n"
@@ -101,7 +103,8 @@ def _test(test: TestFootprint) -> str:
     own = cost
     if direct["energy_j"] is not energy or direct["carbon_g"] is not carbon:
         own = f'"energy_j":{_dumps(direct["energy_j"])},"carbon_g":{_dumps(direct["carbon_g"])}'
-    return f'{_dumps(row)[:-1]},{cost},"direct":{{"cpu_s":{_dumps(direct["cpu_s"])},{own}}}}}'
+    seconds = f'"cpu_s":{_dumps(direct["cpu_s"])},"machine_s":{_dumps(direct["machine_s"])}'
+    return f'{_dumps(row)[:-1]},{cost},"direct":{{{seconds},{own}}}}}'
 
 
 def _array(key: str, values: Iterable[str]) -> Iterator[str]:

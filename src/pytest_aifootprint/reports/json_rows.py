@@ -189,7 +189,12 @@ def test_row(test: TestFootprint) -> Row:
         "water_l": ranged(test.water.total),
         "avoidable_carbon_g": ranged(test.avoidable_carbon_g),
         "avoided_carbon_g": ranged(test.avoided_carbon_g),
-        "direct": {"cpu_s": finite(test.direct_cpu_s), "energy_j": own_energy, "carbon_g": own_carbon},
+        "direct": {
+            "cpu_s": finite(test.direct_cpu_s),
+            "machine_s": finite(test.direct_machine_s),
+            "energy_j": own_energy,
+            "carbon_g": own_carbon,
+        },
         "fixtures": [_share_row(share) for share in test.fixtures],
         "verdicts": [verdict_row(verdict) for verdict in test.verdicts],
         "notices": [notice_row(notice) for notice in test.notices],
@@ -217,6 +222,7 @@ def _share_row(share: FixtureShare) -> Row:
         "carbon_g": ranged(share.carbon.total),
         "setups": share.setups,
         "trained": list(share.trained),
+        "id": share.id,
     }
 
 
@@ -266,6 +272,7 @@ def call_row(priced: CallFootprint) -> Row:
         "basis": impact.basis.value,
         "source": impact.source,
         "equation": impact.equation,
+        "sheet": None if impact.sheet is None else impact.sheet.name or None,
         "factors": factors_of(carbon.total),
         "notices": [notice_row(notice) for notice in impact.notices],
     }
@@ -287,6 +294,8 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
         "energy_j": energy_row(fixture.energy),
         "carbon_g": carbon_row(fixture.carbon),
         "cpu_s": finite(fixture.cpu_s),
+        "machine_s": finite(fixture.machine_s),
+        "payers": fixture.payers,
     }
 
 

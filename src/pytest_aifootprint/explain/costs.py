@@ -1,0 +1,153 @@
+"""What a call, a test's own windows, a shared fixture and a test come to, calculated from a report's sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pytest_aifootprint.explain.lines import known
+from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
+from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+
+FIGURES: Mapping[str, tuple[str, str]] = {
+    "E_cpu": ("J", "electricity of the CPU"),
+    "E_ram": ("J", "electricity of memory"),
+    "E_gpu": ("J", "electricity of GPUs"),
+    "E_server": ("J", "electricity of local servers that nobody could meter"),
+    "E_remote": ("J", "electricity of providers' data centres"),
+    "use": ("g", "carbon of that electricity"),
+    "training": ("g", "share of the models' training"),
+    "hardware": ("g", "share of the hardware's manufacture"),
+    "W_site": ("L", "water at data centres"),
+    "W_source": ("L", "water at power plants"),
+    "avoidable": ("g", "carbon that would not have been emitted"),
+    "avoided": ("g", "carbon that replayed calls did not cost"),
+}
+"""Symbol to unit and meaning, of what an owner comes to."""
+
+DOMAINS = ("cpu", "ram", "gpu")
+_OF_CALL = {
+    "use": "use_carbon_g",
+    "training": "training_carbon_g",
+    "hardware": "hardware_carbon_g",
+    "W_site": "water_site_l",
+    "W_source": "water_source_l",
+    "avoidable": "avoidable_carbon_g",
+    "avoided": "avoided_carbon_g",
+}
+Figures = dict[str, Range | None]
+
+
+def told_of(call: Row) -> dict[str, Range]:
+    """What a sheet of calls has to be told of one: ``n``, ``c``, ``out``, ``items``."""
+    said = {
+        "n": call["input_tokens"],
+        "c": call["cached_input_tokens"] or 0,
+        "out": call["output_tokens"],
+        "items": call["samples"] or 1,
+    }
+    return {symbol: Range(float(number)) for symbol, number in said.items() if number is not None}
+
+
+def of_call(saved: Saved, call: Row) -> Figures:
+    """What a row of calls comes to beside the windows that it ran in; None: unknown."""
+    figures: Figures = dict.fromkeys(FIGURES, EXACT_ZERO)
+    energy = "E_remote" if call["locality"] == "remote" else "E_server"
+    if call["sheet"] is None:
+        figures["training"] = ranged(call["carbon_g"]["training"], "training")
+        if not call["priced"]:
+            figures.update(dict.fromkeys((energy, *_OF_CALL)))
+        return figures
+    sheet = saved.sheets[call["sheet"]]
+    own = {given.symbol for given in sheet.given}
+    values = sheet.results({symbol: value for symbol, value in told_of(call).items() if symbol not in own})
+
+    def answer(figure: str) -> Range | None:
+        symbol = sheet.answers.get(figure, "")
+        if symbol is None:
+            return None
+        return values[symbol].scale(call["count"]) if symbol else EXACT_ZERO
+
+    figures[energy] = answer("energy_j")
+    figures.update({name: answer(figure) for name, figure in _OF_CALL.items()})
+    return figures
+
+
+def machine_told(saved: Saved, seconds: Row, energy: Row) -> dict[str, Range]:
+    """What the sheet of this machine has to be told of an owner."""
+    told = {"t": Range(max(seconds["cpu_s"] or 0.0, 0.0)), "t_machine": Range(seconds["machine_s"] or 0.0)}
+    sheet = saved.sheets[HERE]
+    for domain in DOMAINS:
+        if not sheet.makes(f"E_{domain}"):
+            told[f"E_{domain}"] = ranged(energy.get(domain), f"meter:{domain}") or EXACT_ZERO
+    return told
+
+
+def of_machine(saved: Saved, seconds: Row, energy: Row) -> Figures:
+    """What an owner's own windows come to."""
+    sheet = saved.sheets[HERE]
+    values = sheet.results(machine_told(saved, seconds, energy))
+    figures: Figures = dict.fromkeys(FIGURES, EXACT_ZERO)
+    for domain in DOMAINS:
+        figures[f"E_{domain}"] = values[f"E_{domain}"]
+    for name, figure in _OF_CALL.items():
+        symbol = sheet.answers.get(figure)
+        if symbol is not None:
+            figures[name] = values[symbol]
+    return figures
+
+
+def summed(parts: Iterable[Figures]) -> Figures:
+    """The sum of what is known; unknown where nothing is."""
+    rows = list(parts)
+    found: Figures = {}
+    for name in FIGURES:
+        values = [row[name] for row in rows]
+        found[name] = total(known(values)) if any(v is not None for v in values) or not values else None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a test or a fixture comes to, part by part.
+
+    Attributes:
+        own: its windows. calls: each row of calls. shares: of each shared fixture that a test bears.
+    """
+
+    own: Figures
+    calls: tuple[tuple[Row, Figures], ...]
+    shares: tuple[tuple[Row, Figures], ...] = ()
+
+    @property
+    def direct(self) -> Figures:
+        """Own windows and calls."""
+        return summed([self.own, *(figures for _, figures in self.calls)])
+
+    @property
+    def total(self) -> Figures:
+        """And shares of fixtures."""
+        return summed([self.direct, *(figures for _, figures in self.shares)])
+
+
+def of_fixture(saved: Saved, fixture: Row) -> Whole:
+    """What a shared fixture comes to as a whole."""
+    own = of_machine(saved, fixture, fixture["energy_j"])
+    return Whole(own, tuple((call, of_call(saved, call)) for call in fixture["calls"]))
+
+
+def of_test(saved: Saved, test: Row, fixtures: Mapping[str, Figures] | None = None) -> Whole:
+    """What a test comes to; ``fixtures`` as calculated before, by id."""
+    direct = test["direct"]
+    own = of_machine(saved, direct, direct["energy_j"])
+    shares = []
+    for share in test["fixtures"]:
+        row = saved.fixtures[share["id"]]
+        whole = (fixtures or {}).get(share["id"]) or of_fixture(saved, row).direct
+        shares.append((share, scaled(whole, 1 / row["payers"])))
+    return Whole(own, tuple((call, of_call(saved, call)) for call in test["calls"]), tuple(shares))
+
+
+def scaled(figures: Figures, k: float) -> Figures:
+    """``k`` times everything."""
+    return {name: None if value is None else value.scale(k) for name, value in figures.items()}

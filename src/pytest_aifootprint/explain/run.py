@@ -1,0 +1,371 @@
+"""How every number of the summary is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_aifootprint.explain.costs import FIGURES, Figures, of_call, of_fixture, of_test, summed
+from pytest_aifootprint.explain.lines import Book, Section, Table, known
+from pytest_aifootprint.explain.owners import called, figures_table, reported_of, totals
+from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
+from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range
+from pytest_aifootprint.reports import formatting
+
+MOST_ROWS = 20
+RANGE = "high = central * exp(sqrt(sum(ln(factor) ** 2))) over each input's worse end above 1; low likewise below 1"
+
+
+def explain_run(saved: Saved, most_rows: int = MOST_ROWS) -> list[Section]:
+    """Everything that the run's numbers are made from: its tests, each of which can be explained by itself."""
+    fixtures = {name: of_fixture(saved, row).direct for name, row in saved.fixtures.items()}
+    tests = [(row, of_test(saved, row, fixtures).total) for row in saved.tests]
+    return [
+        _counts(saved),
+        _tests(saved, tests, most_rows),
+        *_ranges(tests),
+        *_widest(saved, tests),
+        *_amortised(saved, fixtures),
+        *_work(saved),
+        *_basis(saved),
+        *_unattributed(saved),
+        *_grids(saved),
+        *_sci(saved),
+    ]
+
+
+def _counts(saved: Saved) -> Section:
+    """What was seen: tests, calls, tokens."""
+    report = saved.report["totals"]
+    calls = [c for row in (*saved.tests, *saved.fixtures.values()) for c in row["calls"]]
+    counts = (
+        _of_run(
+            "ai_tests", "tests that called a model, used a fixture that did, or are marked", "", _count(saved.tests)
+        ),
+        _of_run("tests", "all tests", "", Range(float(report["tests"]))),
+        _of_run("models", "models that were called", "", _count(m for m in saved.report["models"] if m["calls"])),
+    )
+    book = Book()
+    for realness in ("live", "replayed", "mocked"):
+        rows = [c for c in calls if c["realness"] == realness]
+        if rows:
+            book.values[f"{realness}_of_calls"] = [Range(float(c["count"])) for c in rows]
+            said = _number(report["calls"][realness])
+            book.make(f"{realness}_calls", f"sum({realness}_of_calls)", "", f"{realness} calls", said)
+    live = [c for c in calls if c["realness"] == "live" and c["operation"] not in {"inference", "training"}]
+    for kind in ("input", "output"):
+        numbers = [Range(float((c[f"{kind}_tokens"] or 0) * c["count"])) for c in live]
+        if any(n.central for n in numbers):
+            book.values[f"{kind}_of_calls"] = numbers
+            said = _number(report["tokens"][kind])
+            book.make(f"{kind}_tokens", f"sum({kind}_of_calls)", "", f"{kind} tokens of live calls", said)
+    if {"input_tokens", "output_tokens"} <= book.values.keys():
+        book.make("tokens", "input_tokens + output_tokens", "", "tokens")
+    names = [name for name in book.values if name.endswith("_of_calls")]
+    text = [f"{name}: {', '.join(_short(r.central) for r in _column(book, name))}" for name in names]
+    return Section("what was seen", tuple(text), counts, lines=tuple(book.lines))
+
+
+def _count(rows: Iterable[Row]) -> Range:
+    return Range(float(sum(1 for _ in rows)))
+
+
+def _column(book: Book, name: str) -> Sequence[Range]:
+    value = book.values[name]
+    return (value,) if isinstance(value, Range) else value
+
+
+def _tests(saved: Saved, tests: Sequence[tuple[Row, Figures]], most_rows: int) -> Section:
+    """The headline: a sum over the tests."""
+    names = [name for name in FIGURES if any(f[name] is None or f[name].central for _, f in tests)]  # type: ignore[union-attr]
+    book = Book()
+    report = saved.report["totals"]
+    said = {**reported_of(report), "W_site": report["water_l"]["site"], "W_source": report["water_l"]["source"]}
+    said |= {"avoidable": report["avoidable_carbon_g"], "avoided": report["avoided_carbon_g"]}
+    for name in names:
+        unit, what = FIGURES[name]
+        book.values[f"{name}_tests"] = known(f[name] for _, f in tests)
+        book.make(name, f"sum({name}_tests)", unit, what, said.get(name))
+    totals(book, names, report["water_l"]["total"], report["energy_j"]["total"], report["carbon_g"]["total"])
+    tests = sorted(tests, key=lambda pair: -_grams(pair[1]))
+    rows = [(row["nodeid"], figures) for row, figures in tests[:most_rows]]
+    printed = [(row["nodeid"], _as_printed(row, figures)) for row, figures in tests[:most_rows]]
+    if rest := tests[most_rows:]:
+        rows.append((f"{len(rest)} others", summed([figures for _, figures in rest])))
+    tables = (
+        figures_table("tests", "tests", rows, names),
+        Table("as the summary's table has them", _PRINTED, tuple(printed)),
+    )
+    text = ("each test by itself: aifootprint explain NODEID",)
+    return Section("the summary", text, lines=tuple(book.lines), tables=tables)
+
+
+_PRINTED = (
+    ("calls", ""),
+    ("tokens", ""),
+    ("energy", "J"),
+    ("energy", "printed"),
+    ("carbon", "g"),
+    ("carbon", "printed"),
+)
+
+
+def _as_printed(row: Row, figures: Figures) -> tuple[Range | str, ...]:
+    """Calls, tokens, energy (the sum of its domains) and carbon (use + training + hardware) of a test."""
+    carbon = _sum([figures[name] for name in ("use", "training", "hardware")])
+    energy = _sum([figures[name] for name in FIGURES if name.startswith("E_")])
+    calls, tokens = sum(c["count"] for c in row["calls"]), row["tokens"]["input"] + row["tokens"]["output"]
+    return str(calls), str(tokens), energy, formatting.energy(energy), carbon, formatting.carbon(carbon)
+
+
+def _grams(figures: Figures) -> float:
+    return math.fsum(r.central for r in known(figures[name] for name in ("use", "training", "hardware")))
+
+
+def _ranges(tests: Sequence[tuple[Row, Figures]]) -> Iterator[Section]:
+    """What makes the sums uncertain: each input's own effect on them, and how these combine."""
+    whole = summed([figures for _, figures in tests])
+    carbon = [whole[name] for name in ("use", "training", "hardware")]
+    energy = [whole[name] for name in FIGURES if name.startswith("E_")]
+    water = [whole["W_site"], whole["W_source"]]
+    tables = []
+    for title, parts in (("carbon", carbon), ("energy", energy), ("water", water)):
+        value = _sum(parts)
+        if value.factors:
+            wide = sorted(value.factors.items(), key=lambda item: -abs(item[1][1] - item[1][0]))
+            rows = tuple((name, (Range(math.exp(low)), Range(math.exp(high)))) for name, (low, high) in wide)
+            tables.append(Table(f"{title} is multiplied by", (("at_low_end", ""), ("at_high_end", "")), rows))
+    if tables:
+        yield Section("ranges", (RANGE,), tables=tuple(tables))
+
+
+def _sum(parts: Sequence[Range | None]) -> Range:
+    found = EXACT_ZERO
+    for part in known(parts):
+        found += part
+    return found
+
+
+def _amortised(saved: Saved, fixtures: Mapping[str, Figures]) -> Iterator[Section]:
+    """Fixtures that train a model."""
+    book = Book()
+    for name, row in saved.fixtures.items():
+        if any(call["operation"] == "training" for call in row["calls"]) and row["users"]:
+            parts = {part: fixtures[name][part] or EXACT_ZERO for part in ("use", "training", "hardware")}
+            book.values.update({f"{part}_whole": value for part, value in parts.items()})
+            equation = " + ".join(f"{part}_whole" for part, value in parts.items() if value.central) or "0"
+            what = f"fixture {name}, borne by {row['payers']} tests (aifootprint explain {name})"
+            book.make("amortised", equation, "g", what, row["carbon_g"]["total"])
+    if book.lines:
+        yield Section("amortised", lines=tuple(book.lines))
+
+
+def _widest(saved: Saved, tests: Sequence[tuple[Row, Figures]]) -> Iterator[Section]:
+    """The input that the carbon range comes from most, and the figure that it makes least sure."""
+    name = saved.report["totals"]["widest_input"]
+    if name is None:
+        return
+    figures = [("the tests", *pair) for _, whole in tests for pair in whole.items()]
+    figures += [
+        (called(call), *pair)
+        for row in (*saved.tests, *saved.fixtures.values())
+        for call in row["calls"]
+        for pair in of_call(saved, call).items()
+    ]
+    figures += [("this machine", given.symbol, given.value) for given in saved.sheets[HERE].given]
+    pairs = [
+        (where, figure, value.factors[name]) for where, figure, value in figures if value and name in value.factors
+    ]
+    if not pairs:
+        return
+    where, figure, (low, high) = max(pairs, key=lambda pair: abs(pair[2][1] - pair[2][0]))
+    ends = {"at_low_end": math.exp(min(low, high)), "at_high_end": math.exp(max(low, high))}
+    book = Book({symbol: Range(value) for symbol, value in ends.items()})
+    book.make("widest", "(at_high_end / at_low_end) ** 0.5", "", f"{name}: x/÷ so much, in the {figure} of {where}")
+    given = (
+        Given("at_low_end", f"what {name} multiplies {figure} by", "", book.range_of("at_low_end"), where, None, ""),
+        Given("at_high_end", "likewise", "", book.range_of("at_high_end"), where, None, ""),
+    )
+    yield Section("widest input", given=given, lines=tuple(book.lines))
+
+
+def _work(saved: Saved) -> Iterator[Section]:
+    """Models that were trained or loaded here: a part of what their windows took."""
+    intensity = next(g for g in saved.sheets[HERE].given if g.symbol == "I_here")
+    exact = replace(intensity, value=Range(intensity.value.central))
+    for key, title in (("trained_here", "trained"), ("loads", "loads")):
+        for model in saved.report["models"]:
+            work = model[key]
+            if not work or not work["count"] or work["energy_j"] is None:
+                continue
+            windows = [(w["where"], Range(w["energy_j"]["central"])) for w in work["windows"] if w["energy_j"]]
+            given = [
+                exact,
+                *(_of_run("E_windows", f"{where}, by CPU seconds", "J", joules) for where, joules in windows),
+            ]
+            book = Book({"I_here": exact.value, "E_windows": [joules for _, joules in windows]})
+            said = None if work["carbon_g"] is None else _number(work["carbon_g"]["central"])
+            what = f"{work['count']} x, contained in use"
+            book.make(title, "sum(E_windows) * I_here / 3.6e6", "g", what, said)
+            if key == "trained_here" and work["inferences"]:
+                number = Range(float(work["inferences"]))
+                given.append(_of_run("inferences", "with that model", "", number))
+                book.values["inferences"] = number
+                per = work["carbon_g_per_inference"]
+                each = None if per is None else _number(per["central"])
+                book.make("per_inference", f"{title} / inferences", "g", "information, never a cost again", each)
+            yield Section(f"{title} here: {model['id']}", given=tuple(given), lines=tuple(book.lines))
+
+
+def _of_run(symbol: str, what: str, unit: str, value: Range) -> Given:
+    return Given(symbol, what, unit, value, "this run", None, "")
+
+
+def _basis(saved: Saved) -> Iterator[Section]:
+    """How much of the energy is how sure."""
+    totals_j = saved.report["totals"]["energy_j"]
+    joules: dict[str, list[float]] = {}
+    for meter in saved.report["run"]["meters"]:
+        name = "gpu" if meter["domain"].startswith("gpu") else meter["domain"]
+        if totals_j.get(name) is not None:
+            joules.setdefault(meter["basis"], []).append(totals_j[name]["central"])
+    for owner in (*saved.tests, *saved.fixtures.values()):
+        for call in owner["calls"]:
+            if call["energy_j"] is not None and call["energy_j"]["central"]:
+                joules.setdefault(call["basis"], []).append(call["energy_j"]["central"])
+    book = Book()
+    book.values["metered"] = [Range(j) for parts in joules.values() for j in parts]
+    for basis, parts in joules.items():
+        if math.fsum(parts):
+            book.values[f"E_{basis}"] = [Range(j) for j in parts]
+            said = _number(saved.report["totals"]["basis_share"][basis])
+            book.make(basis, f"sum(E_{basis}) / sum(metered)", "", f"share of the energy that is {basis}", said)
+    if book.lines:
+        text = tuple(f"E_{basis}: {', '.join(_short(j) for j in parts if j)} J" for basis, parts in joules.items())
+        yield Section("basis", (*text, "metered: all of them"), lines=tuple(book.lines))
+
+
+_BALANCE = {
+    "idle": "idle_j",
+    "other_tests": "other_tests_j",
+    "other_processes": "other_processes_j",
+    "this_plugin": "plugin_j",
+}
+
+
+def _unattributed(saved: Saved) -> Iterator[Section]:
+    """Where the metered joules went that no AI test caused."""
+    balance = saved.report["balance"]
+    domains = list(balance)
+    if not math.fsum(balance[d]["metered_j"] for d in domains):
+        return
+    book = Book()
+    given = []
+    for name, key in (("metered", "metered_j"), *_BALANCE.items(), ("fixtures", "shared_fixtures_j")):
+        column = [Range(balance[d][key]) for d in domains]
+        book.values[f"{name}_j"] = column
+        given += [
+            Given(
+                f"{name}_j",
+                f"of {d}, in the report's balance",
+                "J",
+                value,
+                balance[d]["meter"],
+                None,
+                balance[d]["basis"],
+            )
+            for d, value in zip(domains, column, strict=True)
+        ]
+    borne = [share["energy_j"] for row in saved.tests for share in row["fixtures"]]
+    book.values["borne"] = [
+        Range(_metered_part(saved, share, e))
+        for share, e in zip((s for r in saved.tests for s in r["fixtures"]), borne, strict=True)
+    ]
+    parts = []
+    for name in _BALANCE:
+        if math.fsum(r.central for r in _column(book, f"{name}_j")):
+            book.make(name, f"sum({name}_j) / sum(metered_j)", "", "share of what was metered here")
+            parts.append(name)
+    fixtures = math.fsum(r.central for r in _column(book, "fixtures_j"))
+    unborne = fixtures - math.fsum(r.central for r in _column(book, "borne"))
+    if unborne > 1e-6 * fixtures:
+        book.make(
+            "fixtures_of_other_tests",
+            "(sum(fixtures_j) - sum(borne)) / sum(metered_j)",
+            "",
+            "what no AI test bears of them",
+        )
+        parts.append("fixtures_of_other_tests")
+        given.append(
+            Given(
+                "borne",
+                "shares of fixtures that AI tests bear, summed",
+                "J",
+                Range(fixtures - unborne),
+                "the tests",
+                None,
+                "",
+            )
+        )
+    if parts:
+        book.make("unattributed", " + ".join(parts), "", "share of what was metered here that no AI test caused")
+    yield Section("unattributed", given=tuple(given), lines=tuple(book.lines))
+
+
+def _metered_part(saved: Saved, share: Row, energy: Row) -> float:
+    """Joules of a share of a fixture that were metered here: without what its calls came to elsewhere."""
+    fixture = saved.fixtures[share["id"]]
+    here = math.fsum((fixture["energy_j"].get(d) or {"central": 0.0})["central"] for d in ("cpu", "ram", "gpu"))
+    whole: float = fixture["energy_j"]["total"]["central"]
+    central: float = energy["central"]
+    return central * here / whole if whole else 0.0
+
+
+def _grids(saved: Saved) -> Iterator[Section]:
+    """Electricity of all places."""
+    grids = saved.report["run"]["grids"]
+    rows = [("this machine", grids["local"]), *grids["remote"].items()]
+    given = []
+    for who, grid in rows:
+        value = ranged(grid["carbon_g_per_kwh"], "grid") or EXACT_ZERO
+        basis = "a guess" if grid["guessed"] else ""
+        given.append(Given("I", f"{who}: {grid['zone']}", "g/kWh", value, grid["source"], grid["year"], basis))
+    yield Section("grids", given=tuple(given))
+
+
+def _sci(saved: Saved) -> Iterator[Section]:
+    """Per call and per passed test."""
+    sci = saved.report["totals"]["sci_style"]
+    if not sci:
+        return
+    text = [f"{key}: {value}" for key, value in sci.items() if isinstance(value, str)]
+    carbon, calls = saved.report["totals"]["carbon_g"], saved.report["totals"]["calls"]["live"]
+    passed = sum(row["outcome"] in {"passed", "xpassed"} for row in saved.tests)
+    counts = (
+        _of_run("live_calls", "live calls", "", Range(float(calls))),
+        _of_run("passed", "AI tests that passed", "", Range(float(passed))),
+    )
+    book = Book()
+    for name, parts in (("consumer", ("use", "hardware")), ("provider", ("training",))):
+        values = {part: Range(carbon[part]["central"]) for part in parts if carbon[part] is not None}
+        if not values:
+            continue
+        book.values.update({**values, "live_calls": counts[0].value, "passed": counts[1].value})
+        for unit, divisor in (("live_call", "live_calls"), ("passed_test", "passed")):
+            said = sci.get(f"{name}_g_per_{unit}")
+            if said is not None:
+                what = f"grams a {unit.replace('_', ' ')}"
+                book.make(
+                    f"{name}_per_{unit}", f"({' + '.join(values)}) / {divisor}", "g", what, _number(said["central"])
+                )
+    yield Section("in the style of SCI", tuple(text), counts, lines=tuple(book.lines))
+
+
+def _number(value: float) -> dict[str, float]:
+    """A plain number as the report would have it as a range."""
+    return dict.fromkeys(("low", "central", "high"), float(value))
+
+
+def _short(value: float) -> str:
+    return f"{value:.6g}"

@@ -1,0 +1,138 @@
+"""A saved report, as far as its numbers can be calculated again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range, Sheet, Step
+
+Row = Mapping[str, Any]
+
+HERE = "this machine"
+SCHEMA_VERSION = 1
+
+
+class SavedError(ValueError):
+    """A report that cannot be read or explained: one line with the file, what is wrong and what to do."""
+
+
+class Saved:
+    """A report of ``--aifootprint-report json``.
+
+    Attributes:
+        path: of the file. report: all of it. sheets: how its numbers are made, by name.
+    """
+
+    def __init__(self, report: Row, path: str = "report") -> None:
+        """Take a report. Raises SavedError if it has no sheets to go by."""
+        self.path = path
+        self.report = report
+        version = report.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise SavedError(f"{path}: schema_version {version!r}; this version of the plugin reads {SCHEMA_VERSION}")
+        if not isinstance(report.get("sheets"), dict) or HERE not in report["sheets"]:
+            raise SavedError(f"{path}: an older report that does not say how its numbers are made; run the tests again")
+        try:
+            self.sheets = {name: _sheet(name, row) for name, row in report["sheets"].items()}
+            self._fixtures = {row["id"]: row for row in report["fixtures"]}
+            self._nodeids = [row["nodeid"] for row in report["tests"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise SavedError(f"{path}: not a report of this plugin: {type(error).__name__}: {error}") from None
+
+    @classmethod
+    def read(cls, path: Path) -> Saved:
+        """Read a report. Raises SavedError."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise SavedError(
+                f"{path}: no such file; write one with pytest --aifootprint --aifootprint-report json:{path}"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SavedError(f"{path}: cannot be read: {error}") from None
+        try:
+            report = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise SavedError(f"{path}: not JSON, or cut off: {error}") from None
+        if not isinstance(report, dict):
+            raise SavedError(f"{path}: not a report of this plugin")
+        return cls(report, str(path))
+
+    @property
+    def tests(self) -> list[Row]:
+        """The rows of tests that are in the totals."""
+        return [row for row in self.report["tests"] if row["ai"]]
+
+    @property
+    def fixtures(self) -> Mapping[str, Row]:
+        """The rows of shared fixtures, by id."""
+        return self._fixtures
+
+    def test(self, nodeid: str) -> Row | None:
+        """The row of a test by its whole id, or by an end of it that no other has."""
+        rows: list[Row] = self.report["tests"]
+        whole = [row for row in rows if row["nodeid"] == nodeid]
+        ending = whole or [row for row in rows if row["nodeid"].endswith((f"/{nodeid}", f"::{nodeid}"))]
+        return ending[0] if len(ending) == 1 or whole else None
+
+    def fixture(self, name: str) -> Row | None:
+        """The row of a shared fixture by its id, or by its name if no other has it."""
+        named = [row for row in self._fixtures.values() if row["name"] == name]
+        return self._fixtures.get(name) or (named[0] if len(named) == 1 else None)
+
+    def models(self, name: str) -> list[Row]:
+        """The rows of a model: by its name, or by the name without organisation; case does not matter."""
+        wanted = name.casefold()
+        rows: list[Row] = self.report["models"]
+        whole = [row for row in rows if row["id"].casefold() == wanted]
+        return whole or [row for row in rows if row["id"].casefold().rsplit("/", 1)[-1] == wanted]
+
+    def close_to(self, name: str) -> list[str]:
+        """Ids of tests and models that look like it."""
+        import difflib  # for a typo alone
+
+        ids = list(dict.fromkeys((*self._nodeids, *(row["id"] for row in self.report["models"]))))
+        ends = {one.rsplit("::", 1)[-1].casefold(): one for one in ids}
+        close = difflib.get_close_matches(name.rsplit("::", 1)[-1].casefold(), ends, n=3, cutoff=0.5)
+        return [ends[one] for one in close]
+
+    def calls_of(self, row: Row) -> Iterator[tuple[str, Row]]:
+        """Calls to a model, each with the test or fixture that made it."""
+        wanted = row["id"], row["provider"]
+        for owner, key in (*((t, "nodeid") for t in self.tests), *((f, "id") for f in self._fixtures.values())):
+            for call in owner["calls"]:
+                if ((call["model"] or "unknown"), call["provider"]) == wanted:
+                    yield owner[key], call
+
+
+def ranged(row: Row | None, factor: str) -> Range | None:
+    """A range of the report whose factors are not told: all of it under one name. None if it is unknown."""
+    if row is None:
+        return None
+    low, central, high = (float(row[end]) for end in ("low", "central", "high"))
+    if not central:
+        return EXACT_ZERO
+    if low == central == high or not 0 < low <= central <= high:
+        return Range(central)
+    return Range.of(low, central, high, factor)
+
+
+def _sheet(name: str, row: Row) -> Sheet:
+    return Sheet(
+        name,
+        tuple(_given(given) for given in row["given"]),
+        tuple(Step(s["symbol"], s["equation"], s["unit"], s["what"], s["gathered"] or "") for s in row["steps"]),
+        dict(row["answers"]),
+    )
+
+
+def _given(row: Row) -> Given:
+    factors = {f["name"]: (math.log(f["low"]), math.log(f["high"])) for f in row["factors"]}
+    return Given(
+        row["symbol"], row["what"], row["unit"], Range(float(row["central"]), factors), row["source"], row["year"],
+        row["basis"],
+    )  # fmt: skip

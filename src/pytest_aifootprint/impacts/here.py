@@ -1,0 +1,136 @@
+"""Sheets of this machine: what its joules and its CPU seconds come to."""
+
+from __future__ import annotations
+
+from pytest_aifootprint.catalogue import Machine
+from pytest_aifootprint.impacts.contract import Grid
+from pytest_aifootprint.impacts.inputs import grid_given, water_given
+from pytest_aifootprint.meters.contract import LoadModel
+from pytest_aifootprint.quantities import Given, Range, Sheet, Step
+
+DECLARED = "[tool.aifootprint.hardware]"
+
+
+def use_sheet(symbol: str, grid: Grid, ewif: Range, pue: Range | None, wue: Range | None) -> Sheet:
+    """What joules of machines here come to in grams and litres.
+
+    Args:
+        symbol: of the joules of the machines, without PUE.
+        grid: of this machine.
+        ewif: water at its power plants.
+        pue: of the data centre, where declared.
+        wue: likewise.
+    """
+    given = [grid_given("I_here", grid), water_given("EWIF_here", grid, ewif)]
+    steps = []
+    at_wall = symbol
+    if pue is not None:
+        given.append(Given("PUE_here", "of this machine's data centre", "", pue, DECLARED, None, "declared"))
+        steps.append(Step("E_wall", f"{symbol} * PUE_here", "J", "at the wall of the data centre"))
+        at_wall = "E_wall"
+    steps.append(Step("use", f"{at_wall} * I_here / 3.6e6", "g", "carbon of that electricity"))
+    answers: dict[str, str | None] = {"use_carbon_g": "use", "avoidable_carbon_g": "use", "water_source_l": "W_source"}
+    if wue is not None:
+        given.append(Given("WUE_here", "of this machine's data centre", "L/kWh", wue, DECLARED, None, "declared"))
+        steps.append(Step("W_site", f"{symbol} * WUE_here / 3.6e6", "L", "water at the data centre"))
+        answers["water_site_l"] = "W_site"
+    steps.append(Step("W_source", f"{at_wall} * EWIF_here / 3.6e6", "L", "water at the power plants"))
+    return Sheet("", tuple(given), tuple(steps), answers)
+
+
+def cpu_sheet(model: LoadModel) -> Sheet:
+    """Joules of ``t`` CPU seconds by the load model, at the wall where its watts are (method, section 2)."""
+    watts = model.active_w if model.pue is None else _without(model.active_w / model.pue, model.pue)
+    given = [
+        Given("w", f"watts of a busy CPU above idle: {model.name}", "W", watts, model.source, None, model.basis.value)
+    ]
+    equation = "w * t"
+    if model.pue is not None:
+        said = Given("PUE_cpu", "of the data centre, inside the watts", "", model.pue, PUE_SOURCE, None, "published")
+        given, equation = [*given, said], "w * PUE_cpu * t"
+    return Sheet("", tuple(given), (Step("E_cpu", equation, "J", "electricity of the CPU"),))
+
+
+PUE_SOURCE = "declared, or Google 1.09, AWS 1.15, industry average 1.54 (Uptime Institute 2025)"
+
+
+def _without(value: Range, cancelled: Range) -> Range:
+    """Without the factors that a division has cancelled."""
+    return Range(value.central, {name: pair for name, pair in value.factors.items() if name not in cancelled.factors})
+
+
+def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
+    grid: Grid,
+    ewif: Range,
+    model: LoadModel,
+    machine: Machine,
+    *,
+    pue: Range | None,
+    wue: Range | None,
+    cpu_metered: bool,
+    idle_shared: bool,
+) -> Sheet:
+    """What ``t`` CPU seconds and ``E_ram``, ``E_gpu`` joules of this machine come to.
+
+    Args:
+        grid: of this machine.
+        ewif: water at its power plants.
+        model: of the CPU.
+        machine: row of its manufacture.
+        pue: of the data centre, where declared.
+        wue: likewise.
+        cpu_metered: a counter tells ``E_cpu``.
+        idle_shared: ``E_cpu`` and ``t_machine`` go by the time that somebody had the machine.
+    """
+    by_model = not cpu_metered
+    head = cpu_sheet(model) if by_model and not idle_shared else Sheet("", (), ())
+    given = [grid_given("I_here", grid), water_given("EWIF_here", grid, ewif)]
+    steps = [Step("E_here", "E_cpu + E_ram + E_gpu", "J", "electricity of this machine")]
+    wall = "E_here"
+    if pue is not None:
+        given.append(Given("PUE_here", "of this machine's data centre", "", pue, DECLARED, None, "declared"))
+        equation = "E_cpu + (E_ram + E_gpu) * PUE_here" if by_model else "E_here * PUE_here"
+        steps.append(Step("E_wall", equation, "J", "the same at the wall of the data centre"))
+        wall = "E_wall"
+    steps.append(Step("use", f"{wall} * I_here / 3.6e6", "g", "carbon of that electricity"))
+    answers: dict[str, str | None] = {
+        "use_carbon_g": "use",
+        "water_source_l": "W_source",
+        "hardware_carbon_g": "hardware",
+    }
+    if not idle_shared:
+        answers["avoidable_carbon_g"] = "use"
+    if wue is not None:
+        it = "E_here"
+        if by_model and model.pue is not None:
+            it = "E_it_here"
+            given.append(Given("PUE_in", "inside the CPU's watts", "", model.pue, PUE_SOURCE, None, "published"))
+            steps.append(Step(it, "E_cpu / PUE_in + E_ram + E_gpu", "J", "of the machine itself"))
+        given.append(Given("WUE_here", "of this machine's data centre", "L/kWh", wue, DECLARED, None, "declared"))
+        steps.append(Step("W_site", f"{it} * WUE_here / 3.6e6", "L", "water at the data centre"))
+        answers["water_site_l"] = "W_site"
+    steps.append(Step("W_source", f"{wall} * EWIF_here / 3.6e6", "L", "water at the power plants"))
+    return head | Sheet("this machine", tuple(given), tuple(steps), answers) | hardware_sheet(machine, model.n_cpu)
+
+
+def hardware_sheet(machine: Machine, n_cpu: int) -> Sheet:
+    """What ``t_machine`` CPU seconds bear of this machine's manufacture (``impacts.hardware``)."""
+    origin, factor = machine.origin, f"hw:{machine.key}"
+    per = "of one CPU" if machine.per_cpu else "of the machine"
+
+    def given(symbol: str, what: str, unit: str, ends: tuple[float, float, float]) -> Given:
+        low, central, high = ends
+        value = Range.of(low, central, high, symbol) if low < high else Range(central)
+        return Given(symbol, what, unit, value, origin.source, origin.year, origin.evidence)
+
+    low, central, high = (kg + machine.host_kg for kg in machine.embodied_kg)
+    inputs = [
+        given("TE", f"manufacture {per} ({machine.key})", "kg", (low, central, high)),
+        given("life", "its life", "years", machine.life_years),
+        given("U", "share of its life in which it is used", "", machine.utilisation),
+    ]
+    rate = Step("rate", "TE * 1000 / (life * 31536000 * U)", "g/s", "a second of it", factor)
+    if machine.per_cpu:
+        return Sheet("", tuple(inputs), (rate, Step("hardware", "rate * t_machine", "g", "manufacture")))
+    inputs.append(Given("n_cpu", "CPUs of the machine", "", Range(float(n_cpu)), "the kernel", None, "measured"))
+    return Sheet("", tuple(inputs), (rate, Step("hardware", "rate * t_machine / n_cpu", "g", "manufacture")))

@@ -98,12 +98,13 @@ def of_machine(saved: Saved, seconds: Row, energy: Row) -> Figures:
 
 
 def summed(parts: Iterable[Figures]) -> Figures:
-    """The sum of what is known; unknown where nothing is."""
+    """The sum of what is known. Unknown and nothing is unknown; unknown and something is at least that something."""
     rows = list(parts)
     found: Figures = {}
     for name in FIGURES:
         values = [row[name] for row in rows]
-        found[name] = total(known(values)) if any(v is not None for v in values) or not values else None
+        some = total(known(values))
+        found[name] = None if None in values and not some.central else some
     return found
 
 

@@ -88,6 +88,10 @@ class Book:
         self.lines.append(Line(symbol, equation, value, unit, what, reported, printed or _printed(value, unit)))
         return value
 
+    def unknown(self, symbol: str, equation: str, unit: str, what: str) -> None:
+        """A line of which nothing is known: it is no number, and in no sum."""
+        self.lines.append(Line(symbol, equation, None, unit, what))
+
     def range_of(self, symbol: str) -> Range:
         """A value that is one number."""
         value = self.values[symbol]

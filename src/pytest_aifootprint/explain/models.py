@@ -32,8 +32,12 @@ def explain_model(saved: Saved, model: Row) -> list[Section]:
     names = [name for name in BESIDE if any(f[name] is None or f[name].central for _, f in rows)]  # type: ignore[union-attr]
     book = Book()
     for name in names:
-        book.values[f"{name}_calls"] = known(figures[name] for _, figures in rows)
         unit, what = FIGURES[name]
+        column = known(figures[name] for _, figures in rows)
+        if not column:
+            book.unknown(name, f"sum({name}_calls)", unit, what)
+            continue
+        book.values[f"{name}_calls"] = column
         said = (
             model["carbon_g"][name]
             if name in {"training", "hardware"} and len(saved.models(model["id"])) == 1

@@ -145,8 +145,11 @@ def _owner(
             columns[name].append(f"sum({name}_{kind})")
     for name in names:
         unit, what = FIGURES[name]
-        book.make(name, " + ".join(columns[name]) or "0", unit, what, reported.get(name))
-    totals(book, names, water)
+        if whole.total[name] is None:
+            book.unknown(name, " + ".join(columns[name]), unit, what)
+        else:
+            book.make(name, " + ".join(columns[name]) or "0", unit, what, reported.get(name))
+    totals(book, [name for name in names if name in book.values], water)
     made = [
         Given(symbol, f"{FIGURES[symbol.removesuffix('_own')][1]}, of its own windows", "", value, "above", None, "")
         for symbol, value in own.items()

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from pytest_aifootprint.explain.costs import FIGURES, Figures, of_call, of_fixture, of_test, summed
 from pytest_aifootprint.explain.lines import Book, Section, Table, known
-from pytest_aifootprint.explain.owners import called, figures_table, reported_of, totals
+from pytest_aifootprint.explain.owners import figures_table, reported_of, totals
 from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
 from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range
-from pytest_aifootprint.reports import formatting
 
 MOST_ROWS = 20
 RANGE = "high = central * exp(sqrt(sum(ln(factor) ** 2))) over each input's worse end above 1; low likewise below 1"
@@ -85,9 +84,19 @@ def _tests(saved: Saved, tests: Sequence[tuple[Row, Figures]], most_rows: int) -
     said |= {"avoidable": report["avoidable_carbon_g"], "avoided": report["avoided_carbon_g"]}
     for name in names:
         unit, what = FIGURES[name]
-        book.values[f"{name}_tests"] = known(f[name] for _, f in tests)
+        column = known(f[name] for _, f in tests)
+        if not column:
+            book.unknown(name, f"sum({name}_tests)", unit, what)
+            continue
+        book.values[f"{name}_tests"] = column
         book.make(name, f"sum({name}_tests)", unit, what, said.get(name))
-    totals(book, names, report["water_l"]["total"], report["energy_j"]["total"], report["carbon_g"]["total"])
+    totals(
+        book,
+        [name for name in names if name in book.values],
+        report["water_l"]["total"],
+        report["energy_j"]["total"],
+        report["carbon_g"]["total"],
+    )
     tests = sorted(tests, key=lambda pair: -_grams(pair[1]))
     rows = [(row["nodeid"], figures) for row, figures in tests[:most_rows]]
     printed = [(row["nodeid"], _as_printed(row, figures)) for row, figures in tests[:most_rows]]
@@ -95,28 +104,21 @@ def _tests(saved: Saved, tests: Sequence[tuple[Row, Figures]], most_rows: int) -
         rows.append((f"{len(rest)} others", summed([figures for _, figures in rest])))
     tables = (
         figures_table("tests", "tests", rows, names),
-        Table("as the summary's table has them", _PRINTED, tuple(printed)),
+        Table("as the summary's table has them (1 Wh = 3600 J)", _AS_PRINTED, tuple(printed)),
     )
     text = ("each test by itself: aifootprint explain NODEID",)
     return Section("the summary", text, lines=tuple(book.lines), tables=tables)
 
 
-_PRINTED = (
-    ("calls", ""),
-    ("tokens", ""),
-    ("energy", "J"),
-    ("energy", "printed"),
-    ("carbon", "g"),
-    ("carbon", "printed"),
-)
+_AS_PRINTED = (("calls_tests", ""), ("tokens_tests", ""), ("energy_tests", "J"), ("carbon_tests", "g"))
 
 
-def _as_printed(row: Row, figures: Figures) -> tuple[Range | str, ...]:
+def _as_printed(row: Row, figures: Figures) -> tuple[Range, ...]:
     """Calls, tokens, energy (the sum of its domains) and carbon (use + training + hardware) of a test."""
     carbon = _sum([figures[name] for name in ("use", "training", "hardware")])
     energy = _sum([figures[name] for name in FIGURES if name.startswith("E_")])
     calls, tokens = sum(c["count"] for c in row["calls"]), row["tokens"]["input"] + row["tokens"]["output"]
-    return str(calls), str(tokens), energy, formatting.energy(energy), carbon, formatting.carbon(carbon)
+    return Range(float(calls)), Range(float(tokens)), energy, carbon
 
 
 def _grams(figures: Figures) -> float:
@@ -135,7 +137,9 @@ def _ranges(tests: Sequence[tuple[Row, Figures]]) -> Iterator[Section]:
         if value.factors:
             wide = sorted(value.factors.items(), key=lambda item: -abs(item[1][1] - item[1][0]))
             rows = tuple((name, (Range(math.exp(low)), Range(math.exp(high)))) for name, (low, high) in wide)
-            tables.append(Table(f"{title} is multiplied by", (("at_low_end", ""), ("at_high_end", "")), rows))
+            tables.append(
+                Table(f"{title} is multiplied by", ((f"{title}_low_end", ""), (f"{title}_high_end", "")), rows)
+            )
     if tables:
         yield Section("ranges", (RANGE,), tables=tuple(tables))
 
@@ -149,16 +153,16 @@ def _sum(parts: Sequence[Range | None]) -> Range:
 
 def _amortised(saved: Saved, fixtures: Mapping[str, Figures]) -> Iterator[Section]:
     """Fixtures that train a model."""
-    book = Book()
     for name, row in saved.fixtures.items():
-        if any(call["operation"] == "training" for call in row["calls"]) and row["users"]:
-            parts = {part: fixtures[name][part] or EXACT_ZERO for part in ("use", "training", "hardware")}
-            book.values.update({f"{part}_whole": value for part, value in parts.items()})
-            equation = " + ".join(f"{part}_whole" for part, value in parts.items() if value.central) or "0"
-            what = f"fixture {name}, borne by {row['payers']} tests (aifootprint explain {name})"
-            book.make("amortised", equation, "g", what, row["carbon_g"]["total"])
-    if book.lines:
-        yield Section("amortised", lines=tuple(book.lines))
+        if not (any(call["operation"] == "training" for call in row["calls"]) and row["users"]):
+            continue
+        known_parts = {part: fixtures[name][part] or EXACT_ZERO for part in ("use", "training", "hardware")}
+        parts = {f"{part}_whole": value for part, value in known_parts.items() if value.central}
+        given = [_of_run(symbol, f"aifootprint explain {name}", "g", value) for symbol, value in parts.items()]
+        book = Book(dict(parts))
+        what = f"borne by {row['payers']} tests"
+        book.make("amortised", " + ".join(parts) or "0", "g", what, row["carbon_g"]["total"])
+        yield Section(f"amortised: fixture {name}", given=tuple(given), lines=tuple(book.lines))
 
 
 def _widest(saved: Saved, tests: Sequence[tuple[Row, Figures]]) -> Iterator[Section]:
@@ -166,13 +170,10 @@ def _widest(saved: Saved, tests: Sequence[tuple[Row, Figures]]) -> Iterator[Sect
     name = saved.report["totals"]["widest_input"]
     if name is None:
         return
-    figures = [("the tests", *pair) for _, whole in tests for pair in whole.items()]
-    figures += [
-        (called(call), *pair)
-        for row in (*saved.tests, *saved.fixtures.values())
-        for call in row["calls"]
-        for pair in of_call(saved, call).items()
-    ]
+    figures = [("all tests", *pair) for pair in summed([whole for _, whole in tests]).items()]
+    for model in saved.report["models"]:
+        own = summed([of_call(saved, call) for _, call in saved.calls_of(model)])
+        figures += [(f"calls to {model['id']}", *pair) for pair in own.items()]
     figures += [("this machine", given.symbol, given.value) for given in saved.sheets[HERE].given]
     pairs = [
         (where, figure, value.factors[name]) for where, figure, value in figures if value and name in value.factors
@@ -235,15 +236,16 @@ def _basis(saved: Saved) -> Iterator[Section]:
             if call["energy_j"] is not None and call["energy_j"]["central"]:
                 joules.setdefault(call["basis"], []).append(call["energy_j"]["central"])
     book = Book()
-    book.values["metered"] = [Range(j) for parts in joules.values() for j in parts]
+    book.values["E_all"] = [Range(j) for parts in joules.values() for j in parts]
     for basis, parts in joules.items():
         if math.fsum(parts):
             book.values[f"E_{basis}"] = [Range(j) for j in parts]
             said = _number(saved.report["totals"]["basis_share"][basis])
-            book.make(basis, f"sum(E_{basis}) / sum(metered)", "", f"share of the energy that is {basis}", said)
+            book.make(basis, f"sum(E_{basis}) / sum(E_all)", "", f"share of the energy that is {basis}", said)
     if book.lines:
         text = tuple(f"E_{basis}: {', '.join(_short(j) for j in parts if j)} J" for basis, parts in joules.items())
-        yield Section("basis", (*text, "metered: all of them"), lines=tuple(book.lines))
+        every = f"E_all: {', '.join(_short(j) for parts in joules.values() for j in parts if j)} J"
+        yield Section("basis", (*text, every), lines=tuple(book.lines))
 
 
 _BALANCE = {

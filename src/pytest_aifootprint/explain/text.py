@@ -32,7 +32,7 @@ def _parts(section: Section, width: int) -> Iterator[RenderableType]:
     from rich.text import Text
 
     for text in section.text:
-        yield Padding(Text(text), (0, 0, 0, INDENT))
+        yield Padding(Text(text), (0, 0, 0, INDENT), expand=False)
     if section.given:
         before = [None, *(g.source for g in section.given)]
         yield _facts(
@@ -41,8 +41,11 @@ def _parts(section: Section, width: int) -> Iterator[RenderableType]:
                 for g, said in zip(section.given, before, strict=False)
             ]
         )
+    named: tuple[str, ...] = ()
     for table in section.tables:
-        yield from _table(table, width)
+        names = tuple(name for name, _ in table.rows)
+        yield from _table(table, width, named=names == named)
+        named = names
     if section.lines:
         yield _facts([(line.symbol, f"= {line.equation}", _result(line)) for line in section.lines])
 
@@ -80,22 +83,23 @@ def amount(value: Range | None, unit: str) -> str:
     return f"{value.central:.6g}{f' {unit}' if unit else ''}{span}"
 
 
-def _table(table: Table, width: int) -> Iterator[RenderableType]:
-    """As many columns beside each other as fit; the rows are numbered and named once."""
+def _table(table: Table, width: int, *, named: bool) -> Iterator[RenderableType]:
+    """As many columns beside each other as fit; the rows are numbered and named once (``named``: above)."""
     from rich.padding import Padding
     from rich.table import Table as Grid
     from rich.text import Text
 
-    yield Padding(Text(f"{table.title}:"), (1, 0, 0, INDENT))
-    for number, (name, _) in enumerate(table.rows, 1):
-        yield Padding(Text(f"#{number} {name}"), (0, 0, 0, INDENT))
+    yield Padding(Text(f"{table.title}:"), (1, 0, 0, INDENT), expand=False)
+    for number, (name, _) in enumerate(() if named else table.rows, 1):
+        yield Padding(Text(f"#{number} {name}"), (0, 0, 0, INDENT), expand=False)
     fitting = max(1, (width - INDENT - 6) // COLUMN)
     for first in range(0, len(table.columns), fitting):
         columns = table.columns[first : first + fitting]
         grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        units = any(unit for _, unit in columns)
         grid.add_column("  #", justify="right")
         for symbol, unit in columns:
-            grid.add_column(f"{symbol}\n{unit}" if unit else symbol, justify="right", no_wrap=True)
+            grid.add_column(f"{symbol}\n{unit}" if units else symbol, justify="right", no_wrap=True)
         for number, (_, cells) in enumerate(table.rows, 1):
             grid.add_row(str(number), *(_cell(cell) for cell in cells[first : first + fitting]))
         yield grid

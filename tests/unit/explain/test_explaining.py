@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pytest_aifootprint.cli import app
-from pytest_aifootprint.explain.costs import summed
+from pytest_aifootprint.explain.costs import Figures, summed
 from pytest_aifootprint.explain.saved import Saved, SavedError
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
 
@@ -236,9 +236,9 @@ def test_most_tests_of_a_large_run_are_summed_in_one_row(tmp_path: Path) -> None
 
 
 def test_unknown_and_nothing_is_unknown_and_unknown_and_something_is_that() -> None:
-    nothing = dict.fromkeys(summed([]), EXACT_ZERO)
-    some = {**nothing, "training": Range(2.0)}
-    unknown = {**nothing, "training": None}
+    nothing: Figures = dict.fromkeys(summed([]), EXACT_ZERO)
+    some: Figures = {**nothing, "training": Range(2.0)}
+    unknown: Figures = {**nothing, "training": None}
     assert summed([unknown, nothing])["training"] is None
     assert summed([unknown, some])["training"] == Range(2.0)
 

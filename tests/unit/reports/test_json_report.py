@@ -156,6 +156,7 @@ def test_direct_part_differs_only_by_shared_fixtures() -> None:
         "carbon_g": {"low": 0.0039, "central": 0.0039, "high": 0.0039},
         "setups": 1,
         "trained": [],
+        "id": "",
     }
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range, Sheet, Step, total
-from pytest_aifootprint.quantities.sheets import EquationError, calculate
+from pytest_aifootprint.quantities.sheets import EquationError, Value, calculate
 
 ENERGY = Range.times_over(2.0, 3, "m1")
 OTHER = Range.times_over(1.0, 2, "m2")
@@ -41,7 +41,7 @@ amounts = st.builds(
     ],
 )
 def test_an_equation_has_the_golden_values_of_the_algebra(equation: str, expected: tuple[float, ...]) -> None:
-    values = {"e": ENERGY, "f": OTHER, "g": GRID, "column": [ENERGY, OTHER]}
+    values: dict[str, Value] = {"e": ENERGY, "f": OTHER, "g": GRID, "column": [ENERGY, OTHER]}
     assert ends(calculate(equation, values)) == pytest.approx(expected, rel=1e-6)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_aifootprint.catalogue import rows
-from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
 from pytest_aifootprint.catalogue.packages import data_file
-from pytest_aifootprint.catalogue.rows import CloudRegion, Factor, Machine, ModelClass, Provider, TrainingRow
+from pytest_aifootprint.catalogue.rows import CloudRegion, Machine, ModelClass, Provider, TrainingRow
+from pytest_aifootprint.quantities.tables import CatalogueError, Factor, Fields, Triple, read_rows, read_toml
 
 DATA = Path(__file__).parent / "data"
 RELEASED = "2026.11"
@@ -131,15 +130,7 @@ class Catalogue:
 
     @functools.cache  # noqa: B019 - a catalogue lives as long as the process, and two tables share defaults.toml
     def _parse(self, file: str) -> dict[str, Any]:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-
-        try:
-            return tomllib.loads((self._folder / file).read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise CatalogueError(f"{file}: {error}") from None
+        return read_toml(self._folder / file)
 
     def _rows(
         self,
@@ -148,14 +139,7 @@ class Catalogue:
         read: Callable[[str, Mapping[str, Any]], Row],
         names: Callable[[Row], tuple[str, ...]],
     ) -> tuple[Row, ...]:
-        found = tuple(read(file, entry) for entry in self._parse(file).get(table, []))
-        seen: set[str] = set()
-        for row in found:
-            for name in names(row):
-                if name in seen:
-                    raise CatalogueError(f"{file}: {name} stands there twice")
-                seen.add(name)
-        return found
+        return read_rows(file, self._parse(file).get(table, []), read, names)
 
 
 @functools.cache

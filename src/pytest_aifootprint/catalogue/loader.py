@@ -115,9 +115,12 @@ class Catalogue:
     def factors_version(self) -> str:
         """Month and content of everything that numbers depend on: ``2026.11+1a2b3c4d5e6f``.
 
-        The hash covers our data files and those of codecarbon and ecologits that are read beside them.
+        The hash covers our data files and the meters' rows, and the data of codecarbon and ecologits that is read
+        beside them.
         """
         import hashlib  # loads OpenSSL: 4 ms that only a report needs
+
+        from pytest_aifootprint.meters.watts import CPU_ROWS, FACTORS
 
         digest = hashlib.sha256()
         ours = [self._folder / name for name in OWN_FILES]
@@ -126,6 +129,7 @@ class Catalogue:
             content = file.read_bytes()
             digest.update(f"{file.name} {len(content)}\n".encode())
             digest.update(content)
+        digest.update(repr((CPU_ROWS, FACTORS)).encode())
         return f"{RELEASED}+{digest.hexdigest()[:12]}"
 
     @functools.cache  # noqa: B019 - a catalogue lives as long as the process, and two tables share defaults.toml

@@ -42,6 +42,7 @@ class CallPrices:
         local_use: Callable[[Range], Use],
         *,
         gpu_metered: bool = False,
+        grids: Mapping[str, Grid] | None = None,
     ) -> None:
         """Prices with what the user says of models, by name.
 
@@ -50,7 +51,9 @@ class CallPrices:
             models: overrides.
             local_use: what joules on this machine come to.
             gpu_metered: a counter of this machine sees what its GPUs do for whatever server.
+            grids: that stand in for those of providers, by their keys.
         """
+        self._grids = grids or {}
         self._local_use = local_use
         self._gpu_metered = gpu_metered
         self._local_server = Range.of(*catalogue.value("local.server"), "local-server")
@@ -61,6 +64,14 @@ class CallPrices:
         self._served: dict[tuple[object, ...], ServedModel] = {}
         self.used: dict[str, Grid] = {}
         self.trained = TrainedHere()
+
+    def declare(self, override: ModelOverride) -> None:
+        """Take one more of the user's tables of models, before a call of that name is priced."""
+        self._index.declare(override)
+
+    def found(self, name: str, operation: str) -> Model:
+        """What is known of a model by its name alone."""
+        return self._index.find((name,), operation, None)
 
     def of(self, call: AICall) -> CallImpact:
         """The footprint of one call."""
@@ -155,7 +166,7 @@ class CallPrices:
         key = (name or "unknown").lower() if provider.key == "unknown" else provider.key
         site = self._sites.get(key)
         if site is None:
-            site = self._sites[key] = RemoteSite(provider, key, self._catalogue)
+            site = self._sites[key] = RemoteSite(provider, key, self._catalogue, self._grids.get(provider.key))
         return site
 
 

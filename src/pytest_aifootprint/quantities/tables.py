@@ -177,6 +177,13 @@ def factor(where: str, table: Mapping[str, Any]) -> Factor:
         raise f.error("a factor needs either value or times_over")
     if row.times_over is not None and row.times_over < 1:
         raise f.error(f"times_over must be 1 or more, got {row.times_over}")
+    if row.value is not None:
+        # Nothing is divided by a share, and a share may be 0.
+        is_share = row.unit.split()[0] == "share"
+        if is_share and row.value[2] > 1:
+            raise f.error(f"value is a share and must be 1 or less, got {row.value[2]:g}")
+        if not is_share and row.value[0] <= 0:
+            raise f.error(f"value must be above 0, got {row.value[0]:g}")
     return row
 
 

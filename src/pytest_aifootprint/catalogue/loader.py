@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_aifootprint.catalogue import rows
-from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
 from pytest_aifootprint.catalogue.packages import data_file
-from pytest_aifootprint.catalogue.rows import CloudRegion, Factor, Machine, ModelClass, Provider, TrainingRow
+from pytest_aifootprint.catalogue.replacing import READERS, Key, key_of
+from pytest_aifootprint.catalogue.rows import CloudRegion, Machine, ModelClass, Provider, TrainingRow
+from pytest_aifootprint.quantities.tables import CatalogueError, Factor, Fields, Triple, read_rows, read_toml
 
 DATA = Path(__file__).parent / "data"
 RELEASED = "2026.11"
@@ -43,9 +43,24 @@ Row = TypeVar("Row")
 class Catalogue:
     """The rows of one folder of data files. Each file is parsed when its rows are first asked for."""
 
-    def __init__(self, folder: Path = DATA) -> None:
-        """``folder`` holds the files of ``OWN_FILES``."""
+    def __init__(self, folder: Path = DATA, changed: Mapping[Key, Mapping[str, Any]] | None = None) -> None:
+        """Reads nothing yet.
+
+        Args:
+            folder: holds the files of ``OWN_FILES``.
+            changed: rows that stand in for those of the files, as ``replacing`` checked them, by table and key.
+        """
         self._folder = folder
+        self._changed = changed or {}
+
+    def with_rows(self, changed: Mapping[Key, Mapping[str, Any]]) -> Catalogue:
+        """The same catalogue with other rows in it."""
+        return Catalogue(self._folder, {**self._changed, **changed})
+
+    def tables(self, table: str) -> Sequence[Mapping[str, Any]]:
+        """The rows of a table that may be replaced, as they stand. Raises CatalogueError for a broken file."""
+        found: Sequence[Mapping[str, Any]] = self._tables(READERS[table][0], table)
+        return found
 
     @functools.cached_property
     def training(self) -> tuple[TrainingRow, ...]:
@@ -116,9 +131,14 @@ class Catalogue:
     def factors_version(self) -> str:
         """Month and content of everything that numbers depend on: ``2026.11+1a2b3c4d5e6f``.
 
-        The hash covers our data files and those of codecarbon and ecologits that are read beside them.
+        Where rows were replaced or amended, their content follows: ``2026.11+1a2b3c4d5e6f.changed.1a2b3c4d``.
+
+        The hash covers our data files and the meters' rows, and the data of codecarbon and ecologits that is read
+        beside them.
         """
         import hashlib  # loads OpenSSL: 4 ms that only a report needs
+
+        from pytest_aifootprint.meters.watts import CPU_ROWS, FACTORS
 
         digest = hashlib.sha256()
         ours = [self._folder / name for name in OWN_FILES]
@@ -127,19 +147,16 @@ class Catalogue:
             content = file.read_bytes()
             digest.update(f"{file.name} {len(content)}\n".encode())
             digest.update(content)
-        return f"{RELEASED}+{digest.hexdigest()[:12]}"
+        digest.update(repr((CPU_ROWS, FACTORS)).encode())
+        shipped = f"{RELEASED}+{digest.hexdigest()[:12]}"
+        if not self._changed:
+            return shipped
+        rows_said = repr(sorted((key, sorted(row.items())) for key, row in self._changed.items()))
+        return f"{shipped}.changed.{hashlib.sha256(rows_said.encode()).hexdigest()[:8]}"
 
     @functools.cache  # noqa: B019 - a catalogue lives as long as the process, and two tables share defaults.toml
     def _parse(self, file: str) -> dict[str, Any]:
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
-
-        try:
-            return tomllib.loads((self._folder / file).read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise CatalogueError(f"{file}: {error}") from None
+        return read_toml(self._folder / file)
 
     def _rows(
         self,
@@ -148,14 +165,13 @@ class Catalogue:
         read: Callable[[str, Mapping[str, Any]], Row],
         names: Callable[[Row], tuple[str, ...]],
     ) -> tuple[Row, ...]:
-        found = tuple(read(file, entry) for entry in self._parse(file).get(table, []))
-        seen: set[str] = set()
-        for row in found:
-            for name in names(row):
-                if name in seen:
-                    raise CatalogueError(f"{file}: {name} stands there twice")
-                seen.add(name)
-        return found
+        return read_rows(file, self._tables(file, table), read, names)
+
+    def _tables(self, file: str, table: str) -> Any:
+        found = self._parse(file).get(table, [])
+        if not self._changed or not isinstance(found, list):
+            return found
+        return [self._changed.get((table, key_of(row)), row) for row in found]
 
 
 @functools.cache

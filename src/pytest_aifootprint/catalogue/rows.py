@@ -7,22 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
+from pytest_aifootprint.quantities.tables import (
+    CatalogueError,
+    Factor,
+    Fields,
+    Origin,
+    Triple,
+    factor,
+    origin,
+    place,
+    positive,
+)
 
 CONFIDENCES = ("high", "medium", "low")
-FIRST_YEAR = 1990
-LAST_YEAR = 2100
 _CODES = re.compile(r"[A-Z]{2} [A-Z]{3}")
 _REGION = re.compile(r"(aws|azure)/[a-z][a-z0-9-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a row's figures come from: the publication, its year, and how it was read."""
-
-    source: str
-    year: int
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +113,6 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Factor:
-    """A constant with its range, or a 90 % factor x/÷ that is put on something else."""
-
-    key: str
-    value: Triple | None
-    times_over: float | None
-    unit: str
-    origin: Origin
-
-
-@dataclass(frozen=True, slots=True)
 class ModelClass:
     """What stands in for an unknown model or unknown tokens of these operations; (low, geometric middle, high)."""
 
@@ -139,7 +127,7 @@ class ModelClass:
 
 def training_row(where: str, table: Mapping[str, Any]) -> TrainingRow:
     """Read a row of training.toml. Raises CatalogueError."""
-    f = Fields(_place(where, table, "model_id"), table)
+    f = Fields(place(where, table, "model_id"), table)
     row = TrainingRow(
         model_id=f.text("model_id"),
         aliases=f.texts("aliases"),
@@ -163,7 +151,7 @@ def training_row(where: str, table: Mapping[str, Any]) -> TrainingRow:
         locator=f.text("locator", ""),
         confidence=f.text("confidence"),
         notes=f.text("notes", ""),
-        origin=_origin(f),
+        origin=origin(f),
     )
     f.done()
     if row.confidence not in CONFIDENCES:
@@ -198,17 +186,17 @@ def check_parents(where: str, rows: Sequence[TrainingRow], unpublished: Sequence
 
 def provider(where: str, table: Mapping[str, Any]) -> Provider:
     """Read a row of providers.toml. Raises CatalogueError."""
-    f = Fields(_place(where, table, "key"), table)
+    f = Fields(place(where, table, "key"), table)
     row = Provider(
         key=f.text("key"),
         names=f.texts("names"),
         ecologits=f.text("ecologits", "") or None,
         zone=f.text("zone"),
         training_zone=f.text("training_zone"),
-        pue=_positive(f, "pue"),
-        wue_l_per_kwh=_positive(f, "wue_l_per_kwh"),
+        pue=positive(f, "pue"),
+        wue_l_per_kwh=positive(f, "wue_l_per_kwh"),
         grid_times_over=f.number("grid_times_over"),
-        origin=_origin(f),
+        origin=origin(f),
     )
     f.done()
     if row.pue[0] < 1:
@@ -218,8 +206,8 @@ def provider(where: str, table: Mapping[str, Any]) -> Provider:
 
 def cloud_region(where: str, table: Mapping[str, Any]) -> CloudRegion:
     """Read a row of cloud_regions.toml. Raises CatalogueError."""
-    f = Fields(_place(where, table, "key"), table)
-    row = CloudRegion(f.text("key"), f.text("place"), f.text("zone"), _origin(f))
+    f = Fields(place(where, table, "key"), table)
+    row = CloudRegion(f.text("key"), f.text("place"), f.text("zone"), origin(f))
     f.done()
     if _REGION.fullmatch(row.key) is None:
         raise f.error(f"key must be aws/REGION or azure/REGION in small letters, got {row.key!r}")
@@ -232,7 +220,7 @@ def country_codes(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
     """Read a table of countries.toml: three-letter codes by two-letter ones. Raises CatalogueError."""
     f = Fields(where, table)
     pairs = f.texts("codes")
-    _origin(f)
+    origin(f)
     f.done()
     for pair in pairs:
         if _CODES.fullmatch(pair) is None:
@@ -245,15 +233,15 @@ def country_codes(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
 
 def machine(where: str, table: Mapping[str, Any]) -> Machine:
     """Read a row of machines.toml. Raises CatalogueError."""
-    f = Fields(_place(where, table, "key"), table)
+    f = Fields(place(where, table, "key"), table)
     row = Machine(
         key=f.text("key"),
         per_cpu=f.flag("per_cpu", default=False),
-        embodied_kg=_positive(f, "embodied_kg"),
+        embodied_kg=positive(f, "embodied_kg"),
         host_kg=f.number("host_kg") or 0.0,
-        life_years=_positive(f, "life_years"),
-        utilisation=_positive(f, "utilisation"),
-        origin=_origin(f),
+        life_years=positive(f, "life_years"),
+        utilisation=positive(f, "utilisation"),
+        origin=origin(f),
     )
     f.done()
     if row.utilisation[2] > 1:
@@ -261,21 +249,9 @@ def machine(where: str, table: Mapping[str, Any]) -> Machine:
     return row
 
 
-def factor(where: str, table: Mapping[str, Any]) -> Factor:
-    """Read a factor of defaults.toml. Raises CatalogueError."""
-    f = Fields(_place(where, table, "key"), table)
-    row = Factor(f.text("key"), f.triple("value"), f.number("times_over"), f.text("unit"), _origin(f))
-    f.done()
-    if (row.value is None) == (row.times_over is None):
-        raise f.error("a factor needs either value or times_over")
-    if row.times_over is not None and row.times_over < 1:
-        raise f.error(f"times_over must be 1 or more, got {row.times_over}")
-    return row
-
-
 def model_class(where: str, table: Mapping[str, Any]) -> ModelClass:
     """Read a class of defaults.toml. Raises CatalogueError."""
-    f = Fields(_place(where, table, "operations"), table)
+    f = Fields(place(where, table, "operations"), table)
     row = ModelClass(
         operations=f.texts("operations"),
         active_b=f.span("active_b"),
@@ -283,7 +259,7 @@ def model_class(where: str, table: Mapping[str, Any]) -> ModelClass:
         input_tokens=f.span("input_tokens"),
         output_tokens=f.span("output_tokens"),
         energy_wh=f.span("energy_wh"),
-        origin=_origin(f),
+        origin=origin(f),
     )
     f.done()
     if not row.operations:
@@ -295,31 +271,12 @@ def model_class(where: str, table: Mapping[str, Any]) -> ModelClass:
     return row
 
 
-def _place(where: str, table: Mapping[str, Any], key: str) -> str:
-    name = table.get(key)
-    return f"{where}: {name}" if name else f"{where}: a row without {key}"
-
-
-def _origin(f: Fields) -> Origin:
-    source, year, evidence = f.text("source"), f.required_number("year"), f.text("evidence")
-    if not (year == int(year) and FIRST_YEAR <= year <= LAST_YEAR):
-        raise f.error(f"year must be a year, got {year}")
-    return Origin(source, int(year), evidence)
-
-
 def _published(f: Fields, name: str) -> tuple[float | None, float | None, float | None]:
     low, central, high = f.number(f"{name}_low"), f.number(name), f.number(f"{name}_high")
     present = [v for v in (low, central, high) if v is not None]
     if present != sorted(present):
         raise f.error(f"{name}: low, central and high must rise, got {low}, {central}, {high}")
     return low, central, high
-
-
-def _positive(f: Fields, name: str) -> Triple:
-    value = f.triple(name)
-    if value is None or value[0] <= 0:
-        raise f.error(f"{name} must be [low, central, high] above 0")
-    return value
 
 
 __all__ = [

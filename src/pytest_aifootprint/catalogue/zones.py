@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_aifootprint.catalogue.fields import CatalogueError
 from pytest_aifootprint.catalogue.loader import default_catalogue
 from pytest_aifootprint.catalogue.packages import data_file, read_json
+from pytest_aifootprint.quantities.tables import CatalogueError
 
 KG_PER_LB = 0.45359237
 HIGHEST_G_PER_KWH = 5000.0

@@ -188,7 +188,7 @@ class Amortisation:
         if override is not None and override.metered is not None:
             return override.metered.source
         if override is not None and (override.training_kwh or override.training_gco2e):
-            return "declared by the user"
+            return override.source
         return model.row.cited if model.row is not None else "no row in the catalogue"
 
     def _published_kg(self, row: TrainingRow) -> Range | None:

@@ -54,6 +54,7 @@ class CallPrices:
         local_sheet: Callable[[], Sheet],
         *,
         gpu_metered: bool = False,
+        grids: Mapping[str, Grid] | None = None,
     ) -> None:
         """Prices with what the user says of models, by name.
 
@@ -63,7 +64,9 @@ class CallPrices:
             local_use: what joules on this machine come to.
             local_sheet: how, from ``E_server``.
             gpu_metered: a counter of this machine sees what its GPUs do for whatever server.
+            grids: that stand in for those of providers, by their keys.
         """
+        self._grids = grids or {}
         self._local_use = local_use
         self._local_sheet = local_sheet
         self._sheets = CallSheets(catalogue)
@@ -76,6 +79,14 @@ class CallPrices:
         self._served: dict[tuple[object, ...], ServedModel] = {}
         self.used: dict[str, Grid] = {}
         self.trained = TrainedHere()
+
+    def declare(self, override: ModelOverride) -> None:
+        """Take one more of the user's tables of models, before a call of that name is priced."""
+        self._index.declare(override)
+
+    def found(self, name: str, operation: str) -> Model:
+        """What is known of a model by its name alone."""
+        return self._index.find((name,), operation, None)
 
     def of(self, call: AICall) -> CallImpact:
         """The footprint of one call."""
@@ -182,7 +193,7 @@ class CallPrices:
         key = (name or "unknown").lower() if provider.key == "unknown" else provider.key
         site = self._sites.get(key)
         if site is None:
-            site = self._sites[key] = RemoteSite(provider, key, self._catalogue)
+            site = self._sites[key] = RemoteSite(provider, key, self._catalogue, self._grids.get(provider.key))
         return site
 
 

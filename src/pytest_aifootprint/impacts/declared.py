@@ -33,9 +33,13 @@ class DeclaredModels:
         for name, override in overrides.items():
             self._by_name.setdefault(name.lower(), override)
         self.digests = Digests()
-        self._hashes = any(table.sha256 for table in self._tables)
         self._met: set[str] = set()
         self._ambiguous: dict[Notice, None] = {}
+
+    def add(self, override: ModelOverride) -> None:
+        """Take one more table, or another in the place of the one of its name."""
+        self._tables = (*(table for table in self._tables if table.name != override.name), override)
+        self._by_name[override.name.lower()] = override
 
     def named(self, names: Iterable[str]) -> ModelOverride | None:
         """The table of the first name that has one."""
@@ -83,7 +87,7 @@ class DeclaredModels:
         named = self.named(names)
         if file is None:
             return named, False
-        digest = self.digests.of(file) if self._hashes else None
+        digest = self.digests.of(file) if any(table.sha256 for table in self._tables) else None
         by_file = [t for t in self._tables if digest in t.sha256 or any(p.matches(file) for p in t.paths)]
         fitting = [table for table in self._tables if table is named or table in by_file]
         if not fitting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_aifootprint.catalogue import Machine
+from pytest_aifootprint.catalogue import Machine, default_catalogue
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
 from pytest_aifootprint.quantities.units import S_PER_YEAR
 
@@ -60,12 +60,14 @@ def accelerator_share_g(machine: Machine, busy_s: float) -> Range:
 
 def cpu_embodied_kg(die_mm2: float) -> float:
     """Kilograms CO2e of making a CPU with this die area: ``die x 0.0197 + 9.14``. Source: Boavizta, BoaviztAPI 2.5."""
-    return die_mm2 * 0.0197 + 9.14
+    per_mm2_kg, base_kg = (default_catalogue().value(f"boavizta.{row}")[1] for row in ("cpu_die", "cpu_base"))
+    return die_mm2 * per_mm2_kg + base_kg
 
 
 def memory_embodied_kg(capacity_gb: float, density_gb_per_cm2: float) -> float:
     """Kilograms CO2e of making a memory module: ``GB / density x 2.20 + 5.22``. Source: Boavizta, BoaviztAPI 2.5."""
-    return capacity_gb / density_gb_per_cm2 * 2.20 + 5.22
+    per_cm2_kg, base_kg = (default_catalogue().value(f"boavizta.{row}")[1] for row in ("ram_die", "ram_base"))
+    return capacity_gb / density_gb_per_cm2 * per_cm2_kg + base_kg
 
 
 def machine_row(machines: Mapping[str, Machine], key: str) -> Machine:

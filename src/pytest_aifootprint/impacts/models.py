@@ -98,12 +98,16 @@ class ModelIndex:
         )
         return replace(found, row=row, place=place, override=override)
 
+    def declare(self, override: ModelOverride) -> None:
+        """Take one more table, or another in the place of one."""
+        self._declared_models.add(override)
+
     def _declared(
         self, names: tuple[str, ...], override: ModelOverride | None, parameters: int | None, stand_in: ModelClass
     ) -> Model | None:
         if override is not None and override.params:
             size = override.params / 1e9
-            return _open(override.name, size, size, stand_in, "declared by the user")
+            return _open(override.name, size, size, stand_in, override.source)
         if parameters:
             size = parameters / 1e9
             return _open(_shown(names), size, size, stand_in, "parameters counted in the process")

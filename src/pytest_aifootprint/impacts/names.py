@@ -6,6 +6,8 @@ import functools
 import re
 from collections.abc import Iterator
 
+from pytest_aifootprint.catalogue import default_catalogue
+
 _FILE = re.compile(r"\.(?:gguf|onnx|safetensors|bin|pt|pth|tflite|mlmodel)\Z")
 # Amazon Bedrock: "us.anthropic.claude-sonnet-4-5-20250929-v1:0"; Google Vertex: "claude-sonnet-4-5@20250929".
 _BEDROCK = re.compile(
@@ -25,9 +27,8 @@ _MIXTURE = re.compile(r"(?<![a-z0-9.])(?P<experts>\d+)x(?P<size>\d+(?:\.\d+)?)b(
 _ACTIVE = re.compile(r"(?<![a-z0-9])a(?P<size>\d+(?:\.\d+)?)b(?![a-z0-9])")
 _SIZE = re.compile(r"(?<![a-z0-9.])e?(?P<size>\d+(?:\.\d+)?)(?P<unit>[bm])(?![a-z0-9])")
 
-# Mixtral 8x7B: 46.7 B in all and 12.9 B active (its model card), against 56 and 14 in the name.
-_SHARED_LAYERS = 46.7 / 56
-_ACTIVE_EXPERTS = 12.9 / 7
+# The name of Mixtral 8x7B, of which the rows ``mixtral.*`` tell what it really has: its experts share layers.
+_MIXTRAL_EXPERTS, _MIXTRAL_B = 8, 7
 SMALLEST_B = 0.001
 LARGEST_B = 20_000.0
 
@@ -79,7 +80,8 @@ def size_in_name(name: str) -> tuple[float, float] | None:
     mixture = _MIXTURE.search(text)
     if mixture is not None:
         experts, size = int(mixture["experts"]), float(mixture["size"])
-        return _sane(_ACTIVE_EXPERTS * size, experts * size * _SHARED_LAYERS)
+        total_b, active_b = (default_catalogue().value(f"mixtral.{part}_b")[1] for part in ("total", "active"))
+        return _sane(active_b / _MIXTRAL_B * size, experts * size * (total_b / (_MIXTRAL_EXPERTS * _MIXTRAL_B)))
     found = _SIZE.search(text)
     if found is None:
         return None

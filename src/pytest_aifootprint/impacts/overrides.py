@@ -34,6 +34,7 @@ class ModelOverride:
             It is what the training is divided by (the count method).
         parent: the model this one was tuned from: lends size and place of training, never its training footprint.
         paths: where its file or folder is. sha256: of its file, in lower case.
+        said_by: the plugin that declares it; "" for the user's own table.
     """
 
     name: str
@@ -45,6 +46,12 @@ class ModelOverride:
     metered: MeteredTraining | None = None
     paths: tuple[PathPattern, ...] = ()
     sha256: tuple[str, ...] = ()
+    said_by: str = ""
+
+    @property
+    def source(self) -> str:
+        """Who declares it, as a source."""
+        return f"declared by {self.said_by or 'the user'}"
 
     @classmethod
     def from_table(cls, name: str, table: Mapping[str, Any], folder: Path) -> ModelOverride:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from pytest_aifootprint.catalogue import Catalogue, default_catalogue
 from pytest_aifootprint.detection.calls import AICall
@@ -10,7 +11,7 @@ from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import electricity, hardware, here, outcomes, water
 from pytest_aifootprint.impacts.call_prices import CallPrices
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
-from pytest_aifootprint.impacts.declared import DeclaredModels
+from pytest_aifootprint.impacts.declared import DeclaredModels, names_of
 from pytest_aifootprint.impacts.grids import ewif
 from pytest_aifootprint.impacts.model_files import tell_revisions
 from pytest_aifootprint.impacts.overrides import ModelOverride
@@ -21,6 +22,8 @@ from pytest_aifootprint.meters.contract import LoadModel
 from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range, Sheet
 
 _CACHED_PRICES = 10_000
+
+AskModel = Callable[[str, ModelOverride | None, Mapping[str, Any]], ModelOverride | None]
 
 
 class Pricer:
@@ -35,6 +38,8 @@ class Pricer:
         wue_local_l_per_kwh: Range | None = None,
         gpu_metered: bool = False,
         catalogue: Catalogue | None = None,
+        provider_grids: Mapping[str, Grid] | None = None,
+        ask_model: AskModel | None = None,
     ) -> None:
         """Prices with the grid of this machine and what the user says of models.
 
@@ -45,13 +50,23 @@ class Pricer:
             wue_local_l_per_kwh: likewise.
             gpu_metered: a GPU counter of this machine meters what its servers do, seen or not.
             catalogue: another than the one that ships.
+            provider_grids: that stand in for those of providers, by their keys.
+            ask_model: asked once for each name of a model, before a call of that name is priced, with the name, the
+                table that declares it, and what is known of it; answers a table that goes before.
         """
+        self._ask_model = ask_model
+        self._asked: set[str] = set()
         self._catalogue = catalogue if catalogue is not None else default_catalogue()
         self.grid = grid
         self._pue_local = pue_local
         self._wue_local = wue_local_l_per_kwh
         self._call_prices = CallPrices(
-            self._catalogue, models or {}, self._local_use, self._server_sheet, gpu_metered=gpu_metered
+            self._catalogue,
+            models or {},
+            self._local_use,
+            self._server_sheet,
+            gpu_metered=gpu_metered,
+            grids=provider_grids,
         )
         self._prices: dict[tuple[object, ...], CallImpact] = {}
         self._declared = DeclaredModels(models or {})
@@ -78,7 +93,28 @@ class Pricer:
 
     def identify(self, calls: Iterable[AICall]) -> None:
         """Give calls whose file the user declared the name of its table; before anything else is asked about them."""
+        if self._ask_model is not None:
+            calls = list(calls)
         self._declared.identify(calls)
+        if self._ask_model is not None and self._ask(calls, self._ask_model):
+            self._declared.identify(calls)
+
+    def _ask(self, calls: Iterable[AICall], ask: AskModel) -> bool:
+        """Whether somebody said something of a model that was not met before."""
+        said = False
+        for call in calls:
+            for name in names_of(call):
+                if name in self._asked:
+                    continue
+                self._asked.add(name)
+                model = self._call_prices.found(name, call.operation)
+                found = {key: getattr(model, key) for key in ("id", "kind", "active_b", "total_b", "source")}
+                override = ask(name, self._declared.named((name,)), found)
+                if override is not None:
+                    self._declared.add(override)
+                    self._call_prices.declare(override)
+                    said = True
+        return said
 
     def declared_notices(self, impacts: Iterable[CallImpact]) -> tuple[Notice, ...]:
         """What a reader has to know of the user's tables, after all calls were identified and priced as ``impacts``."""

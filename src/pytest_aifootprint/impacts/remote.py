@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_aifootprint.catalogue import Catalogue, Triple
+from pytest_aifootprint.catalogue import Catalogue, Triple, default_catalogue
 from pytest_aifootprint.impacts.models import Model
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.quantities.ranges import LogPair
@@ -24,10 +24,6 @@ PREFILL = "prefill"
 PROVIDER_HARDWARE = "hw:h100"
 G_PER_KG = 1000.0
 _PROBE_TOKENS = 1000.0
-
-# A transformer has N = 12 L D^2 parameters; with the usual aspect ratio D = 128 L that is 196608 L^3.
-_WIDTH_PER_LAYER = 128.0
-_PARAMETERS_PER_LAYER_CUBED = 196_608.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +96,34 @@ def _ecologits() -> Callable[..., dict[str, Any]]:
     return compute_llm_impacts_dag
 
 
-def layers_times_width(parameters: float) -> float:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Proportions of a transformer: ``D = width_per_layer L`` and ``N = parameters_per_layer L D^2``."""
+
+    width_per_layer: float
+    parameters_per_layer: float
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Shape:
+        """That of the catalogue: D = 128 L and N = 12 L D^2, so that N = 196608 L^3."""
+        width, parameters = (f"transformer.{key}" for key in ("width_per_layer", "parameters_per_layer"))
+        return cls(catalogue.value(width)[1], catalogue.value(parameters)[1])
+
+
+def layers_times_width(parameters: float, shape: Shape | None = None) -> float:
     """Layers x width of a transformer: ``LD = 128 (N / 196608)^(2/3)`` (method, section 4)."""
-    return _WIDTH_PER_LAYER * math.pow(parameters / _PARAMETERS_PER_LAYER_CUBED, 2 / 3)
+    shape = shape if shape is not None else Shape.of(default_catalogue())
+    width = shape.width_per_layer
+    return width * math.pow(parameters / (shape.parameters_per_layer * width**2), 2 / 3)
 
 
-def prefill_flop(parameters: float, input_tokens: float, cached_tokens: float, cached_share: float) -> float:
+def prefill_flop(
+    parameters: float,
+    input_tokens: float,
+    cached_tokens: float,
+    cached_share: float,
+    shape: Shape | None = None,
+) -> float:
     """Floating point operations to read a prompt: ``F = 2N(n-c) + 2 LD (n^2 - c^2) + kappa 2N c``.
 
     Args:
@@ -113,23 +131,27 @@ def prefill_flop(parameters: float, input_tokens: float, cached_tokens: float, c
         input_tokens: n, cached ones included.
         cached_tokens: c.
         cached_share: kappa, the work on a cached token as a share of the linear work on a new one.
+        shape: of the transformer; None: the catalogue's.
     """
     fresh = input_tokens - cached_tokens
-    attention = 2 * layers_times_width(parameters) * (input_tokens**2 - cached_tokens**2)
+    attention = 2 * layers_times_width(parameters, shape) * (input_tokens**2 - cached_tokens**2)
     return 2 * parameters * fresh + attention + cached_share * 2 * parameters * cached_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class PrefillConstants:
-    """eta in FLOP/J and kappa, each (low, central, high) (method, section 4)."""
+    """eta in FLOP/J and kappa, each (low, central, high), and the shape (method, section 4)."""
 
     flop_per_joule: Triple
     cached_share: Triple
+    shape: Shape
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> PrefillConstants:
         """Those of the catalogue."""
-        return cls(catalogue.value("prefill.flop_per_joule"), catalogue.value("prefill.cached_share"))
+        return cls(
+            catalogue.value("prefill.flop_per_joule"), catalogue.value("prefill.cached_share"), Shape.of(catalogue)
+        )
 
 
 def prefill_energy_j(
@@ -143,11 +165,12 @@ def prefill_energy_j(
     eta_low, eta, eta_high = constants.flop_per_joule
     kappa_low, kappa, kappa_high = constants.cached_share
     cached = min(cached_tokens, input_tokens)
-    central = prefill_flop(parameters, input_tokens, cached, kappa) / eta
+    shape = constants.shape
+    central = prefill_flop(parameters, input_tokens, cached, kappa, shape) / eta
     if central <= 0:
         return EXACT_ZERO
-    low = prefill_flop(parameters, input_tokens, cached, kappa_low) / eta_high
-    high = prefill_flop(parameters, input_tokens, cached, kappa_high) / eta_low
+    low = prefill_flop(parameters, input_tokens, cached, kappa_low, shape) / eta_high
+    high = prefill_flop(parameters, input_tokens, cached, kappa_high, shape) / eta_low
     return Range.of(low, central, high, PREFILL)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_aifootprint.catalogue import Catalogue, Provider
 from pytest_aifootprint.impacts import electricity, water
 from pytest_aifootprint.impacts.amortisation import TrainingShare
-from pytest_aifootprint.impacts.contract import CallImpact
+from pytest_aifootprint.impacts.contract import CallImpact, Grid
 from pytest_aifootprint.impacts.grids import ewif, provider_grid
 from pytest_aifootprint.impacts.remote import Served
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
@@ -14,11 +14,14 @@ from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
 class RemoteSite:
     """The zone, PUE, WUE and standby of one provider, as ranges; made once per run."""
 
-    def __init__(self, provider: Provider, name: str, catalogue: Catalogue) -> None:
-        """``name`` stands in the factors: a provider without a row has the row ``unknown`` but its own name."""
+    def __init__(self, provider: Provider, name: str, catalogue: Catalogue, grid: Grid | None = None) -> None:
+        """``name`` stands in the factors: a provider without a row has the row ``unknown`` but its own name.
+
+        ``grid`` stands in for that of the provider's zone.
+        """
         self.provider = provider
         self.name = name
-        self.grid = provider_grid(provider, name, catalogue)
+        self.grid = grid if grid is not None else provider_grid(provider, name, catalogue)
         self.pue = Range.of(*provider.pue, f"pue:{name}")
         self.wue = Range.of(*provider.wue_l_per_kwh, f"wue:{name}")
         self.ewif = self.grid.water_l_per_kwh or ewif(None, catalogue)

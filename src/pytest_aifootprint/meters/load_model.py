@@ -7,120 +7,50 @@ at the component. A socket's TDP is never used undivided in a virtual machine, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_aifootprint.meters.contract import LoadModel
-from pytest_aifootprint.meters.hardware import HARDWARE_KEYS, Hardware, Triple, validate_hardware
+from pytest_aifootprint.meters.hardware import HARDWARE_KEYS, Hardware, validate_hardware
 from pytest_aifootprint.meters.host import Facts
 from pytest_aifootprint.meters.tdp import SOURCE as TDP_SOURCE
 from pytest_aifootprint.meters.tdp import tdp_w
+from pytest_aifootprint.meters.watts import CPU_ROWS, PUE_CLOUD, TDP_ACTIVE, TDP_IDLE, CpuRow, values
 from pytest_aifootprint.quantities import Basis, Range
 
-__all__ = ["CPU_ROWS", "HARDWARE_KEYS", "PUE", "CpuRow", "Hardware", "load_model", "validate_hardware"]
-
-PUE: Triple = (1.09, 1.15, 1.54)
-"""Google 1.09, AWS 1.14-1.15 (their own reports), industry average 1.54 (Uptime Institute survey 2025)."""
+__all__ = ["HARDWARE_KEYS", "Hardware", "load_model", "tdp_row", "validate_hardware"]
 
 CPU_W, IDLE_W, PUE_LOCAL = "cpu_w", "idle_w", "pue:local"
 DECLARE = "declare tdp_w, or watts_per_cpu_second if you have measured it"
-
-_ECO_CI = "eco-ci (green-coding-solutions) @c10acd3, AMD EPYC 7763: 4 of 128 threads, 1.76 W idle, 8.18 W busy"
-_CCF = "Cloud Carbon Footprint coefficients"
-
-
-@dataclass(frozen=True, slots=True)
-class CpuRow:
-    """One row of the table; watts as low, central, high.
-
-    Attributes:
-        active_w: per busy CPU second, above idle. idle_w: per logical CPU.
-        cloud: at the wall of a server, memory included; to be multiplied by PUE.
-    """
-
-    name: str
-    active_w: Triple
-    idle_w: Triple
-    cloud: bool
-    basis: Basis
-    source: str
-
-
-CPU_ROWS: Mapping[str, CpuRow] = {
-    "vm": CpuRow(
-        "VM, unknown CPU",
-        (1.1, 2.0, 3.6),
-        (0.4, 0.6, 1.0),
-        cloud=True,
-        basis=Basis.MODELLED,
-        source=f"{_ECO_CI} (low: its flattest quarter of load) ... {_CCF}, Intel Skylake (high)",
-    ),
-    "vm-epyc": CpuRow(
-        "VM, AMD EPYC",
-        (1.1, 1.6, 2.3),
-        (0.4, 0.45, 0.8),
-        cloud=True,
-        basis=Basis.MODELLED,
-        source=f"{_ECO_CI}; low and high: its flattest and steepest quarter of load",
-    ),
-    "vm-xeon": CpuRow(
-        "VM, Intel Xeon",
-        (2.0, 3.3, 3.7),
-        (0.6, 0.65, 1.0),
-        cloud=True,
-        basis=Basis.MODELLED,
-        source=f"{_CCF}, Intel Broadwell ... Skylake; low assumed",
-    ),
-    "vm-arm": CpuRow(
-        "VM, ARM server",
-        (0.8, 1.2, 2.2),
-        (0.3, 0.47, 0.8),
-        cloud=True,
-        basis=Basis.MODELLED,
-        source=f"{_CCF}, AWS Graviton2; both ends assumed",
-    ),
-    "laptop": CpuRow(
-        "laptop, TDP unknown",
-        (2.0, 5.0, 15.0),
-        (0.2, 0.4, 1.0),
-        cloud=False,
-        basis=Basis.ASSUMED,
-        source="assumed: no published figure",
-    ),
-    "desktop": CpuRow(
-        "desktop, TDP unknown",
-        (4.0, 10.0, 30.0),
-        (0.3, 0.8, 2.0),
-        cloud=False,
-        basis=Basis.ASSUMED,
-        source="assumed: no published figure",
-    ),
-}
-"""Method, section 2. The remaining row, bare metal with a TDP, is a formula: ``tdp_row``."""
-
-
-ARM_METAL = replace(CPU_ROWS["vm-arm"], name="bare metal, ARM server")
-"""No table has the TDPs of ARM servers. Their cores have one thread each, so that the cloud's figure per CPU is that of
-a core, on a whole machine as well; a desktop's 10 W would be 640 W for a processor of 64 cores."""
 
 
 def tdp_row(tdp: float, cores: int, threads: int, source: str) -> CpuRow:
     """Bare metal with a TDP: T watts, C cores and N threads of one socket.
 
-    ``.9 T/N / 1.3 T/C / min(T, 3 T/C)`` per busy CPU second and ``T/N x .05 / .1 / .3`` idle. Shape: the load curve of
-    eco-ci; the high end is assumed. On one core, 1.3 T would be more than the socket draws: T bounds it.
+    ``.9 T/N / 1.3 T/C / min(T, 3 T/C)`` per busy CPU second and ``T/N x .05 / .1 / .3`` idle, with the factors of the
+    rows ``tdp.active`` and ``tdp.idle``. On one core, 1.3 T would be more than the socket draws: T bounds it.
     """
-    high = min(tdp, 3 * tdp / cores)
-    central = min(1.3 * tdp / cores, high)
+    low_share, central_share, high_share = values(TDP_ACTIVE)
+    idle_low, idle, idle_high = (share * tdp / threads for share in values(TDP_IDLE))
+    high = min(tdp, high_share * tdp / cores)
+    central = min(central_share * tdp / cores, high)
     return CpuRow(
         f"bare metal, TDP {tdp:g} W, {cores} cores, {threads} threads",
-        (min(0.9 * tdp / threads, central), central, high),
-        (0.05 * tdp / threads, 0.1 * tdp / threads, 0.3 * tdp / threads),
+        (min(low_share * tdp / threads, central), central, high),
+        (idle_low, idle, idle_high),
         cloud=False,
         basis=Basis.MODELLED,
-        source=f"TDP: {source}; shape: eco-ci's load curve, high end assumed",
+        origin=replace(TDP_ACTIVE.origin, source=f"TDP: {source}; shape: eco-ci's load curve, high end assumed"),
     )
+
+
+def arm_metal() -> CpuRow:
+    """Bare metal with an ARM server's processor.
+
+    No table has the TDPs of ARM servers. Their cores have one thread each, so that the cloud's figure per CPU is that
+    of a core, on a whole machine as well; a desktop's 10 W would be 640 W for a processor of 64 cores.
+    """
+    return replace(CPU_ROWS["vm-arm"], name="bare metal, ARM server")
 
 
 def load_model(facts: Facts, hardware: Hardware, *, tdp_table: Path | None = None) -> LoadModel:
@@ -135,7 +65,7 @@ def load_model(facts: Facts, hardware: Hardware, *, tdp_table: Path | None = Non
     declared = hardware.watts_per_cpu_second
     active = Range.of(*(declared or row.active_w), CPU_W)
     idle = Range.of(*(hardware.idle_watts_per_cpu or row.idle_w), IDLE_W)
-    pue = hardware.pue or (PUE if row.cloud else None)
+    pue = hardware.pue or (values(PUE_CLOUD) if row.cloud else None)
     inside: Range | None = None
     if pue is not None:
         # What the user declared in watts is what the user measured: only a PUE that was declared too goes on top.
@@ -184,7 +114,7 @@ def _row(facts: Facts, hardware: Hardware, tdp_table: Path | None) -> tuple[CpuR
         return tdp_row(tdp, cores, threads, TDP_SOURCE), f"{seen}: {tdp:g} W TDP"
     kind = declared_machine or host.kind
     if kind == "server" and facts.family == "arm-server":
-        return ARM_METAL, f"{seen}: an ARM server, per core as in the cloud; {DECLARE}"
+        return arm_metal(), f"{seen}: an ARM server, per core as in the cloud; {DECLARE}"
     row = CPU_ROWS["laptop" if kind == "laptop" else "desktop"]
     if kind == "server":
         return row, f"{seen}: a server whose TDP is unknown, taken for a desktop; {DECLARE}"

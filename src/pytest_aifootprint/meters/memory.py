@@ -6,15 +6,12 @@ Billing resident memory x time would make a test that runs late pay for what ran
 from __future__ import annotations
 
 from pytest_aifootprint.meters.contract import Host, LoadModel, MemoryModel
-from pytest_aifootprint.meters.hardware import Triple
+from pytest_aifootprint.meters.watts import MEMORY, values
 from pytest_aifootprint.quantities import Basis, Range
 
-RAM_W_PER_GB: Triple = (0.15, 0.39, 0.63)
-"""Watts per GB, low, central, high: Cloud Carbon Footprint (0.392 kWh per TB and hour)."""
 BYTES_PER_GB = 2**30
 """As DIMMs count it."""
 RAM_W = "ram_w"
-SOURCE = "Cloud Carbon Footprint, 0.39 W/GB (0.15-0.63)"
 
 
 def memory_model(host: Host, cpu: LoadModel, *, cpu_counter: bool, ram_counter: bool) -> MemoryModel:
@@ -30,7 +27,7 @@ def memory_model(host: Host, cpu: LoadModel, *, cpu_counter: bool, ram_counter: 
     if cpu.includes_ram and not cpu_counter:
         return MemoryModel("in cpu: the CPU's watts include memory", None, cpu.source, basis=cpu.basis)
     if not gigabytes:
-        return MemoryModel("the size of memory is unknown", None, SOURCE, basis=Basis.ASSUMED)
-    power = Range.of(*RAM_W_PER_GB, RAM_W).scale(gigabytes)
+        return MemoryModel("the size of memory is unknown", None, MEMORY.origin.source, basis=Basis.ASSUMED)
+    power = Range.of(*values(MEMORY), RAM_W).scale(gigabytes)
     stands_by = "; stands by for the counter" if ram_counter else ""
-    return MemoryModel(f"{gigabytes:.1f} GB installed, stands in idle{stands_by}", power, SOURCE)
+    return MemoryModel(f"{gigabytes:.1f} GB installed, stands in idle{stands_by}", power, MEMORY.origin.source)

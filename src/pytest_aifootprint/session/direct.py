@@ -99,6 +99,7 @@ def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Ver
         return ()
     unpriced = sum(not c.impact.priced for c in direct.calls)
     doubts = [f"{unpriced} AI calls could not be priced"] if unpriced else []
+    doubts += presenter.pricing.doubts
     found = []
     for limit in presenter.limits_of(run.marker):
         actual = measure(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_aifootprint.catalogue import default_catalogue
+from pytest_aifootprint.catalogue import Catalogue, default_catalogue
 from pytest_aifootprint.catalogue.electricitymaps import (
     BASE_URL,
     TOKEN_VARIABLE,
@@ -31,7 +31,9 @@ _FRESH_S = 3600.0
 _KEPT = ("zone", "carbonIntensity", "datetime", "emissionFactorType", "isEstimated")
 
 
-def electricity_maps(text: str, config: pytest.Config, environ: Mapping[str, str], *, runs: bool) -> Grid:
+def electricity_maps(
+    text: str, config: pytest.Config, environ: Mapping[str, str], catalogue: Catalogue | None = None, *, runs: bool
+) -> Grid:
     """The grid that Electricity Maps tells, at most an hour old; whatever goes wrong, the average with a notice.
 
     Asks the network only with the user's token, and only if pytest's cache has no answer of the last hour.
@@ -40,6 +42,7 @@ def electricity_maps(text: str, config: pytest.Config, environ: Mapping[str, str
         text: ``electricitymaps`` or ``electricitymaps/FR``.
         config: whose cache is used.
         environ: has the token, and may name the place.
+        catalogue: whose ranges are used; None: the one that ships.
         runs: tests will run; else nobody is asked, and the average stands in.
 
     Raises:
@@ -47,7 +50,7 @@ def electricity_maps(text: str, config: pytest.Config, environ: Mapping[str, str
     """
     named = place_named_by(environ)
     zone = named_zone(text, named[0] if named is not None else None)
-    catalogue = default_catalogue()
+    catalogue = catalogue if catalogue is not None else default_catalogue()
     if not runs:
         return average_grid(zone, "no test runs", catalogue)
     token = environ.get(TOKEN_VARIABLE, "").strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.impacts import ModelOverride
     from pytest_aifootprint.impacts.contract import Grid
     from pytest_aifootprint.meters.contract import Selection
+    from pytest_aifootprint.session.extensions import Extensions
 
 SESSION = "aifootprint-session"
 # Options of pytest under which no test runs: nothing to meter, no report to overwrite, no gate.
@@ -72,6 +74,7 @@ class Metering:
         self.seams.disarm()
 
     def _presenting_role(self, config: pytest.Config) -> Any:
+        from pytest_aifootprint.session.extensions import Extensions
         from pytest_aifootprint.session.presenter import Presenter
         from pytest_aifootprint.session.pricing import Pricing
         from pytest_aifootprint.session.roles import Controller, Single
@@ -79,13 +82,15 @@ class Metering:
         settings = self.settings
         probe_reports(settings)
         runs = not any(getattr(config.option, mode, None) for mode in NO_TEST_RUNS)
-        grid = declared_grid(config, settings, self.environ, runs=runs)
+        extensions = Extensions(config, settings.models, settings.tables_folder)
+        grid = declared_grid(config, settings, self.environ, extensions, runs=runs)
         models = declared_models(settings)
         selection = declared_selection(settings, self.environ)
         if not runs:
             self.disarm()
             return None
-        pricing = Pricing(grid, models, selection, self.environ, idle_shared=settings.idle == "share")
+        shared = settings.idle == "share"
+        pricing = Pricing(grid, models, selection, self.environ, idle_shared=shared, extensions=extensions)
         presenter = Presenter(config, settings, selection, pricing, self.environ)
         option = config.option
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
@@ -122,27 +127,48 @@ def probe_reports(settings: Settings) -> None:
             raise value.error(str(error)) from None
 
 
-def declared_grid(config: pytest.Config, settings: Settings, environ: Mapping[str, str], *, runs: bool) -> Grid | None:
+def declared_grid(
+    config: pytest.Config, settings: Settings, environ: Mapping[str, str], extensions: Extensions, *, runs: bool
+) -> Grid | None:
     """The grid that somebody named; None to look it up when it is needed. Raises UsageError for an unknown zone.
 
-    Electricity Maps is asked here, if that is what was named and tests will run (``runs``): before any window.
+    Plugins are asked here for rows and grids, and Electricity Maps if that is what was named, if tests will run
+    (``runs``): before any window.
     """
     text = settings.grid.text
-    if text is None:
-        text = config.hook.pytest_aifootprint_grid(config=config)
-    if text is None:
+    if text is None and not extensions.any:
         return None
+    from pytest_aifootprint.quantities.tables import CatalogueError
+
+    read = partial(_grid_named, config=config, environ=environ, extensions=extensions, runs=runs)
+    grid: Grid | None = None
+    try:
+        if runs:
+            extensions.change_rows()
+        grid = extensions.local_grid(read) if text is None else read(text)
+        if runs:
+            grid = extensions.amended_local_grid(grid, read)
+            extensions.change_provider_grids()
+    except CatalogueError as error:
+        # A data file of this package is broken. The tests run all the same; the end of the run says what is missing.
+        extensions.not_heard(error)
+    except ValueError as error:
+        raise settings.grid.error(str(error)) from None
+    return grid
+
+
+def _grid_named(
+    text: str | None, *, config: pytest.Config, environ: Mapping[str, str], extensions: Extensions, runs: bool
+) -> Grid:
+    """The grid of a text, or the one that the environment names. Raises ValueError: one line."""
     from pytest_aifootprint.catalogue.electricitymaps import is_live
     from pytest_aifootprint.impacts import resolve_grid
 
-    try:
-        if is_live(text):
-            from pytest_aifootprint.session.live_grid import electricity_maps
+    if text is not None and is_live(text):
+        from pytest_aifootprint.session.live_grid import electricity_maps
 
-            return electricity_maps(text, config, environ, runs=runs)
-        return resolve_grid(text, environ)
-    except ValueError as error:
-        raise settings.grid.error(str(error)) from None
+        return electricity_maps(text, config, environ, extensions.catalogue, runs=runs)
+    return resolve_grid(text, environ, extensions.catalogue)
 
 
 def declared_models(settings: Settings) -> dict[str, ModelOverride]:

@@ -165,7 +165,9 @@ class Presenter:
             idle_shared=self.settings.idle == "share",
         )
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
-        doubts = doubts_of(run)
+        if self.pricing.extensions is not None:
+            run = replace(run, notices=tuple(sorted({*run.notices, *self.pricing.extensions.notices})))
+        doubts = [*doubts_of(run), *self.pricing.doubts]
         verdicts = judge_run(self.settings.budgets, run, self.settings.bound, doubts)
         run = replace(run, verdicts=tuple(with_message(v, run) for v in verdicts), hints=hints_of(run))
         return self._amend(run)

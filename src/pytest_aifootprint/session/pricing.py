@@ -14,6 +14,7 @@ from pytest_aifootprint.records.raw import TestRun
 if TYPE_CHECKING:
     from pytest_aifootprint.impacts import Grid, ModelOverride, Pricer
     from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Tokens, Water
+    from pytest_aifootprint.session.extensions import Extensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Direct:
 class Pricing:
     """Made once by the process that prints; loads what it needs when first asked."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a price depends on
         self,
         grid: Grid | None,
         models: Mapping[str, ModelOverride],
@@ -44,8 +45,13 @@ class Pricing:
         environ: Mapping[str, str],
         *,
         idle_shared: bool = False,
+        extensions: Extensions | None = None,
     ) -> None:
-        """Take the declared grid, the user's own models, the meters, and the environment as it was at the start."""
+        """Take the declared grid, the user's own models, the meters, and the environment as it was at the start.
+
+        ``extensions`` is what plugins replace or amend.
+        """
+        self.extensions = extensions
         self._idle_shared = idle_shared
         self._environ = environ
         self._grid = grid
@@ -58,13 +64,23 @@ class Pricing:
         from pytest_aifootprint.impacts import Pricer, resolve_grid
 
         gpu_metered = any(meter.domain.startswith("gpu") for meter in self._selection.counters)
+        extensions = self.extensions
+        catalogue = extensions.catalogue if extensions is not None else None
         return Pricer(
-            self._grid or resolve_grid(None, self._environ),
+            self._grid or resolve_grid(None, self._environ, catalogue),
             self._models,
             pue_local=self._selection.pue,
             wue_local_l_per_kwh=self._selection.wue_l_per_kwh,
             gpu_metered=gpu_metered,
+            catalogue=catalogue,
+            provider_grids=extensions.grids if extensions is not None else None,
+            ask_model=extensions.model if extensions is not None and extensions.knows_models else None,
         )
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why no verdict may be a pass: plugins failed to set figures."""
+        return self.extensions.doubts if self.extensions is not None else []
 
     def direct(self, run: TestRun, n_processes: int = 1) -> Direct:
         """The direct cost of a test so far (method: section 2, "when it is known").

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pytest_aifootprint.meters.contract import LoadModel
 from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.meters.host import recognise
-from pytest_aifootprint.meters.load_model import CPU_ROWS, PUE, load_model, tdp_row, validate_hardware
+from pytest_aifootprint.meters.load_model import load_model, tdp_row, validate_hardware
+from pytest_aifootprint.meters.watts import CPU_ROWS, MEMORY, PUE_CLOUD, TDP_ACTIVE, TDP_IDLE
 from pytest_aifootprint.quantities import Basis, Range
 
 Build = Callable[[str], Path]
@@ -62,7 +63,18 @@ def test_the_table_is_the_one_of_the_method() -> None:
         "laptop": ((2, 5, 15), (0.2, 0.4, 1.0)),
         "desktop": ((4, 10, 30), (0.3, 0.8, 2)),
     }
-    assert PUE == (1.09, 1.15, 1.54)
+    assert [row.value for row in (PUE_CLOUD, MEMORY, TDP_ACTIVE, TDP_IDLE)] == [
+        (1.09, 1.15, 1.54),
+        (0.15, 0.39, 0.63),
+        (0.9, 1.3, 3.0),
+        (0.05, 0.1, 0.3),
+    ]
+
+
+def test_a_tdp_of_100_watts_on_10_cores_and_20_threads_is_the_formula_of_the_method() -> None:
+    row = tdp_row(100, 10, 20, "a test")
+    assert row.active_w == pytest.approx((0.9 * 100 / 20, 1.3 * 100 / 10, 3 * 100 / 10))
+    assert row.idle_w == pytest.approx((0.25, 0.5, 1.5))
 
 
 def test_every_row_has_a_source_and_every_unsourced_one_is_assumed() -> None:

@@ -1,12 +1,22 @@
-"""Reading one table of a data file, or of the user's configuration: every error names the place and what is valid."""
+"""Reading tables of figures, ours or the user's: every error names the place and what is valid.
+
+The one reader for the data files of the catalogue, of the meters, and for what users and their plugins declare.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 Triple = tuple[float, float, float]
+Row = TypeVar("Row")
+
+FIRST_YEAR = 1990
+LAST_YEAR = 2100
 
 
 class CatalogueError(ValueError):
@@ -114,3 +124,112 @@ class Fields:
         if not math.isfinite(value) or value < 0:
             raise self.error(f"{name} must be finite and 0 or more, got {value!r}")
         return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a row's figures come from: the publication, its year, and how it was read."""
+
+    source: str
+    year: int
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A constant with its range, or a 90 % factor x/÷ that is put on something else."""
+
+    key: str
+    value: Triple | None
+    times_over: float | None
+    unit: str
+    origin: Origin
+
+
+def place(where: str, table: Mapping[str, Any], key: str) -> str:
+    """How errors name a row: ``machines.toml: vm``."""
+    name = table.get(key)
+    return f"{where}: {name}" if name else f"{where}: a row without {key}"
+
+
+def origin(fields: Fields) -> Origin:
+    """Source, year and evidence, without which no row is read. Raises CatalogueError."""
+    source, year, evidence = fields.text("source"), fields.required_number("year"), fields.text("evidence")
+    if not (year == int(year) and FIRST_YEAR <= year <= LAST_YEAR):
+        raise fields.error(f"year must be a year, got {year:g}")
+    return Origin(source, int(year), evidence)
+
+
+def positive(fields: Fields, name: str) -> Triple:
+    """``[low, central, high]`` above 0. Raises CatalogueError, also if it is not there."""
+    value = fields.triple(name)
+    if value is None or value[0] <= 0:
+        raise fields.error(f"{name} must be [low, central, high] above 0")
+    return value
+
+
+def factor(where: str, table: Mapping[str, Any]) -> Factor:
+    """Read a constant or a spread. Raises CatalogueError."""
+    f = Fields(place(where, table, "key"), table)
+    row = Factor(f.text("key"), f.triple("value"), f.number("times_over"), f.text("unit"), origin(f))
+    f.done()
+    if (row.value is None) == (row.times_over is None):
+        raise f.error("a factor needs either value or times_over")
+    if row.times_over is not None and row.times_over < 1:
+        raise f.error(f"times_over must be 1 or more, got {row.times_over}")
+    if row.value is not None:
+        # Nothing is divided by a share, and a share may be 0.
+        is_share = row.unit.split()[0] == "share"
+        if is_share and row.value[2] > 1:
+            raise f.error(f"value is a share and must be 1 or less, got {row.value[2]:g}")
+        if not is_share and row.value[0] <= 0:
+            raise f.error(f"value must be above 0, got {row.value[0]:g}")
+    return row
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a data file.
+
+    Raises:
+        CatalogueError: one line with the file's name, if it is not there, cannot be read, or is no TOML.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"{path.name}: {error}") from None
+    except OSError as error:
+        raise CatalogueError(f"{path.name}: cannot be read: {error.strerror or error}") from None
+
+
+def read_rows(
+    file: str,
+    tables: Any,
+    read: Callable[[str, Mapping[str, Any]], Row],
+    names: Callable[[Row], Iterable[str]],
+) -> tuple[Row, ...]:
+    """Rows of one array of tables.
+
+    Args:
+        file: named in errors.
+        tables: what stands in the file under the array's name.
+        read: one table to one row.
+        names: of a row; no two rows share one.
+
+    Raises:
+        CatalogueError: for a row that ``read`` refuses, for a name that stands there twice, for what is no array.
+    """
+    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
+        raise CatalogueError(f"{file}: rows must be tables in double brackets, got {tables!r:.60}")
+    rows = tuple(read(file, table) for table in tables)
+    seen: set[str] = set()
+    for row in rows:
+        for name in names(row):
+            if name in seen:
+                raise CatalogueError(f"{file}: {name} stands there twice")
+            seen.add(name)
+    return rows

@@ -29,9 +29,10 @@ from pytest_aifootprint.records.model import (
     WorkerRecord,
 )
 from pytest_aifootprint.records.models import OUTSIDE, Placed, model_footprints
+from pytest_aifootprint.records.notices import call_notices, run_notices
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.records.servers import book_servers
-from pytest_aifootprint.records.totals import call_notices, run_notices, totals_of
+from pytest_aifootprint.records.totals import totals_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer, resolve_grid
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.records.model import CallFootprint
-from pytest_aifootprint.records.totals import run_notices
+from pytest_aifootprint.records.notices import run_notices
 
 GUESS = "nobody said where this machine is: WOR, 475 g/kWh of 2019; set --aifootprint-grid"
 

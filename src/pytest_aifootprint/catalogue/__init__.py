@@ -4,9 +4,18 @@ from pytest_aifootprint.catalogue.fields import CatalogueError, Fields, Triple
 from pytest_aifootprint.catalogue.llm_sizes import LlmSize, llm_sizes
 from pytest_aifootprint.catalogue.loader import Catalogue, default_catalogue
 from pytest_aifootprint.catalogue.rows import CloudRegion, Factor, Machine, ModelClass, Origin, Provider, TrainingRow
-from pytest_aifootprint.catalogue.zones import Intensity, ZoneError, ewif_l_per_kwh, lookup_zone
+from pytest_aifootprint.catalogue.zones import (
+    EWIF_SOURCE,
+    EWIF_YEAR,
+    Intensity,
+    ZoneError,
+    ewif_l_per_kwh,
+    lookup_zone,
+)
 
 __all__ = [
+    "EWIF_SOURCE",
+    "EWIF_YEAR",
     "Catalogue",
     "CatalogueError",
     "CloudRegion",

@@ -35,6 +35,12 @@ _CANADA = "data/private_infra/2023/canada_energy_mix.json"
 _CHINA = "data/private_infra/2023/china_provincial_emissions.json"
 _NORDIC = "data/private_infra/nordic_emissions.json"
 _CLOUD = "data/cloud/impact.csv"
+EWIF_SOURCE, EWIF_YEAR = (
+    "WRI 2020, Guidance for Calculating Water Use Embedded in Purchased Electricity, ecologits",
+    2020,
+)
+"""Of all water figures: ecologits' file names neither."""
+
 _YEAR = 2023
 """Of the folder that holds the Canadian mixes; the other files say their year themselves."""
 
@@ -124,7 +130,7 @@ def known_zones() -> Iterator[str]:
 def ewif_l_per_kwh(country: str | None) -> tuple[float, bool]:
     """Water consumed at the power plants in L/kWh, and whether it is the country's own figure.
 
-    Source: WRI 2020 as shipped by ecologits (``electricity_mixes.json``); 165 of its 215 zones carry the world's value.
+    Source: ``EWIF_SOURCE``, ``electricity_mixes.json``; 165 of its 215 zones carry the world's value.
     Raises ZoneError if ecologits' data is not installed.
     """
     zones = _water()

@@ -20,6 +20,8 @@ class Grid:
         hour: ISO 8601, UTC, where the carbon figure is that of one hour, not a yearly average.
         notices: what a reader has to know about where the figure comes from.
         publisher: of the carbon figure, in a word; "" of a declared number.
+        water_own: the water figure is this place's country's own; False: the world's stands in.
+        water_source, water_year: of the water figure; "" and None where there is none.
     """
 
     zone: str
@@ -31,6 +33,9 @@ class Grid:
     hour: str | None = None
     notices: tuple[Notice, ...] = ()
     publisher: str = ""
+    water_own: bool = False
+    water_source: str = ""
+    water_year: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,11 @@ class Pricer:
         yield from self._call_prices.used.values()
         yield from self._call_prices.training_grids()
 
+    @property
+    def world_water_l_per_kwh(self) -> Range:
+        """Water at the power plants where no country's own figure is known."""
+        return ewif(None, self._catalogue)
+
     def local_carbon_g(self, energy_j: Range) -> Range:
         """Grams CO2e of joules at the wall, PUE included: ``C = E x I`` at this machine's own grid."""
         return electricity.carbon_g(energy_j, self.grid)
@@ -123,7 +128,7 @@ class Pricer:
             energy_j: PUE included.
             it_energy_j: the machine's own part of them; None: there is no PUE in them.
         """
-        intensity = self.grid.water_l_per_kwh or ewif(None, self._catalogue)
+        intensity = self.grid.water_l_per_kwh or self.world_water_l_per_kwh
         wue = self._wue_local
         site = EXACT_ZERO if wue is None else water.site_l(energy_j if it_energy_j is None else it_energy_j, wue)
         return site, water.source_l(energy_j, intensity)

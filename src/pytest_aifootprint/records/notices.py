@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pytest_aifootprint.detection.calls import LOAD, AICall
 from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.detection.seams import UNTRIED, sees
-from pytest_aifootprint.impacts.grids import old_grids
+from pytest_aifootprint.impacts.grids import old_grids, world_water
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.collector import Collector
@@ -19,7 +19,7 @@ def run_notices(
 ) -> tuple[Notice, ...]:
     """Everything a reader has to know about a run of ``year``, each once."""
     # Where nothing was metered for anybody, nobody needs to know the grid.
-    grid = _grid_notices(pricer, year) if calls or collector.tests else ()
+    grid = [*_grid_notices(pricer, year), *_water_notices(pricer)] if calls or collector.tests else []
     found = dict.fromkeys([*more, *grid, *_how_seen(collector), *_seen_notices(collector)])
     found.update(dict.fromkeys(notice for priced in calls for notice in call_notices(priced)))
     return tuple(found)
@@ -63,6 +63,23 @@ def _grid_notices(pricer: Pricer, year: int) -> Iterator[Notice]:
             if found
         ]
         yield Notice("grid-old", f"carbon intensities of electricity that are {'; '.join(listed)}")
+
+
+def _water_notices(pricer: Pricer) -> Iterator[Notice]:
+    """Where electricity was used whose water nobody knows."""
+    grids = [pricer.grid, *pricer.remote_grids().values()]
+    zones = world_water(grids)
+    if not zones:
+        return
+    world = pricer.world_water_l_per_kwh
+    named = [zone for zone in zones if zone != "declared"]
+    whose = [f"of {', '.join(named)}"] if named else []
+    whose += ["of this machine, whose grid is a number without a place"] if "declared" in zones else []
+    message = (
+        f"water at the power plants {' and '.join(whose)}: no figure of their own, the world's "
+        f"{world.central:.1f} L/kWh x/÷ {world.high / world.central:.1f} stands in"
+    )
+    yield Notice("water-world", message)
 
 
 def _seen_notices(collector: Collector) -> Iterator[Notice]:

@@ -11,6 +11,7 @@ from pytest_aifootprint.catalogue.zones import (
     ZoneError,
     ewif_l_per_kwh,
     lookup_zone,
+    number_g_per_kwh,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "ewif_l_per_kwh",
     "llm_sizes",
     "lookup_zone",
+    "number_g_per_kwh",
 ]

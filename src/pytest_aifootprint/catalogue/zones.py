@@ -150,17 +150,30 @@ def _hint(key: str) -> str:
     return f"did you mean {' or '.join(spelled[z] for z in close)}? " if close else ""
 
 
-def _declared(text: str) -> Intensity | None:
-    match = _NUMBER.match(text)
+def number_g_per_kwh(text: str) -> float | None:
+    """The number of "56 g/kWh", "0.056 kg/kWh" or "56 gCO2e/kWh"; None for a text that is no number with a unit.
+
+    Raises:
+        ZoneError: for a number that cannot be read, or that no plant can have.
+    """
+    match = _NUMBER.match(text.strip())
     if match is None:
         return None
     try:
         value = float(match["value"]) * (1000.0 if match["kilo"] else 1.0)
     except ValueError:
-        raise ZoneError(f"{text!r} is not a number; {VALID_ZONES}") from None
+        raise ZoneError(f"{text!r} is not a number") from None
     if not 0 <= value <= HIGHEST_G_PER_KWH:
-        raise ZoneError(f"{text!r} is outside 0 to {HIGHEST_G_PER_KWH:.0f} g/kWh; {VALID_ZONES}")
-    return Intensity("declared", None, value, f"declared: {text}", None)
+        raise ZoneError(f"{text!r} is outside 0 to {HIGHEST_G_PER_KWH:.0f} g/kWh")
+    return value
+
+
+def _declared(text: str) -> Intensity | None:
+    try:
+        value = number_g_per_kwh(text)
+    except ZoneError as error:
+        raise ZoneError(f"{error}; {VALID_ZONES}") from None
+    return None if value is None else Intensity("declared", None, value, f"declared: {text}", None)
 
 
 def _world() -> Intensity:

@@ -42,6 +42,7 @@ class CallPrices:
         local_use: Callable[[Range], Use],
         *,
         gpu_metered: bool = False,
+        marginal: Mapping[str, Grid] | None = None,
     ) -> None:
         """Prices with what the user says of models, by name.
 
@@ -50,7 +51,9 @@ class CallPrices:
             models: overrides.
             local_use: what joules on this machine come to.
             gpu_metered: a counter of this machine sees what its GPUs do for whatever server.
+            marginal: the user's factors for what is not emitted, by provider.
         """
+        self._marginal = marginal or {}
         self._local_use = local_use
         self._gpu_metered = gpu_metered
         self._local_server = Range.of(*catalogue.value("local.server"), "local-server")
@@ -90,7 +93,7 @@ class CallPrices:
         energy = site.energy_j(served)
         share = self._amortisation.of_call(model, energy, site.provider, site.name)
         live = site.price(served, energy, share, basis=_basis(model, notices), source=model.source, notices=notices)
-        return live if call.realness == "live" else outcomes.replayed(live)
+        return live if call.realness == "live" else outcomes.replayed(live, site.saved_g(energy))
 
     def _local(self, call: AICall) -> CallImpact:
         if call.operation == "training":
@@ -155,7 +158,7 @@ class CallPrices:
         key = (name or "unknown").lower() if provider.key == "unknown" else provider.key
         site = self._sites.get(key)
         if site is None:
-            site = self._sites[key] = RemoteSite(provider, key, self._catalogue)
+            site = self._sites[key] = RemoteSite(provider, key, self._catalogue, self._marginal.get(key))
         return site
 
 

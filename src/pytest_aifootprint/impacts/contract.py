@@ -57,11 +57,12 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What electricity comes to: grams CO2e, litres at the site and at the power plants."""
+    """What electricity comes to: grams CO2e, litres at the site and at the power plants; avoidable CO2e of it."""
 
     carbon_g: Range
     water_site_l: Range
     water_source_l: Range
+    avoidable_g: Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class CallImpact:
         training_carbon_g: the training share; None if unknown. training_energy_j: likewise.
         water_site_l, water_source_l: of that electricity.
         avoidable_carbon_g: use less the provider's standby. avoided_carbon_g: of a replayed call, what it would have
-            cost live in use; EXACT_ZERO otherwise.
+            cost live in use; EXACT_ZERO otherwise. Both at the user's marginal factor, where there is one.
         training: where the training share comes from.
         basis, source, equation: how the numbers came about; the equation in one line with its inputs.
         priced: False if nothing at all could be said about a call that needs a price.

@@ -12,6 +12,7 @@ from pytest_aifootprint.impacts.call_prices import CallPrices
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import DeclaredModels
 from pytest_aifootprint.impacts.grids import ewif
+from pytest_aifootprint.impacts.marginal import LOCAL
 from pytest_aifootprint.impacts.model_files import tell_revisions
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
@@ -33,6 +34,7 @@ class Pricer:
         pue_local: Range | None = None,
         wue_local_l_per_kwh: Range | None = None,
         gpu_metered: bool = False,
+        marginal: Mapping[str, Grid] | None = None,
         catalogue: Catalogue | None = None,
     ) -> None:
         """Prices with the grid of this machine and what the user says of models.
@@ -43,13 +45,17 @@ class Pricer:
             pue_local: of the data centre that this machine stands in, if one was declared.
             wue_local_l_per_kwh: likewise.
             gpu_metered: a GPU counter of this machine meters what its servers do, seen or not.
+            marginal: the user's factors for what is not emitted, from ``read_marginal``; without one, the average.
             catalogue: another than the one that ships.
         """
         self._catalogue = catalogue if catalogue is not None else default_catalogue()
         self.grid = grid
         self._pue_local = pue_local
         self._wue_local = wue_local_l_per_kwh
-        self._call_prices = CallPrices(self._catalogue, models or {}, self._local_use, gpu_metered=gpu_metered)
+        self.marginal = dict(marginal or {})
+        self._call_prices = CallPrices(
+            self._catalogue, models or {}, self._local_use, gpu_metered=gpu_metered, marginal=self.marginal
+        )
         self._prices: dict[tuple[object, ...], CallImpact] = {}
         self._declared = DeclaredModels(models or {})
 
@@ -121,6 +127,13 @@ class Pricer:
         """Grams CO2e of joules at the wall, PUE included: ``C = E x I`` at this machine's own grid."""
         return electricity.carbon_g(energy_j, self.grid)
 
+    def local_avoidable_g(self, energy_j: Range) -> Range:
+        """Grams CO2e that are not emitted if joules at the wall are not used.
+
+        ``C = E x I`` at the user's marginal factor of this machine, else at its grid's average.
+        """
+        return electricity.carbon_g(energy_j, self.marginal.get(LOCAL, self.grid))
+
     def local_water(self, energy_j: Range, it_energy_j: Range | None = None) -> tuple[Range, Range]:
         """Litres at the site and at the power plants for joules at the wall.
 
@@ -136,7 +149,8 @@ class Pricer:
     def _local_use(self, energy_j: Range) -> Use:
         """Of what a server here is estimated to have used, without PUE."""
         at_wall_j = energy_j if self._pue_local is None else energy_j * self._pue_local
-        return Use(self.local_carbon_g(at_wall_j), *self.local_water(at_wall_j, energy_j))
+        water_l = self.local_water(at_wall_j, energy_j)
+        return Use(self.local_carbon_g(at_wall_j), *water_l, self.local_avoidable_g(at_wall_j))
 
     def hardware_g(self, cpu_s: float, machine: str, n_cpu: int) -> Range:
         """Grams CO2e of this machine's manufacture that CPU seconds bear; ``machine`` as ``Host.kind``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_aifootprint.catalogue import Catalogue, Provider
 from pytest_aifootprint.impacts import electricity, water
 from pytest_aifootprint.impacts.amortisation import TrainingShare
-from pytest_aifootprint.impacts.contract import CallImpact
+from pytest_aifootprint.impacts.contract import CallImpact, Grid
 from pytest_aifootprint.impacts.grids import ewif, provider_grid
 from pytest_aifootprint.impacts.remote import Served
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
@@ -14,8 +14,11 @@ from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
 class RemoteSite:
     """The zone, PUE, WUE and standby of one provider, as ranges; made once per run."""
 
-    def __init__(self, provider: Provider, name: str, catalogue: Catalogue) -> None:
-        """``name`` stands in the factors: a provider without a row has the row ``unknown`` but its own name."""
+    def __init__(self, provider: Provider, name: str, catalogue: Catalogue, marginal: Grid | None = None) -> None:
+        """``name`` stands in the factors: a provider without a row has the row ``unknown`` but its own name.
+
+        ``marginal`` is the factor that the user gave for what is not emitted, instead of the grid's average.
+        """
         self.provider = provider
         self.name = name
         self.grid = provider_grid(provider, name, catalogue)
@@ -24,6 +27,11 @@ class RemoteSite:
         self._ewif = self.grid.water_l_per_kwh or ewif(None, catalogue)
         intensity = self.grid.carbon_g_per_kwh.central
         self._equation = f"E = {self.pue.central:g} PUE x E_it; C = E x {intensity:.4g} g/kWh ({self.grid.zone})"
+        self._marginal = marginal
+        if marginal is not None:
+            self._equation += (
+                f"; avoidable and avoided at {marginal.carbon_g_per_kwh.central:.4g} g/kWh (marginal:{name})"
+            )
         low, central, high = catalogue.value("standby")
         # What would be drawn anyway is not avoidable: a high standby is a low avoidable share.
         self._avoidable = Range.of(1 - high, 1 - central, 1 - low, f"standby:{name}")
@@ -40,6 +48,13 @@ class RemoteSite:
     def energy_j(self, served: Served) -> Range:
         """Joules at the meter of the data centre: ``E = E_it x PUE``."""
         return served.it_energy_j * self.pue
+
+    def saved_g(self, energy_j: Range) -> Range:
+        """Grams CO2e that are not emitted if joules at the meter of the data centre are not used.
+
+        ``C = E x I`` with the user's marginal factor, else with the grid's average.
+        """
+        return electricity.carbon_g(energy_j, self.grid if self._marginal is None else self._marginal)
 
     def price(  # noqa: PLR0913 - a footprint is made from all of these
         self,
@@ -61,7 +76,7 @@ class RemoteSite:
             training_energy_j=share.energy_j,
             water_site_l=water.site_l(served.it_energy_j, self._wue),
             water_source_l=water.source_l(energy, self._ewif),
-            avoidable_carbon_g=use * self._avoidable,
+            avoidable_carbon_g=self.saved_g(energy) * self._avoidable,
             avoided_carbon_g=EXACT_ZERO,
             training=share.training,
             basis=basis,

@@ -141,7 +141,7 @@ class Accounts:
             ),
             total(
                 [
-                    pricer.local_carbon_g(active_j),
+                    pricer.local_avoidable_g(active_j),
                     *(i.avoidable_carbon_g for i in impacts if i.avoidable_carbon_g is not None),
                 ]
             ),

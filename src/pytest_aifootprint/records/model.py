@@ -136,7 +136,10 @@ class FixtureShare:
 
 @dataclass(frozen=True, slots=True)
 class FixtureFootprint:
-    """A shared fixture as a whole: all its set-ups and teardowns on all workers."""
+    """A shared fixture as a whole: all its set-ups and teardowns on all workers.
+
+    ``avoidable_carbon_g``: had none of its users run. ``only_ai_users``: no other test needs it.
+    """
 
     id: str
     name: str
@@ -147,6 +150,8 @@ class FixtureFootprint:
     energy: Energy
     carbon: Carbon
     cpu_s: float
+    avoidable_carbon_g: Range = EXACT_ZERO
+    only_ai_users: bool = False
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -189,7 +194,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class TestFootprint:
-    """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone."""
+    """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone.
+
+    ``avoidable_carbon_g``: had this test alone not run; its own part, and shared fixtures that nobody else uses.
+    """
 
     __test__ = False  # pytest would try to collect the name
 
@@ -328,7 +336,7 @@ class MeterUse:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Over all AI tests."""
+    """Over all AI tests. ``avoidable_carbon_g``, had none of them run, is no sum over the tests."""
 
     ai_tests: int
     tests: int
@@ -382,4 +390,5 @@ class RunFootprint:
     notices: tuple[Notice, ...]
     seams: Mapping[str, str] = field(default_factory=dict)
     idle_shared: bool = False
+    marginal: Mapping[str, Grid] = field(default_factory=dict)
     hints: tuple[Hint, ...] = ()

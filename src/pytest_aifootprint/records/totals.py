@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pytest_aifootprint.attribution.shares import DomainShares
 from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.records.cost import Cost
 from pytest_aifootprint.records.model import CallFootprint, Totals, count_tokens
-from pytest_aifootprint.records.sci import sci_style
 
 
 def totals_of(  # noqa: PLR0913 - a total is over all of these
-    cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[DomainShares], *, n_ai: int, n_tests: int, passed: int
+    cost: Cost,
+    calls: Sequence[CallFootprint],
+    shares: Sequence[DomainShares],
+    *,
+    n_ai: int,
+    n_tests: int,
+    sci_style: Mapping[str, Any] | None,
 ) -> Totals:
     """The totals over all AI tests."""
     by_realness = Counter[str]()
@@ -31,7 +37,7 @@ def totals_of(  # noqa: PLR0913 - a total is over all of these
         water=cost.water,
         avoidable_carbon_g=cost.avoidable_carbon_g,
         avoided_carbon_g=cost.avoided_carbon_g,
-        sci_style=sci_style(cost.carbon, by_realness["live"], passed),
+        sci_style=sci_style,
         basis_share=_basis_share(cost, calls, shares),
         unpriced_calls=sum(c.call.count for c in calls if not c.impact.priced),
     )

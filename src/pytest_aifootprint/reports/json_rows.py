@@ -48,6 +48,7 @@ def run_row(run: RunFootprint) -> Row:
         "grids": {
             "local": grid_row(run.local_grid),
             "remote": {provider: grid_row(grid) for provider, grid in run.remote_grids.items()},
+            "marginal": {name: grid_row(grid) for name, grid in run.marginal.items()},
         },
         "meters": [
             {"domain": meter.domain, "name": meter.name, "basis": meter.basis.value, "reason": meter.reason}
@@ -290,6 +291,8 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
         "energy_j": energy_row(fixture.energy),
         "carbon_g": carbon_row(fixture.carbon),
         "cpu_s": finite(fixture.cpu_s),
+        "avoidable_carbon_g": ranged(fixture.avoidable_carbon_g),
+        "only_ai_users": fixture.only_ai_users,
     }
 
 

@@ -36,7 +36,7 @@ class Direct:
 class Pricing:
     """Made once by the process that prints; loads what it needs when first asked."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a price depends on
         self,
         grid: Grid | None,
         models: Mapping[str, ModelOverride],
@@ -44,8 +44,13 @@ class Pricing:
         environ: Mapping[str, str],
         *,
         idle_shared: bool = False,
+        marginal: Mapping[str, Grid] | None = None,
     ) -> None:
-        """Take the declared grid, the user's own models, the meters, and the environment as it was at the start."""
+        """Take the declared grid, the user's own models, the meters, and the environment as it was at the start.
+
+        ``marginal`` are the user's factors for what is avoidable.
+        """
+        self._marginal = marginal
         self._idle_shared = idle_shared
         self._environ = environ
         self._grid = grid
@@ -64,6 +69,7 @@ class Pricing:
             pue_local=self._selection.pue,
             wue_local_l_per_kwh=self._selection.wue_l_per_kwh,
             gpu_metered=gpu_metered,
+            marginal=self._marginal,
         )
 
     def direct(self, run: TestRun, n_processes: int = 1) -> Direct:

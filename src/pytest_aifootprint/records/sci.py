@@ -18,7 +18,10 @@ BOUNDARY = (
     "hardware, of this machine and of the providers; provider: amortised training; location-based average factors; "
     "without network, storage, terminals, and services around the run"
 )
-_NO_IDLE = "E is what the tests caused above idle; the standard wants all energy of reserved hardware (idle = share)"
+_NO_IDLE = (
+    "E is what the tests caused above idle; the standard wants all energy of reserved hardware "
+    "(aifootprint_idle = share comes nearer)"
+)
 _IDLE = "E has this machine's idle power only for the time that tests had it, not for the whole run"
 _BY_USE = "M goes by CPU and GPU seconds over life x utilisation, not by the time and resources reserved"
 _BY_TIME = "M goes by the time that tests had the machine over life x utilisation: the standard has no utilisation"

@@ -62,6 +62,7 @@ def test_the_same_test_in_two_runs_is_two_users() -> None:
 
 
 def test_a_fixture_that_was_set_up_for_an_ai_test_and_failed_goes_with_it_and_one_for_nobody_never() -> None:
+    assert share_of(bill(payers=("a",)), cost(6)) == cost(6)
     assert of_all([], [(bill(payers=("a",)), cost(6))], AI).central == 6
     assert of_all([], [(bill(), cost(6))], AI) == EXACT_ZERO
     assert not only_for(bill(), AI)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -42,4 +43,6 @@ def only_for(bill: FixtureBill, names: set[str]) -> bool:
 
 def payer_names(runs: Sequence[TestRun]) -> set[str]:
     """Names that these tests have among the payers of fixtures: a test that ran twice is two."""
-    return {name for run in runs for name in (run.nodeid, f"{run.nodeid}{AGAIN}{run.worker}:{run.index}")}
+    times = Counter(run.nodeid for run in runs)
+    again = {f"{run.nodeid}{AGAIN}{run.worker}:{run.index}" for run in runs if times[run.nodeid] > 1}
+    return times.keys() | again

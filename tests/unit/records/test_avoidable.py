@@ -57,6 +57,8 @@ def test_the_same_test_in_two_runs_is_two_users() -> None:
     twice = bill("a", "a\ngw1:7")
 
     assert share_of(twice, cost(6)).avoidable_carbon_g == EXACT_ZERO
+    # Of the same test, one run asked a model and the other did not: the fixture is needed without AI, too.
+    assert not only_for(twice, payer_names([TestRun(7, "a", "gw1")]))
     assert only_for(twice, names)
     assert not only_for(bill("a", "a\ngw1:8"), names)
 

@@ -90,7 +90,7 @@ def table_row(page: Page, line: str) -> bool:
     words = line.split()
     if re.match(r"  #\d+ ", line):
         page.names.append(line.strip().partition(" ")[2])
-    elif all(re.fullmatch(r"\w+_(?:tests|calls|shares|end)|#", word) for word in words):
+    elif all(re.fullmatch(r"\w+_(?:tests|calls|shares|fixtures|end)|#", word) for word in words):
         page.header = [word for word in words if word != "#"]
     elif page.header and words[0].isdigit() and len(words) == len(page.header) + 1:
         for symbol, cell in zip(page.header, words[1:], strict=True):
@@ -336,7 +336,7 @@ READERS: Sequence[tuple[str, Any]] = (
     (rf"carbon +{AMOUNT} +([\d.]+) – ([\d.]+) (\S+) +{AMOUNT} +{AMOUNT} +{AMOUNT}$", figure("carbon")),
     (rf"energy +{AMOUNT} +([\d.]+) – ([\d.]+) (\S+) +cpu ([\d.]+)$", figure("energy")),
     (rf"water +{AMOUNT} +([\d.]+) – ([\d.]+) (\S+)$", figure("water")),
-    (rf"avoidable +{AMOUNT} +had these tests not run", result("the summary", "avoidable")),
+    (rf"avoidable +{AMOUNT} +had these tests not run", result("avoidable", "avoidable")),
     (rf"avoided +{AMOUNT} +(\d+) call replayed from cassettes$", avoided),
     (rf"amortised +{AMOUNT} +over 3 tests", result("amortised", "amortised")),
     (rf"trained +{AMOUNT} +1 training of .*; over its (\d+) inferences here {AMOUNT} each$", trained),

@@ -50,6 +50,10 @@ def run(suite: pytest.Pytester, grid: str, *arguments: str) -> tuple[pytest.RunR
     result.assert_outcomes(passed=2)
     report: dict[str, Any] = json.loads(path.read_text())
     jsonschema.validate(report, report_schema())
+    grids = report["run"]["grids"]
+    for row in (grids["local"], *grids["remote"].values()):
+        assert (bool(row["source"]), bool(row["water_source"]), row["water_year"]) == (True, True, 2020)
+        assert row["year"] is not None or row["zone"] == "declared"
     return result, report
 
 
@@ -82,6 +86,19 @@ def test_a_region_has_the_figure_year_and_source_of_its_grid(
     assert f"{region.lower().replace(' ', '')} is in " in grid["source"]
     result.stdout.fnmatch_lines([f"grid*local {zone} {grams:.0f} g/kWh ({publisher} 2023)*"])
     assert not notices(report).keys() & {"grid-guessed", "grid-old", "grid-not-live"}
+
+
+def test_water_that_nobody_published_for_this_place_is_one_line(suite: pytest.Pytester) -> None:
+    declared, report = run(suite, "56 g/kWh")
+    told = "water at the power plants of this machine, whose grid is a number without a place: no figure of their own"
+    assert notices(report)["water-world"].startswith(told)
+    assert local(report)["water_own"] is False
+    declared.stdout.fnmatch_lines(["notice*water at the power plants of this machine*(water-world)"])
+
+    known, report = run(suite, "FRA")
+    assert "water-world" not in notices(report)
+    assert local(report)["water_own"] is True
+    known.stdout.no_fnmatch_line("*water-world*")
 
 
 def test_a_region_that_no_source_places_is_one_line_with_what_is_close(suite: pytest.Pytester) -> None:

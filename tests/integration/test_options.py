@@ -137,11 +137,14 @@ def test_a_switch_that_is_neither_true_nor_false(
 TABLES = [
     ("[tool.aifootprint\n", "Expected ']'"),  # pytest's own words: it reads the file before us
     ("[tool]\naifootprint = 3\n", "is not a table"),
-    ("[tool.aifootprint]\nhardwear = {}\n", "unknown key 'hardwear'; valid: hardware, models"),
+    ("[tool.aifootprint]\nhardwear = {}\n", "unknown key 'hardwear'; valid: hardware, marginal, models"),
     ("[tool.aifootprint.hardware]\ntdp = 15\n", "tdp"),
     ("[tool.aifootprint.hardware]\ntdp_w = 'much'\n", "tdp_w"),
     ("[tool.aifootprint.hardware]\ntdp_w = -15\n", "tdp_w"),
     ("[tool.aifootprint.models]\nx = 1\n", "is not a table"),
+    ("[tool.aifootprint]\nmarginal = '640 g/kWh'\n", "is not a table"),
+    ("[tool.aifootprint.marginal]\nlocal = 640\n", "marginal.local = 640 is neither a number with its unit"),
+    ("[tool.aifootprint.marginal]\nopnai = '640 g/kWh'\n", "unknown provider 'opnai'; valid: local, "),
     ("[tool.aifootprint.models.x]\ntraining = 1\n", "training"),
     ("[tool.aifootprint.models.x]\nparams_b = 7\n", "unknown key 'params_b'; say params: the number of parameters"),
     ('[tool.aifootprint.models."a\\nb"]\npath = 7\n', "path must be a text or a list of texts, got 7"),

@@ -35,6 +35,12 @@ _CANADA = "data/private_infra/2023/canada_energy_mix.json"
 _CHINA = "data/private_infra/2023/china_provincial_emissions.json"
 _NORDIC = "data/private_infra/nordic_emissions.json"
 _CLOUD = "data/cloud/impact.csv"
+EWIF_SOURCE, EWIF_YEAR = (
+    "WRI 2020, Guidance for Calculating Water Use Embedded in Purchased Electricity, ecologits",
+    2020,
+)
+"""Of all water figures: ecologits' file names neither."""
+
 _YEAR = 2023
 """Of the folder that holds the Canadian mixes; the other files say their year themselves."""
 
@@ -124,7 +130,7 @@ def known_zones() -> Iterator[str]:
 def ewif_l_per_kwh(country: str | None) -> tuple[float, bool]:
     """Water consumed at the power plants in L/kWh, and whether it is the country's own figure.
 
-    Source: WRI 2020 as shipped by ecologits (``electricity_mixes.json``); 165 of its 215 zones carry the world's value.
+    Source: ``EWIF_SOURCE``, ``electricity_mixes.json``; 165 of its 215 zones carry the world's value.
     Raises ZoneError if ecologits' data is not installed.
     """
     zones = _water()
@@ -144,17 +150,30 @@ def _hint(key: str) -> str:
     return f"did you mean {' or '.join(spelled[z] for z in close)}? " if close else ""
 
 
-def _declared(text: str) -> Intensity | None:
-    match = _NUMBER.match(text)
+def number_g_per_kwh(text: str) -> float | None:
+    """The number of "56 g/kWh", "0.056 kg/kWh" or "56 gCO2e/kWh"; None for a text that is no number with a unit.
+
+    Raises:
+        ZoneError: for a number that cannot be read, or that no plant can have.
+    """
+    match = _NUMBER.match(text.strip())
     if match is None:
         return None
     try:
         value = float(match["value"]) * (1000.0 if match["kilo"] else 1.0)
     except ValueError:
-        raise ZoneError(f"{text!r} is not a number; {VALID_ZONES}") from None
+        raise ZoneError(f"{text!r} is not a number") from None
     if not 0 <= value <= HIGHEST_G_PER_KWH:
-        raise ZoneError(f"{text!r} is outside 0 to {HIGHEST_G_PER_KWH:.0f} g/kWh; {VALID_ZONES}")
-    return Intensity("declared", None, value, f"declared: {text}", None)
+        raise ZoneError(f"{text!r} is outside 0 to {HIGHEST_G_PER_KWH:.0f} g/kWh")
+    return value
+
+
+def _declared(text: str) -> Intensity | None:
+    try:
+        value = number_g_per_kwh(text)
+    except ZoneError as error:
+        raise ZoneError(f"{error}; {VALID_ZONES}") from None
+    return None if value is None else Intensity("declared", None, value, f"declared: {text}", None)
 
 
 def _world() -> Intensity:

@@ -80,6 +80,8 @@ def machine_told(saved: Saved, seconds: Row, energy: Row) -> dict[str, Range]:
     for domain in DOMAINS:
         if not sheet.makes(f"E_{domain}"):
             told[f"E_{domain}"] = ranged(energy.get(domain), f"meter:{domain}") or EXACT_ZERO
+    if sheet.needs("E_active"):
+        told["E_active"] = ranged(seconds["active_energy_j"], "meter:cpu") or EXACT_ZERO
     return told
 
 
@@ -145,7 +147,9 @@ def of_test(saved: Saved, test: Row, fixtures: Mapping[str, Figures] | None = No
     for share in test["fixtures"]:
         row = saved.fixtures[share["id"]]
         whole = (fixtures or {}).get(share["id"]) or of_fixture(saved, row).direct
-        shares.append((share, scaled(whole, 1 / row["payers"])))
+        part = scaled(whole, 1 / row["payers"])
+        # What others use, too, is not avoidable by one of them.
+        shares.append((share, part if row["payers"] == 1 else {**part, "avoidable": EXACT_ZERO}))
     return Whole(own, tuple((call, of_call(saved, call)) for call in test["calls"]), tuple(shares))
 
 

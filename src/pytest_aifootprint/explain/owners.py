@@ -29,6 +29,7 @@ TOLD = {
     "E_cpu": ("J", "electricity of the CPU, as metered"),
     "E_ram": ("J", "electricity of memory, as metered"),
     "E_gpu": ("J", "electricity of GPUs, as metered"),
+    "E_active": ("J", "electricity above idle, at the wall"),
 }
 IN_REPORT = {
     "E_cpu": ("energy_j", "cpu"),

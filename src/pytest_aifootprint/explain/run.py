@@ -19,10 +19,12 @@ RANGE = "high = central * exp(sqrt(sum(ln(factor) ** 2))) over each input's wors
 def explain_run(saved: Saved, most_rows: int = MOST_ROWS) -> list[Section]:
     """Everything that the run's numbers are made from: its tests, each of which can be explained by itself."""
     fixtures = {name: of_fixture(saved, row).direct for name, row in saved.fixtures.items()}
-    tests = [(row, of_test(saved, row, fixtures).total) for row in saved.tests]
+    wholes = [(row, of_test(saved, row, fixtures)) for row in saved.tests]
+    tests = [(row, whole.total) for row, whole in wholes]
     return [
         _counts(saved),
         _tests(saved, tests, most_rows),
+        *_avoidable(saved, [(row, whole.direct) for row, whole in wholes], fixtures, most_rows),
         *_ranges(tests),
         *_widest(saved, tests),
         *_amortised(saved, fixtures),
@@ -77,11 +79,11 @@ def _column(book: Book, name: str) -> Sequence[Range]:
 
 def _tests(saved: Saved, tests: Sequence[tuple[Row, Figures]], most_rows: int) -> Section:
     """The headline: a sum over the tests."""
-    names = [name for name in FIGURES if any(f[name] is None or f[name].central for _, f in tests)]  # type: ignore[union-attr]
+    names = [n for n in FIGURES if n != "avoidable" and any(f[n] is None or f[n].central for _, f in tests)]  # type: ignore[union-attr]
     book = Book()
     report = saved.report["totals"]
     said = {**reported_of(report), "W_site": report["water_l"]["site"], "W_source": report["water_l"]["source"]}
-    said |= {"avoidable": report["avoidable_carbon_g"], "avoided": report["avoided_carbon_g"]}
+    said["avoided"] = report["avoided_carbon_g"]
     for name in names:
         unit, what = FIGURES[name]
         column = known(f[name] for _, f in tests)
@@ -119,6 +121,29 @@ def _as_printed(row: Row, figures: Figures) -> tuple[Range, ...]:
     energy = _sum([figures[name] for name in FIGURES if name.startswith("E_")])
     calls, tokens = sum(c["count"] for c in row["calls"]), row["tokens"]["input"] + row["tokens"]["output"]
     return Range(float(calls)), Range(float(tokens)), energy, carbon
+
+
+def _avoidable(
+    saved: Saved, own: Sequence[tuple[Row, Figures]], fixtures: Mapping[str, Figures], most_rows: int
+) -> Iterator[Section]:
+    """What had not been emitted had no AI test run: a fixture that another test needs stays, and one of theirs goes."""
+    tests = [(row["nodeid"], figures) for row, figures in own if figures["avoidable"] and figures["avoidable"].central]
+    shared = [(name, fixtures[name]) for name, row in saved.fixtures.items() if row["only_ai_users"]]
+    book, tables, terms = Book(), [], []
+    for kind, rows in (("tests", tests), ("fixtures", [r for r in shared if (a := r[1]["avoidable"]) and a.central])):
+        if rows:
+            column = f"avoidable_{kind}"
+            book.values[column] = known(figures["avoidable"] for _, figures in rows)
+            terms.append(f"sum({column})")
+            rest = [(f"{len(rows) - most_rows} others", summed([f for _, f in rows[most_rows:]]))] * (
+                len(rows) > most_rows
+            )
+            title = "tests, without shared fixtures" if kind == "tests" else "shared fixtures that only AI tests use"
+            tables.append(figures_table(title, kind, [*rows[:most_rows], *rest], ["avoidable"]))
+    if terms:
+        what = "carbon that had not been emitted had these tests not run"
+        book.make("avoidable", " + ".join(terms), "g", what, saved.report["totals"]["avoidable_carbon_g"])
+        yield Section("avoidable", lines=tuple(book.lines), tables=tuple(tables))
 
 
 def _grams(figures: Figures) -> float:
@@ -342,26 +367,23 @@ def _sci(saved: Saved) -> Iterator[Section]:
     if not sci:
         return
     text = [f"{key}: {value}" for key, value in sci.items() if isinstance(value, str)]
-    carbon, calls = saved.report["totals"]["carbon_g"], saved.report["totals"]["calls"]["live"]
-    passed = sum(row["outcome"] in {"passed", "xpassed"} for row in saved.tests)
-    counts = (
-        _of_run("live_calls", "live calls", "", Range(float(calls))),
-        _of_run("passed", "AI tests that passed", "", Range(float(passed))),
-    )
-    book = Book()
+    text += [f"departs: {value}" for value in sci["departures"]]
+    carbon = saved.report["totals"]["carbon_g"]
+    units = {f"{unit}s": number for unit, number in sci["functional_units"].items() if number}
+    counts = [
+        _of_run(f"{unit}s", "", "", Range(float(number))) for unit, number in sci["functional_units"].items() if number
+    ]
+    book = Book({unit: Range(float(number)) for unit, number in units.items()})
     for name, parts in (("consumer", ("use", "hardware")), ("provider", ("training",))):
         values = {part: Range(carbon[part]["central"]) for part in parts if carbon[part] is not None}
-        if not values:
-            continue
-        book.values.update({**values, "live_calls": counts[0].value, "passed": counts[1].value})
-        for unit, divisor in (("live_call", "live_calls"), ("passed_test", "passed")):
-            said = sci.get(f"{name}_g_per_{unit}")
+        book.values.update(values)
+        for unit in units:
+            said = sci.get(f"{name}_g_per_{unit.removesuffix('s')}")
             if said is not None:
-                what = f"grams a {unit.replace('_', ' ')}"
-                book.make(
-                    f"{name}_per_{unit}", f"({' + '.join(values)}) / {divisor}", "g", what, _number(said["central"])
-                )
-    yield Section("in the style of SCI", tuple(text), counts, lines=tuple(book.lines))
+                what = f"grams per {unit.removesuffix('s').replace('_', ' ')}"
+                equation = f"({' + '.join(values)}) / {unit}"
+                book.make(f"{name}_per_{unit.removesuffix('s')}", equation, "g", what, _number(said["central"]))
+    yield Section("in the style of SCI", tuple(text), tuple(counts), lines=tuple(book.lines))
 
 
 def _number(value: float) -> dict[str, float]:

@@ -46,7 +46,7 @@ class CallPrices:
         used: grids of the remote providers that were priced, by provider.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a price depends on
         self,
         catalogue: Catalogue,
         models: Mapping[str, ModelOverride],
@@ -55,6 +55,7 @@ class CallPrices:
         *,
         gpu_metered: bool = False,
         grids: Mapping[str, Grid] | None = None,
+        marginal: Mapping[str, Grid] | None = None,
     ) -> None:
         """Prices with what the user says of models, by name.
 
@@ -65,8 +66,10 @@ class CallPrices:
             local_sheet: how, from ``E_server``.
             gpu_metered: a counter of this machine sees what its GPUs do for whatever server.
             grids: that stand in for those of providers, by their keys.
+            marginal: the user's factors for what is not emitted, by provider.
         """
         self._grids = grids or {}
+        self._marginal = marginal or {}
         self._local_use = local_use
         self._local_sheet = local_sheet
         self._sheets = CallSheets(catalogue)
@@ -120,7 +123,7 @@ class CallPrices:
         live = site.price(served, energy, share, basis=basis, source=source, notices=notices)
         replayed = call.realness != "live"
         sheet = self._sheets.remote(site, asked.sheet, share.sheet, replayed=replayed)
-        return replace(outcomes.replayed(live) if replayed else live, sheet=sheet)
+        return replace(outcomes.replayed(live, site.saved_g(energy)) if replayed else live, sheet=sheet)
 
     def _local(self, call: AICall) -> CallImpact:
         if call.operation == "training":
@@ -193,7 +196,8 @@ class CallPrices:
         key = (name or "unknown").lower() if provider.key == "unknown" else provider.key
         site = self._sites.get(key)
         if site is None:
-            site = self._sites[key] = RemoteSite(provider, key, self._catalogue, self._grids.get(provider.key))
+            grid, marginal = self._grids.get(provider.key), self._marginal.get(key)
+            site = self._sites[key] = RemoteSite(provider, key, self._catalogue, grid, marginal)
         return site
 
 

@@ -20,6 +20,8 @@ class Grid:
         hour: ISO 8601, UTC, where the carbon figure is that of one hour, not a yearly average.
         notices: what a reader has to know about where the figure comes from.
         publisher: of the carbon figure, in a word; "" of a declared number.
+        water_own: the water figure is this place's country's own; False: the world's stands in.
+        water_source, water_year: of the water figure; "" and None where there is none.
     """
 
     zone: str
@@ -31,6 +33,9 @@ class Grid:
     hour: str | None = None
     notices: tuple[Notice, ...] = ()
     publisher: str = ""
+    water_own: bool = False
+    water_source: str = ""
+    water_year: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +57,12 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What electricity comes to: grams CO2e, litres at the site and at the power plants."""
+    """What electricity comes to: grams CO2e, litres at the site and at the power plants; avoidable CO2e of it."""
 
     carbon_g: Range
     water_site_l: Range
     water_source_l: Range
+    avoidable_g: Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class CallImpact:
         training_carbon_g: the training share; None if unknown. training_energy_j: likewise.
         water_site_l, water_source_l: of that electricity.
         avoidable_carbon_g: use less the provider's standby. avoided_carbon_g: of a replayed call, what it would have
-            cost live in use; EXACT_ZERO otherwise.
+            cost live in use; EXACT_ZERO otherwise. Both at the user's marginal factor, where there is one.
         training: where the training share comes from.
         basis, source, equation: how the numbers came about; the equation in one line with its inputs.
         priced: False if nothing at all could be said about a call that needs a price.
@@ -94,4 +100,4 @@ class CallImpact:
     equation: str
     priced: bool = True
     notices: tuple[Notice, ...] = field(default=())
-    sheet: Sheet | None = None
+    sheet: Sheet | None = field(default=None, compare=False)

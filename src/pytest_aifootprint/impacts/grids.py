@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pytest_aifootprint.catalogue import (
+    EWIF_SOURCE,
+    EWIF_YEAR,
     Catalogue,
     Intensity,
     Provider,
@@ -65,16 +67,14 @@ def grid_of(place: Intensity, catalogue: Catalogue) -> Grid:
         carbon = Range(place.g_per_kwh)
     else:
         carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.country"), f"grid:{place.zone}")
-    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year, publisher=place.publisher)
+    return _grid(place, carbon, catalogue)
 
 
 def world_grid(catalogue: Catalogue, *, guessed: bool) -> Grid:
     """The world's average, where nobody says more: x/÷ 1.54."""
     place = lookup_zone("WOR")
     carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.guess"), "grid:WOR")
-    return Grid(
-        "WOR", carbon, ewif(None, catalogue), place.source, place.year, publisher=place.publisher, guessed=guessed
-    )
+    return replace(_grid(place, carbon, catalogue), guessed=guessed)
 
 
 def live_grid(live: LiveIntensity, catalogue: Catalogue) -> Grid:
@@ -85,8 +85,8 @@ def live_grid(live: LiveIntensity, catalogue: Catalogue) -> Grid:
     """
     zone = f"{NAME}/{live.zone}"
     carbon = Range.times_over(live.g_per_kwh, catalogue.spread("grid.country"), f"grid:{zone}")
-    water = ewif(average_of(live.zone).country, catalogue)
-    return Grid(zone, carbon, water, live.source, live.year, hour=live.hour)
+    here = Intensity(zone, average_of(live.zone).country, live.g_per_kwh, live.source, live.year)
+    return replace(_grid(here, carbon, catalogue), hour=live.hour)
 
 
 def average_grid(zone: str, why_not: str, catalogue: Catalogue) -> Grid:
@@ -109,8 +109,31 @@ def provider_grid(provider: Provider, name: str, catalogue: Catalogue, *, traini
     place = lookup_zone(provider.training_zone if training else provider.zone)
     if provider.grid_times_over is None:
         return grid_of(place, catalogue)
-    carbon = Range.times_over(place.g_per_kwh, provider.grid_times_over, f"grid:{name}")
-    return Grid(place.zone, carbon, ewif(place.country, catalogue), place.source, place.year, publisher=place.publisher)
+    return _grid(place, Range.times_over(place.g_per_kwh, provider.grid_times_over, f"grid:{name}"), catalogue)
+
+
+def _grid(place: Intensity, carbon_g_per_kwh: Range, catalogue: Catalogue) -> Grid:
+    """A place with its carbon as given and the water of its country."""
+    _, own = ewif_l_per_kwh(place.country)
+    return Grid(
+        place.zone,
+        carbon_g_per_kwh,
+        ewif(place.country, catalogue),
+        place.source,
+        place.year,
+        publisher=place.publisher,
+        water_own=own,
+        water_source=EWIF_SOURCE,
+        water_year=EWIF_YEAR,
+    )
+
+
+def world_water(grids: Iterable[Grid]) -> tuple[str, ...]:
+    """Zones whose water at the power plants is the world's value, each once: no figure of the country itself is known.
+
+    Where the grid itself is the world's, that says it already.
+    """
+    return tuple(dict.fromkeys(grid.zone for grid in grids if not grid.water_own and grid.zone != "WOR"))
 
 
 def old_grids(grids: Iterable[Grid], year: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -142,7 +165,8 @@ def _named_by(environ: Mapping[str, str], catalogue: Catalogue) -> Grid | None:
     if environ.get("GITHUB_ACTIONS") == "true" and environ.get("RUNNER_ENVIRONMENT") == "github-hosted":
         row = catalogue.factors["grid.github_hosted"]
         carbon = Range.of(*catalogue.value("grid.github_hosted"), "grid:USA/github-hosted")
-        return Grid("USA", carbon, ewif("USA", catalogue), row.origin.source, row.origin.year, publisher="Ember, eGRID")
+        somewhere = Intensity("USA", "USA", carbon.central, row.origin.source, row.origin.year, "Ember, eGRID")
+        return _grid(somewhere, carbon, catalogue)
     return None
 
 

@@ -11,7 +11,9 @@ from pytest_aifootprint.quantities import Given, Range, Sheet, Step
 DECLARED = "[tool.aifootprint.hardware]"
 
 
-def use_sheet(symbol: str, grid: Grid, ewif: Range, pue: Range | None, wue: Range | None) -> Sheet:
+def use_sheet(  # noqa: PLR0913 - what joules come to depends on all of these
+    symbol: str, grid: Grid, ewif: Range, pue: Range | None, wue: Range | None, marginal: Grid | None
+) -> Sheet:
     """What joules of machines here come to in grams and litres.
 
     Args:
@@ -20,6 +22,7 @@ def use_sheet(symbol: str, grid: Grid, ewif: Range, pue: Range | None, wue: Rang
         ewif: water at its power plants.
         pue: of the data centre, where declared.
         wue: likewise.
+        marginal: the user's factor for what is not emitted.
     """
     given = [grid_given("I_here", grid), water_given("EWIF_here", grid, ewif)]
     steps = []
@@ -29,13 +32,29 @@ def use_sheet(symbol: str, grid: Grid, ewif: Range, pue: Range | None, wue: Rang
         steps.append(Step("E_wall", f"{symbol} * PUE_here", "J", "at the wall of the data centre"))
         at_wall = "E_wall"
     steps.append(Step("use", f"{at_wall} * I_here / 3.6e6", "g", "carbon of that electricity"))
-    answers: dict[str, str | None] = {"use_carbon_g": "use", "avoidable_carbon_g": "use", "water_source_l": "W_source"}
+    answers: dict[str, str | None] = {"use_carbon_g": "use", "water_source_l": "W_source"}
     if wue is not None:
         given.append(Given("WUE_here", "of this machine's data centre", "L/kWh", wue, DECLARED, None, "declared"))
         steps.append(Step("W_site", f"{symbol} * WUE_here / 3.6e6", "L", "water at the data centre"))
         answers["water_site_l"] = "W_site"
     steps.append(Step("W_source", f"{at_wall} * EWIF_here / 3.6e6", "L", "water at the power plants"))
-    return Sheet("", tuple(given), tuple(steps), answers)
+    return Sheet("", tuple(given), tuple(steps), answers) | _avoidable(at_wall, marginal, all_of_use=True)
+
+
+def _avoidable(symbol: str, marginal: Grid | None, *, all_of_use: bool) -> Sheet:
+    """What is not emitted if joules here are not used: at the user's marginal factor, else at the average.
+
+    ``all_of_use``: the joules of ``symbol`` are all that the use is of.
+    """
+    answers = {"avoidable_carbon_g": "avoidable"}
+    if marginal is None and not all_of_use:
+        step = Step("avoidable", f"{symbol} * I_here / 3.6e6", "g", "carbon if it is not used")
+        return Sheet("", (), (step,), answers)
+    if marginal is None:
+        return Sheet("", (), (Step("avoidable", "use", "g", "carbon if it is not used"),), answers)
+    given = grid_given("I_marginal_here", marginal)
+    step = Step("avoidable", f"{symbol} * I_marginal_here / 3.6e6", "g", "carbon if it is not used")
+    return Sheet("", (given,), (step,), answers)
 
 
 def cpu_sheet(model: LoadModel) -> Sheet:
@@ -67,6 +86,7 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
     *,
     pue: Range | None,
     wue: Range | None,
+    marginal: Grid | None,
     cpu_metered: bool,
     idle_shared: bool,
 ) -> Sheet:
@@ -79,8 +99,9 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
         machine: row of its manufacture.
         pue: of the data centre, where declared.
         wue: likewise.
+        marginal: the user's factor for what is not emitted.
         cpu_metered: a counter tells ``E_cpu``.
-        idle_shared: ``E_cpu`` and ``t_machine`` go by the time that somebody had the machine.
+        idle_shared: ``E_cpu`` and ``t_machine`` go by the time that somebody had the machine, and ``E_active`` is told.
     """
     by_model = not cpu_metered
     head = cpu_sheet(model) if by_model and not idle_shared else Sheet("", (), ())
@@ -98,8 +119,6 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
         "water_source_l": "W_source",
         "hardware_carbon_g": "hardware",
     }
-    if not idle_shared:
-        answers["avoidable_carbon_g"] = "use"
     if wue is not None:
         it = "E_here"
         if by_model and model.pue is not None:
@@ -110,7 +129,12 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
         steps.append(Step("W_site", f"{it} * WUE_here / 3.6e6", "L", "water at the data centre"))
         answers["water_site_l"] = "W_site"
     steps.append(Step("W_source", f"{wall} * EWIF_here / 3.6e6", "L", "water at the power plants"))
-    return head | Sheet("this machine", tuple(given), tuple(steps), answers) | hardware_sheet(machine, model.n_cpu)
+    whole = head | Sheet("this machine", tuple(given), tuple(steps), answers)
+    return (
+        whole
+        | _avoidable("E_active" if idle_shared else wall, marginal, all_of_use=not idle_shared)
+        | hardware_sheet(machine, model.n_cpu)
+    )
 
 
 def hardware_sheet(machine: Machine, n_cpu: int) -> Sheet:

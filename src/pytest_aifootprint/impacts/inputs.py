@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_aifootprint.catalogue import Catalogue
+from pytest_aifootprint.catalogue import EWIF_SOURCE, EWIF_YEAR, Catalogue
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import Given, Range
 
@@ -27,10 +27,8 @@ def grid_given(symbol: str, grid: Grid) -> Given:
     )
 
 
-WRI = "WRI 2020, in ecologits' electricity_mixes.json"
-
-
 def water_given(symbol: str, grid: Grid, litres: Range) -> Given:
     """Water at the power plants of a place, as an input."""
     zone = next((name.partition(":")[2] for name in litres.factors), grid.zone)
-    return Given(symbol, f"water at the power plants of {zone}", "L/kWh", litres, WRI, 2020, "published")
+    source, year = (grid.water_source, grid.water_year) if grid.water_source else (EWIF_SOURCE, EWIF_YEAR)
+    return Given(symbol, f"water at the power plants of {zone}", "L/kWh", litres, source, year, "published")

@@ -27,11 +27,11 @@ NOTHING_RAN = CallImpact(
 """A mocked call. Also the zeros of a replayed one, and of the parts of a local one that its windows meter."""
 
 
-def replayed(live: CallImpact) -> CallImpact:
-    """A remote call that a cassette answered: it costs nothing and avoided the use of the live one."""
+def replayed(live: CallImpact, avoided_g: Range) -> CallImpact:
+    """A remote call that a cassette answered: it costs nothing and avoided what the use of the live one had emitted."""
     return replace(
         NOTHING_RAN,
-        avoided_carbon_g=live.use_carbon_g,
+        avoided_carbon_g=avoided_g,
         basis=live.basis,
         source=f"replayed; avoided by {live.source}",
         equation=f"0: replayed; live: {live.equation}",
@@ -102,7 +102,7 @@ def unseen_server(metered: CallImpact, energy_j: Range, use: Use, equation: str)
         hardware_carbon_g=None,
         water_site_l=use.water_site_l,
         water_source_l=use.water_source_l,
-        avoidable_carbon_g=use.carbon_g,
+        avoidable_carbon_g=use.avoidable_g,
         basis=Basis.ASSUMED,
         equation=f"{equation}; {metered.equation}",
     )

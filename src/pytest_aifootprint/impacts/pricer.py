@@ -13,6 +13,7 @@ from pytest_aifootprint.impacts.call_prices import CallPrices
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import DeclaredModels, names_of
 from pytest_aifootprint.impacts.grids import ewif
+from pytest_aifootprint.impacts.marginal import LOCAL
 from pytest_aifootprint.impacts.model_files import tell_revisions
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
@@ -37,6 +38,7 @@ class Pricer:
         pue_local: Range | None = None,
         wue_local_l_per_kwh: Range | None = None,
         gpu_metered: bool = False,
+        marginal: Mapping[str, Grid] | None = None,
         catalogue: Catalogue | None = None,
         provider_grids: Mapping[str, Grid] | None = None,
         ask_model: AskModel | None = None,
@@ -49,6 +51,7 @@ class Pricer:
             pue_local: of the data centre that this machine stands in, if one was declared.
             wue_local_l_per_kwh: likewise.
             gpu_metered: a GPU counter of this machine meters what its servers do, seen or not.
+            marginal: the user's factors for what is not emitted, from ``read_marginal``; without one, the average.
             catalogue: another than the one that ships.
             provider_grids: that stand in for those of providers, by their keys.
             ask_model: asked once for each name of a model, before a call of that name is priced, with the name, the
@@ -60,6 +63,7 @@ class Pricer:
         self.grid = grid
         self._pue_local = pue_local
         self._wue_local = wue_local_l_per_kwh
+        self.marginal = dict(marginal or {})
         self._call_prices = CallPrices(
             self._catalogue,
             models or {},
@@ -67,6 +71,7 @@ class Pricer:
             self._server_sheet,
             gpu_metered=gpu_metered,
             grids=provider_grids,
+            marginal=self.marginal,
         )
         self._prices: dict[tuple[object, ...], CallImpact] = {}
         self._declared = DeclaredModels(models or {})
@@ -151,9 +156,21 @@ class Pricer:
         yield from self._call_prices.used.values()
         yield from self._call_prices.training_grids()
 
+    @property
+    def world_water_l_per_kwh(self) -> Range:
+        """Water at the power plants where no country's own figure is known."""
+        return ewif(None, self._catalogue)
+
     def local_carbon_g(self, energy_j: Range) -> Range:
         """Grams CO2e of joules at the wall, PUE included: ``C = E x I`` at this machine's own grid."""
         return electricity.carbon_g(energy_j, self.grid)
+
+    def local_avoidable_g(self, energy_j: Range) -> Range:
+        """Grams CO2e that are not emitted if joules at the wall are not used.
+
+        ``C = E x I`` at the user's marginal factor of this machine, else at its grid's average.
+        """
+        return electricity.carbon_g(energy_j, self.marginal.get(LOCAL, self.grid))
 
     def local_water(self, energy_j: Range, it_energy_j: Range | None = None) -> tuple[Range, Range]:
         """Litres at the site and at the power plants for joules at the wall.
@@ -168,16 +185,19 @@ class Pricer:
 
     @property
     def _ewif(self) -> Range:
-        return self.grid.water_l_per_kwh or ewif(None, self._catalogue)
+        return self.grid.water_l_per_kwh or self.world_water_l_per_kwh
 
     def _local_use(self, energy_j: Range) -> Use:
         """Of what a server here is estimated to have used, without PUE."""
         at_wall_j = energy_j if self._pue_local is None else energy_j * self._pue_local
-        return Use(self.local_carbon_g(at_wall_j), *self.local_water(at_wall_j, energy_j))
+        water_l = self.local_water(at_wall_j, energy_j)
+        return Use(self.local_carbon_g(at_wall_j), *water_l, self.local_avoidable_g(at_wall_j))
 
     def _server_sheet(self) -> Sheet:
         """How ``_local_use`` does it, from ``E_server``."""
-        return here.use_sheet("E_server", self.grid, self._ewif, self._pue_local, self._wue_local)
+        return here.use_sheet(
+            "E_server", self.grid, self._ewif, self._pue_local, self._wue_local, self.marginal.get(LOCAL)
+        )
 
     def machine_sheet(self, model: LoadModel, *, cpu_metered: bool, idle_shared: bool) -> Sheet:
         """What this machine's CPU seconds and joules come to. Raises KeyError for a machine without a row."""
@@ -188,6 +208,7 @@ class Pricer:
             hardware.machine_row(self._catalogue.machines, model.machine),
             pue=self._pue_local,
             wue=self._wue_local,
+            marginal=self.marginal.get(LOCAL),
             cpu_metered=cpu_metered,
             idle_shared=idle_shared,
         )

@@ -77,9 +77,18 @@ def site_sheet(site: RemoteSite, catalogue: Catalogue, it: Sheet) -> Sheet:
         Step("use", "E * I / 3.6e6", "g", "carbon of that electricity"),
         Step("W_site", "E_it * WUE / 3.6e6", "L", "water at the data centre"),
         Step("W_source", "E * EWIF / 3.6e6", "L", "water at the power plants"),
-        Step("avoidable", "use * a", "g", "carbon had the call not been made"),
     )
-    return it | Sheet("", given, steps)
+    return it | Sheet("", given, steps) | _saved(site)
+
+
+def _saved(site: RemoteSite) -> Sheet:
+    """What is not emitted if the call is not made: at the user's marginal factor, else at the average."""
+    avoidable = Step("avoidable", "saved * a", "g", "carbon had the call not been made")
+    if site.marginal is None:
+        return _steps(Step("saved", "use", "g", "carbon if that electricity is not used"), avoidable)
+    given = grid_given("I_marginal", site.marginal)
+    saved = Step("saved", "E * I_marginal / 3.6e6", "g", "carbon if that electricity is not used")
+    return Sheet("", (given,), (saved, avoidable))
 
 
 LIVE = {
@@ -91,8 +100,8 @@ LIVE = {
     "avoidable_carbon_g": "avoidable",
 }
 """What a live call to a provider comes to; with a training share beside it."""
-REPLAYED = {"avoided_carbon_g": "use"}
-"""A replayed one: the use of the live one was avoided."""
+REPLAYED = {"avoided_carbon_g": "saved"}
+"""A replayed one: the electricity of the live one was not used."""
 
 
 def reference_sheet(site: RemoteSite, it: Sheet) -> Sheet:

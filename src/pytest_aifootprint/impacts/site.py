@@ -14,10 +14,18 @@ from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
 class RemoteSite:
     """The zone, PUE, WUE and standby of one provider, as ranges; made once per run."""
 
-    def __init__(self, provider: Provider, name: str, catalogue: Catalogue, grid: Grid | None = None) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        name: str,
+        catalogue: Catalogue,
+        grid: Grid | None = None,
+        marginal: Grid | None = None,
+    ) -> None:
         """``name`` stands in the factors: a provider without a row has the row ``unknown`` but its own name.
 
-        ``grid`` stands in for that of the provider's zone.
+        ``grid`` stands in for that of the provider's zone; ``marginal`` is the factor that the user gave for what is
+        not emitted, instead of the grid's average.
         """
         self.provider = provider
         self.name = name
@@ -27,6 +35,11 @@ class RemoteSite:
         self.ewif = self.grid.water_l_per_kwh or ewif(None, catalogue)
         intensity = self.grid.carbon_g_per_kwh.central
         self._equation = f"E = {self.pue.central:g} PUE x E_it; C = E x {intensity:.4g} g/kWh ({self.grid.zone})"
+        self.marginal = marginal
+        if marginal is not None:
+            self._equation += (
+                f"; avoidable and avoided at {marginal.carbon_g_per_kwh.central:.4g} g/kWh (marginal:{name})"
+            )
         low, central, high = catalogue.value("standby")
         # What would be drawn anyway is not avoidable: a high standby is a low avoidable share.
         self.avoidable_share = Range.of(1 - high, 1 - central, 1 - low, f"standby:{name}")
@@ -43,6 +56,13 @@ class RemoteSite:
     def energy_j(self, served: Served) -> Range:
         """Joules at the meter of the data centre: ``E = E_it x PUE``."""
         return served.it_energy_j * self.pue
+
+    def saved_g(self, energy_j: Range) -> Range:
+        """Grams CO2e that are not emitted if joules at the meter of the data centre are not used.
+
+        ``C = E x I`` with the user's marginal factor, else with the grid's average.
+        """
+        return electricity.carbon_g(energy_j, self.grid if self.marginal is None else self.marginal)
 
     def price(  # noqa: PLR0913 - a footprint is made from all of these
         self,
@@ -64,7 +84,7 @@ class RemoteSite:
             training_energy_j=share.energy_j,
             water_site_l=water.site_l(served.it_energy_j, self.wue),
             water_source_l=water.source_l(energy, self.ewif),
-            avoidable_carbon_g=use * self.avoidable_share,
+            avoidable_carbon_g=self.saved_g(energy) * self.avoidable_share,
             avoided_carbon_g=EXACT_ZERO,
             training=share.training,
             basis=basis,

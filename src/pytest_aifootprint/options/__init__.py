@@ -151,8 +151,8 @@ class Settings:
         subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
             a window.
         idle: ``none`` or ``share``. reports: kind and path. top: rows of the terminal table.
-        hardware, models: the raw tables of ``[tool.aifootprint]``, with ``tables_origin``, the file they stand in, and
-            ``tables_folder``, what paths in them are relative to.
+        hardware, models, marginal: the raw tables of ``[tool.aifootprint]``, with ``tables_origin``, the file they
+            stand in, and ``tables_folder``, what paths in them are relative to.
         recorded_meter: a scripted meter instead of this machine's (for tests).
     """
 
@@ -170,6 +170,7 @@ class Settings:
     top: int
     hardware: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    marginal: Mapping[str, Any] = field(default_factory=dict)
     tables_origin: str = "pyproject.toml"
     tables_folder: Path = field(default_factory=Path)
     recorded_meter: Path | None = None
@@ -244,6 +245,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         top=_top(values["top"]),
         hardware=tables.hardware,
         models=tables.models,
+        marginal=tables.marginal,
         tables_origin=tables.origin,
         tables_folder=tables.folder,
         recorded_meter=Path(recorded_meter) if recorded_meter else None,

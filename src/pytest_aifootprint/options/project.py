@@ -1,4 +1,4 @@
-"""``[tool.aifootprint]`` of the project: hardware and models. Shape is checked here, content in their rooms."""
+"""``[tool.aifootprint]`` of the project. Shape is checked here, content in the rooms that use the tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from pytest_aifootprint.options import option_error
 
-KEYS = ("hardware", "models")
+KEYS = ("hardware", "marginal", "models")
 WHERE = "tool.aifootprint"
 
 
@@ -22,6 +22,7 @@ class Tables:
 
     hardware: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    marginal: Mapping[str, Any] = field(default_factory=dict)
     origin: str = "pyproject.toml"
     folder: Path = field(default_factory=Path)
 
@@ -50,7 +51,8 @@ def read_tables(config: pytest.Config) -> Tables:
     models = _table(table.get("models", {}), f"[{WHERE}.models]", path.name)
     for name, content in models.items():
         _table(content, f'[{WHERE}.models."{name}"]', path.name)
-    return Tables(hardware, models, path.name, path.parent)
+    marginal = _table(table.get("marginal", {}), f"[{WHERE}.marginal]", path.name)
+    return Tables(hardware, models, marginal, path.name, path.parent)
 
 
 def _parse(raw: bytes, origin: str) -> dict[str, Any]:

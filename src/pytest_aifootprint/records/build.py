@@ -13,6 +13,7 @@ from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
 from pytest_aifootprint.detection.calls import LOAD
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice, Sheet
+from pytest_aifootprint.records import avoidable
 from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
 from pytest_aifootprint.records.domains import MachineData, domain_shares, reserved_seconds
@@ -30,9 +31,11 @@ from pytest_aifootprint.records.model import (
     WorkerRecord,
 )
 from pytest_aifootprint.records.models import OUTSIDE, Placed, model_footprints
+from pytest_aifootprint.records.notices import call_notices, run_notices
 from pytest_aifootprint.records.raw import TestRun
+from pytest_aifootprint.records.sci import sci_style
 from pytest_aifootprint.records.servers import book_servers
-from pytest_aifootprint.records.totals import call_notices, run_notices, totals_of
+from pytest_aifootprint.records.totals import totals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,10 @@ def build(
     shares = domain_shares(data, lanes, collector.pids, idle_shared=info.idle_shared)
     reserved = reserved_seconds(data, lanes) if info.idle_shared else None
     accounts = Accounts(shares, data, collector.lanes, pricer, reserved)
-    fixture_costs = _fixtures(collector, accounts)
-    shared = {bill.key: (fixture, cost.scale(bill.part)) for bill, fixture, cost in fixture_costs}
     ai_tests = [run for run in collector.tests if is_ai(run, collector)]
+    names = avoidable.payer_names(ai_tests)
+    fixture_costs = _fixtures(collector, accounts, names)
+    shared = {bill.key: (fixture, avoidable.share_of(bill, cost)) for bill, fixture, cost in fixture_costs}
     costs = {(run.worker, run.index): _test_costs(run, accounts, shared) for run in ai_tests}
     wanted = {"ai": ai_tests, "marked": [r for r in ai_tests if r.marker is not None], "all": collector.tests}[
         info.rows
@@ -106,8 +110,20 @@ def build(
     placed = [Placed(nodeids[key], c) for key, (_, _, calls) in costs.items() for c in calls]
     placed += [Placed(fixture.id, c) for _, fixture, _ in fixture_costs for c in fixture.calls]
     all_calls = [c for _, c in placed]
-    summed = sum_costs([whole for _, whole, _ in costs.values()])
+    summed = replace(
+        sum_costs([whole for _, whole, _ in costs.values()]),
+        avoidable_carbon_g=avoidable.of_all(
+            [own for own, _, _ in costs.values()], [(bill, cost) for bill, _, cost in fixture_costs], names
+        ),
+    )
     passed = sum(run.outcome in {"passed", "xpassed"} for run in ai_tests)
+    rates = sci_style(
+        summed.carbon,
+        all_calls,
+        passed=passed,
+        factors_version=pricer.factors_version,
+        idle_shared=info.idle_shared,
+    )
     notices = [*data.notices, *(n for share in shares for n in share.notices)]
     notices += [n for b in balances.values() for n in balance_notices(b)]
     notices += pricer.declared_notices(c.impact for c in all_calls)
@@ -134,7 +150,7 @@ def build(
         meters=tuple(MeterUse(s.domain, s.meter, s.basis, data.reason_of(s.domain)) for s in shares),
         rejected_meters=tuple({"name": r.name, "reason": r.reason, "remedy": r.remedy} for r in selection.rejected),
         totals=replace(
-            totals_of(summed, all_calls, shares, n_ai=len(ai_tests), n_tests=collector.n_tests, passed=passed),
+            totals_of(summed, all_calls, shares, n_ai=len(ai_tests), n_tests=collector.n_tests, sci_style=rates),
             retries=_retries(ai_tests, accounts),
         ),
         balance=balances,
@@ -146,6 +162,7 @@ def build(
         seams=_seams(collector),
         idle_shared=info.idle_shared,
         sheets=_sheets(data, pricer, all_calls, idle_shared=info.idle_shared),
+        marginal=pricer.marginal,
     )
 
 
@@ -177,7 +194,9 @@ def is_ai(run: TestRun, collector: Collector) -> bool:
     return bool(run.calls) or run.marker is not None or not collector.ai_fixtures.isdisjoint(run.users_of)
 
 
-def _fixtures(collector: Collector, accounts: Accounts) -> list[tuple[FixtureBill, FixtureFootprint, Cost]]:
+def _fixtures(
+    collector: Collector, accounts: Accounts, ai_names: set[str]
+) -> list[tuple[FixtureBill, FixtureFootprint, Cost]]:
     windows = [
         fixtures.FixtureWindow(worker, w.index, w.key, w.scope, w.kind == "setup", w.nodeid)
         for worker, w in collector.windows
@@ -201,6 +220,9 @@ def _fixtures(collector: Collector, accounts: Accounts) -> list[tuple[FixtureBil
             cpu_s=cost.cpu_s,
             payers=len(bill.payers),
             machine_s=cost.machine_s,
+            active_j=cost.active_j,
+            avoidable_carbon_g=cost.avoidable_carbon_g,
+            only_ai_users=avoidable.only_for(bill, ai_names),
         )
         found.append((bill, footprint, cost))
     return found
@@ -297,6 +319,7 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
         direct_energy=direct.energy,
         direct_carbon=direct.carbon,
         direct_machine_s=direct.machine_s,
+        direct_active_j=direct.active_j,
         fixtures=tuple(shares),
         verdicts=verdicts,
         notices=tuple(sorted(notices)),

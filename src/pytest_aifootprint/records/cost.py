@@ -22,6 +22,7 @@ class Cost:
 
     Attributes:
         machine_s: CPU seconds that the machine's manufacture goes by: those used, or those that were reserved.
+        active_j: joules above idle at the wall, where idle power is shared; else None: all are.
     """
 
     energy: Energy = field(default_factory=Energy)
@@ -31,6 +32,7 @@ class Cost:
     avoided_carbon_g: Range = EXACT_ZERO
     cpu_s: float = 0.0
     machine_s: float = 0.0
+    active_j: Range | None = None
 
     def scale(self, k: float) -> Cost:
         """``k`` times this cost."""
@@ -46,6 +48,7 @@ class Cost:
             self.avoided_carbon_g.scale(k),
             self.cpu_s * k,
             self.machine_s * k,
+            part(self.active_j),
         )
 
 
@@ -69,6 +72,7 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
         total(c.avoided_carbon_g for c in costs),
         sum(c.cpu_s for c in costs),
         sum(c.machine_s for c in costs),
+        total(active) if (active := [c.active_j for c in costs if c.active_j is not None]) else None,
     )
 
 
@@ -148,13 +152,14 @@ class Accounts:
             ),
             total(
                 [
-                    pricer.local_carbon_g(active_j),
+                    pricer.local_avoidable_g(active_j),
                     *(i.avoidable_carbon_g for i in impacts if i.avoidable_carbon_g is not None),
                 ]
             ),
             total(i.avoided_carbon_g for i in impacts if i.avoided_carbon_g is not None),
             cpu_s,
             max(used_s, 0.0),
+            None if self._reserved_s is None else active_j,
         )
 
     def _reserved(self, owners: Sequence[OwnerKey]) -> float:

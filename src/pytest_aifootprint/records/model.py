@@ -144,7 +144,8 @@ class FixtureFootprint:
 
     Attributes:
         payers: by how many the whole is divided: a test that ran twice under one id counts twice; 0: nobody bears it.
-        machine_s: CPU seconds that the machine's manufacture goes by.
+        machine_s, active_j: as a ``Cost`` has them.
+        avoidable_carbon_g: had none of its users run. only_ai_users: no other test needs it.
     """
 
     id: str
@@ -158,6 +159,9 @@ class FixtureFootprint:
     cpu_s: float
     payers: int = 0
     machine_s: float = 0.0
+    active_j: Range | None = None
+    avoidable_carbon_g: Range = EXACT_ZERO
+    only_ai_users: bool = False
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -203,7 +207,8 @@ class TestFootprint:
     """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone.
 
     Attributes:
-        direct_machine_s: CPU seconds that the machine's manufacture goes by.
+        direct_machine_s, direct_active_j: as a ``Cost`` has them.
+        avoidable_carbon_g: had this test alone not run; its own part, and shared fixtures that nobody else uses.
     """
 
     __test__ = False  # pytest would try to collect the name
@@ -223,6 +228,7 @@ class TestFootprint:
     direct_energy: Energy
     direct_carbon: Carbon
     direct_machine_s: float = 0.0
+    direct_active_j: Range | None = None
     fixtures: tuple[FixtureShare, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -344,7 +350,7 @@ class MeterUse:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Over all AI tests."""
+    """Over all AI tests. ``avoidable_carbon_g``, had none of them run, is no sum over the tests."""
 
     ai_tests: int
     tests: int
@@ -402,5 +408,6 @@ class RunFootprint:
     notices: tuple[Notice, ...]
     seams: Mapping[str, str] = field(default_factory=dict)
     idle_shared: bool = False
+    marginal: Mapping[str, Grid] = field(default_factory=dict)
     hints: tuple[Hint, ...] = ()
     sheets: Mapping[str, Sheet] = field(default_factory=dict)

@@ -1,25 +1,25 @@
-"""Sums over the run: totals, models, notices."""
+"""Sums over the run."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_aifootprint.attribution.shares import DomainShares
-from pytest_aifootprint.detection.calls import LOAD, AICall
-from pytest_aifootprint.detection.remarks import meaning
-from pytest_aifootprint.detection.seams import UNTRIED, sees
-from pytest_aifootprint.impacts.grids import old_grids
-from pytest_aifootprint.impacts.pricer import Pricer
-from pytest_aifootprint.quantities import Basis, Notice, total
-from pytest_aifootprint.records.collector import Collector
+from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.records.cost import Cost
-from pytest_aifootprint.records.model import CallFootprint, Carbon, Totals, count_tokens
+from pytest_aifootprint.records.model import CallFootprint, Totals, count_tokens
 
 
 def totals_of(  # noqa: PLR0913 - a total is over all of these
-    cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[DomainShares], *, n_ai: int, n_tests: int, passed: int
+    cost: Cost,
+    calls: Sequence[CallFootprint],
+    shares: Sequence[DomainShares],
+    *,
+    n_ai: int,
+    n_tests: int,
+    sci_style: Mapping[str, Any] | None,
 ) -> Totals:
     """The totals over all AI tests."""
     by_realness = Counter[str]()
@@ -37,29 +37,10 @@ def totals_of(  # noqa: PLR0913 - a total is over all of these
         water=cost.water,
         avoidable_carbon_g=cost.avoidable_carbon_g,
         avoided_carbon_g=cost.avoided_carbon_g,
-        sci_style=_sci_style(cost.carbon, by_realness["live"], passed),
+        sci_style=sci_style,
         basis_share=_basis_share(cost, calls, shares),
         unpriced_calls=sum(c.call.count for c in calls if not c.impact.priced),
     )
-
-
-def _sci_style(carbon: Carbon, live: int, passed: int) -> dict[str, Any] | None:
-    """Consumer (use + hardware) and provider (training) score per live call and per passed test (method: section 7)."""
-    if not live:
-        return None
-    consumer = total(part for part in (carbon.use, carbon.hardware) if part is not None)
-    provider = carbon.training
-    return {
-        "boundary": (
-            "AI tests of this run; consumer: electricity of use with PUE, and embodied hardware, of this machine and "
-            "of the providers; provider: amortised training; location-based average factors; "
-            "without network and terminals"
-        ),
-        "consumer_g_per_live_call": consumer.scale(1 / live),
-        "provider_g_per_live_call": provider.scale(1 / live) if provider is not None else None,
-        "consumer_g_per_passed_test": consumer.scale(1 / passed) if passed else None,
-        "provider_g_per_passed_test": provider.scale(1 / passed) if passed and provider is not None else None,
-    }
 
 
 def _basis_share(cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[DomainShares]) -> dict[str, float]:
@@ -75,115 +56,3 @@ def _basis_share(cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[Do
             joules[priced.impact.basis] += priced.impact.energy_j.central  # type: ignore[assignment]
     whole = sum(joules.values())
     return {basis.value: joules[basis] / whole if whole else 0.0 for basis in Basis}
-
-
-def run_notices(
-    collector: Collector, calls: Sequence[CallFootprint], pricer: Pricer, more: Iterable[Notice], year: int
-) -> tuple[Notice, ...]:
-    """Everything a reader has to know about a run of ``year``, each once."""
-    # Where nothing was metered for anybody, nobody needs to know the grid.
-    grid = _grid_notices(pricer, year) if calls or collector.tests else ()
-    found = dict.fromkeys([*more, *grid, *_how_seen(collector), *_seen_notices(collector)])
-    found.update(dict.fromkeys(notice for priced in calls for notice in call_notices(priced)))
-    return tuple(found)
-
-
-MOST_NAMED = 5
-TAKEN_AS = ("unknown-transport", "unknown-server")
-
-
-def call_notices(priced: CallFootprint) -> tuple[Notice, ...]:
-    """What a reader has to know about a call: of its price, and of what could not be seen of it."""
-    call = priced.call
-    if call.realness == "mocked":
-        # Nothing ran: what is unknown about it changes no number, except whether it really was mocked.
-        return tuple(Notice(c, f"{call.host or call.client}: {meaning(c)}") for c in call.notices if c in TAKEN_AS)
-    said = {notice.code for notice in priced.impact.notices}
-    where = call.host or call.client
-    seen = (Notice(code, f"{where}: {meaning(code)}") for code in call.notices if code not in said)
-    return (*priced.impact.notices, *seen)
-
-
-def _grid_notices(pricer: Pricer, year: int) -> Iterator[Notice]:
-    """What a reader has to know of the grids: where nobody named one, and how old they are."""
-    local = pricer.grid
-    yield from local.notices
-    if local.guessed:
-        of_year = f" of {local.year}" if local.year is not None else ""
-        message = (
-            f"nobody said where this machine is: {local.zone}, {local.carbon_g_per_kwh.central:.0f} g/kWh{of_year}; "
-            "set --aifootprint-grid"
-        )
-        yield Notice("grid-guessed", message)
-    old, very_old = old_grids(pricer.grids(), year)
-    # The guess has told its year.
-    if local.guessed and old.keys() | very_old.keys() <= {local.zone}:
-        return
-    if old or very_old:
-        listed = [
-            f"{label}: {', '.join(f'{z} of {then}' for z, then in sorted(found.items()))}"
-            for label, found in (("older than four years", old), ("older than eight years", very_old))
-            if found
-        ]
-        yield Notice("grid-old", f"carbon intensities of electricity that are {'; '.join(listed)}")
-
-
-def _seen_notices(collector: Collector) -> Iterator[Notice]:
-    """What may be missing: lost workers, seams that did not arm, errors of ours, calls outside tests."""
-    for worker, reported in sorted(collector.workers.items()):
-        if not reported:
-            yield Notice("worker-lost", f"worker {worker} did not report its end: what it had not sent is missing")
-    for worker, states in sorted(collector.seams.items()):
-        for name, state in sorted(states.items()):
-            where = "" if worker == "main" else f" on {worker}"
-            if state.startswith(UNTRIED):
-                yield Notice("untried-version", f"{name}{where}: {state}; its calls are seen as far as it is as before")
-            elif not sees(state):
-                yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
-    for error in dict.fromkeys(collector.errors):
-        yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
-    remote = [c for c in collector.unowned if c.locality == "remote" and c.realness == "live"]
-    local = [c for c in collector.unowned if c not in remote and c.operation != LOAD]
-    if local:
-        yield Notice("calls-outside-tests", _outside(local))
-    if remote:
-        yield Notice("remote-calls-outside-tests", _outside(remote))
-
-
-def _how_seen(collector: Collector) -> Iterator[Notice]:
-    """What limits the attribution of CPU seconds and calls to tests."""
-    if collector.overlapped:
-        yield Notice(
-            "tests-at-the-same-time",
-            f"{collector.overlapped} tests ran beside others in one process: what no thread's own clock tells apart is "
-            "divided equally (modelled)",
-        )
-    if collector.coarse:
-        yield Notice(
-            "coarse-children",
-            "CPU of child processes was read in steps of 10 ms or through psutil, not by their clocks",
-        )
-    if collector.unwatched:
-        yield Notice(
-            "unwatched-children",
-            f"Python processes that could not be watched, their AI calls were not seen: {_named(collector.unwatched)}",
-        )
-    if collector.foreign:
-        yield Notice(
-            "foreign-children",
-            f"programs started with an AI provider's address, calls cannot be seen: {_named(collector.foreign)}",
-        )
-    if collector.strangers:
-        n = collector.strangers
-        who = "1 test ran in a process" if n == 1 else f"{n} tests ran in processes"
-        yield Notice("tests-elsewhere", f"{who} that another plugin forked: calls there were not seen")
-
-
-def _named(programs: Mapping[str, int]) -> str:
-    said = [f"{name} ({n} times)" if n > 1 else name for name, n in sorted(programs.items())]
-    return ", ".join(said[:MOST_NAMED]) + (f" and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else "")
-
-
-def _outside(calls: Sequence[AICall]) -> str:
-    names = ", ".join(sorted({c.model or "unknown" for c in calls}))
-    return f"{sum(c.count for c in calls)} AI calls ran outside every test, not counted: {names}"

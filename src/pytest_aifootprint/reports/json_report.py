@@ -103,8 +103,8 @@ def _test(test: TestFootprint) -> str:
     own = cost
     if direct["energy_j"] is not energy or direct["carbon_g"] is not carbon:
         own = f'"energy_j":{_dumps(direct["energy_j"])},"carbon_g":{_dumps(direct["carbon_g"])}'
-    seconds = f'"cpu_s":{_dumps(direct["cpu_s"])},"machine_s":{_dumps(direct["machine_s"])}'
-    return f'{_dumps(row)[:-1]},{cost},"direct":{{{seconds},{own}}}}}'
+    rest = _dumps({key: value for key, value in direct.items() if key not in {"energy_j", "carbon_g"}})
+    return f'{_dumps(row)[:-1]},{cost},"direct":{rest[:-1]},{own}}}}}'
 
 
 def _array(key: str, values: Iterable[str]) -> Iterator[str]:

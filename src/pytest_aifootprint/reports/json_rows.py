@@ -48,6 +48,7 @@ def run_row(run: RunFootprint) -> Row:
         "grids": {
             "local": grid_row(run.local_grid),
             "remote": {provider: grid_row(grid) for provider, grid in run.remote_grids.items()},
+            "marginal": {name: grid_row(grid) for name, grid in run.marginal.items()},
         },
         "meters": [
             {"domain": meter.domain, "name": meter.name, "basis": meter.basis.value, "reason": meter.reason}
@@ -63,6 +64,9 @@ def grid_row(grid: Grid) -> Row:
         "zone": grid.zone,
         "carbon_g_per_kwh": ranged(grid.carbon_g_per_kwh),
         "water_l_per_kwh": ranged(grid.water_l_per_kwh),
+        "water_own": grid.water_own,
+        "water_source": grid.water_source,
+        "water_year": grid.water_year,
         "source": grid.source,
         "year": grid.year,
         "hour": grid.hour,
@@ -192,6 +196,7 @@ def test_row(test: TestFootprint) -> Row:
         "direct": {
             "cpu_s": finite(test.direct_cpu_s),
             "machine_s": finite(test.direct_machine_s),
+            "active_energy_j": ranged(test.direct_active_j),
             "energy_j": own_energy,
             "carbon_g": own_carbon,
         },
@@ -295,7 +300,10 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
         "carbon_g": carbon_row(fixture.carbon),
         "cpu_s": finite(fixture.cpu_s),
         "machine_s": finite(fixture.machine_s),
+        "active_energy_j": ranged(fixture.active_j),
         "payers": fixture.payers,
+        "avoidable_carbon_g": ranged(fixture.avoidable_carbon_g),
+        "only_ai_users": fixture.only_ai_users,
     }
 
 

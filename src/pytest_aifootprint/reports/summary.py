@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
@@ -190,12 +190,14 @@ def _energy(energy: Energy) -> Figure:
 def _asides(run: RunFootprint, unit: formatting.Unit) -> list[tuple[str, str, str]]:
     totals = run.totals
     found = []
-    if totals.avoidable_carbon_g.central:
-        text = "had these tests not run, at the average grid factor"
+    if totals.avoidable_carbon_g.central or run.marginal:
+        text = f"had these tests not run, at {_saved_at(['local', *sorted(run.remote_grids)], run)}"
         found.append(("avoidable", formatting.carbon(totals.avoidable_carbon_g, unit), text))
     if totals.calls_replayed:
         avoided = totals.avoided_carbon_g if totals.avoided_carbon_g.central else None
         text = f"{formatting.counted(totals.calls_replayed, 'call')} replayed from cassettes"
+        if not run.marginal.keys().isdisjoint(run.remote_grids):
+            text += f", at {_saved_at(sorted(run.remote_grids), run)}"
         found.append(("avoided", formatting.carbon(avoided, unit), text))
     if totals.retries.attempts:
         text = f"{formatting.counted(totals.retries.attempts, 'attempt')} run again, contained above"
@@ -206,6 +208,17 @@ def _asides(run: RunFootprint, unit: formatting.Unit) -> list[tuple[str, str, st
         if fixture.trained and fixture.users
     ]
     return [*found, *_trained(run, unit), *_loaded(run, unit)]
+
+
+def _saved_at(names: Sequence[str], run: RunFootprint) -> str:
+    """By which factors what is not emitted at these places was priced."""
+    given = [
+        f"{name} {formatting.intensity(run.marginal[name].carbon_g_per_kwh)}" for name in names if name in run.marginal
+    ]
+    if not given:
+        return "the average grid factor"
+    factors = "the marginal factor that you gave" if len(given) == 1 else "the marginal factors that you gave"
+    return f"{factors}: {', '.join(given)}{'; else the average' if len(given) < len(names) else ''}"
 
 
 def _trained(run: RunFootprint, unit: formatting.Unit) -> Iterator[tuple[str, str, str]]:

@@ -85,12 +85,15 @@ class Metering:
         extensions = Extensions(config, settings.models, settings.tables_folder)
         grid = declared_grid(config, settings, self.environ, extensions, runs=runs)
         models = declared_models(settings)
+        marginal = declared_marginal(settings)
         selection = declared_selection(settings, self.environ)
         if not runs:
             self.disarm()
             return None
         shared = settings.idle == "share"
-        pricing = Pricing(grid, models, selection, self.environ, idle_shared=shared, extensions=extensions)
+        pricing = Pricing(
+            grid, models, selection, self.environ, idle_shared=shared, extensions=extensions, marginal=marginal
+        )
         presenter = Presenter(config, settings, selection, pricing, self.environ)
         option = config.option
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
@@ -184,6 +187,19 @@ def declared_models(settings: Settings) -> dict[str, ModelOverride]:
         except ValueError as error:
             raise option_error("[tool.aifootprint.models]", settings.tables_origin, str(error)) from None
     return models
+
+
+def declared_marginal(settings: Settings) -> dict[str, Grid]:
+    """The user's marginal factors. Raises UsageError for a table that cannot be used."""
+    if not settings.marginal:
+        return {}
+    from pytest_aifootprint.catalogue import default_catalogue
+    from pytest_aifootprint.impacts.marginal import read_marginal
+
+    try:
+        return read_marginal(settings.marginal, default_catalogue())
+    except ValueError as error:
+        raise option_error("[tool.aifootprint.marginal]", settings.tables_origin, str(error)) from None
 
 
 def declared_selection(settings: Settings, environ: Mapping[str, str]) -> Selection:

@@ -46,12 +46,14 @@ class Pricing:
         *,
         idle_shared: bool = False,
         extensions: Extensions | None = None,
+        marginal: Mapping[str, Grid] | None = None,
     ) -> None:
         """Take the declared grid, the user's own models, the meters, and the environment as it was at the start.
 
-        ``extensions`` is what plugins replace or amend.
+        ``extensions`` is what plugins replace or amend; ``marginal`` are the user's factors for what is avoidable.
         """
         self.extensions = extensions
+        self._marginal = marginal
         self._idle_shared = idle_shared
         self._environ = environ
         self._grid = grid
@@ -75,6 +77,7 @@ class Pricing:
             catalogue=catalogue,
             provider_grids=extensions.grids if extensions is not None else None,
             ask_model=extensions.model if extensions is not None and extensions.knows_models else None,
+            marginal=self._marginal,
         )
 
     @property

@@ -74,7 +74,7 @@ def report() -> dict[str, Any]:
         "tokens": {"input": 10, "output": 8},
         "energy_j": {"cpu": r(7.0), "remote": r(80.0), "total": r(87.0)},
         "carbon_g": carbon(0.0167, 3.5e-6), "water_l": EXACT,
-        "avoidable_carbon_g": r(0.0007), "avoided_carbon_g": EXACT,
+        "avoidable_carbon_g": r(0.0006), "avoided_carbon_g": EXACT,
         "direct": {"cpu_s": 3.0, "machine_s": 3.0, "energy_j": {"cpu": r(6.0)}, "carbon_g": carbon(0.0166, 3e-6)},
         "fixtures": [share],
     }  # fmt: skip
@@ -82,6 +82,7 @@ def report() -> dict[str, Any]:
         "id": "m.py::fix", "name": "fix", "scope": "module", "users": ["tests/m.py::test_one", "tests/m.py::test_two"],
         "payers": 2, "setups": 1, "calls": [], "energy_j": {"cpu": r(2.0), "total": r(2.0)},
         "carbon_g": carbon(0.0002, 1e-6), "cpu_s": 1.0, "machine_s": 1.0,
+        "only_ai_users": False,
     }  # fmt: skip
     model = {
         "id": "org/model-x", "provider": "acme", "calls": 2, "carbon_g": carbon(0.016, 0.0), "parameters": None,
@@ -98,7 +99,7 @@ def report() -> dict[str, Any]:
             "tests": 2, "calls": {"live": 2, "replayed": 0, "mocked": 0}, "tokens": {"input": 10, "output": 8},
             "energy_j": {"cpu": r(7.0), "ram": None, "gpu": None, "remote": r(80.0), "total": r(87.0)},
             "carbon_g": carbon(0.0167, 3.5e-6), "water_l": {"site": EXACT, "source": EXACT, "total": EXACT},
-            "avoidable_carbon_g": r(0.0007), "avoided_carbon_g": EXACT, "sci_style": None, "widest_input": None,
+            "avoidable_carbon_g": r(0.0006), "avoided_carbon_g": EXACT, "sci_style": None, "widest_input": None,
             "basis_share": {"modelled": 7 / 87, "estimated": 80 / 87},
         },
         "balance": {}, "tests": [test], "fixtures": [fixture], "models": [model],

@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_aifootprint.catalogue import ZoneError, default_catalogue
+from pytest_aifootprint.catalogue.zones import known_zones
 from pytest_aifootprint.impacts.grids import provider_grid, resolve_grid
 
 CATALOGUE = default_catalogue()
@@ -141,3 +142,33 @@ def test_a_provider_that_nobody_knows_runs_somewhere_in_the_world() -> None:
     assert grid.zone == "WOR"
     assert grid.carbon_g_per_kwh.high / grid.carbon_g_per_kwh.central == pytest.approx(2)
     assert grid.carbon_g_per_kwh.factors.keys() == {"grid:nobody"}
+
+
+def test_every_grid_has_a_source_and_water_with_a_source_and_a_year() -> None:
+    for grid in [*known_zones(), "56 g/kWh"]:
+        found = resolve_grid(grid, {})
+
+        assert found.source, grid
+        # Google publishes its regions without a year, and so does a user who declares a number.
+        assert found.year is not None or found.zone == "declared" or found.zone.startswith("gcp/"), grid
+        assert found.water_l_per_kwh is not None
+        assert found.water_l_per_kwh.central > 0, grid
+        assert (found.water_year, found.water_source.split(",")[0]) == (2020, "WRI 2020"), grid
+        (factor,) = found.water_l_per_kwh.factors
+        assert found.water_own == (factor != "ewif:WOR"), grid
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.providers))
+def test_every_providers_grid_has_them_too(name: str) -> None:
+    found = provider_grid(CATALOGUE.provider(name), name, CATALOGUE)
+
+    assert (bool(found.source), found.year is not None) == (True, True)
+    assert (found.water_year, found.water_source.split(",")[0]) == (2020, "WRI 2020")
+    assert found.water_own == (found.zone != "WOR")
+
+
+def test_a_declared_number_has_the_worlds_water() -> None:
+    declared, world = resolve_grid("56 g/kWh", {}), resolve_grid("wor", {})
+
+    assert declared.water_l_per_kwh == world.water_l_per_kwh
+    assert not declared.water_own

@@ -12,7 +12,7 @@ from pytest_aifootprint.quantities import Basis, Range
 from pytest_aifootprint.records.cost import energy_of_calls
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.records.models import Placed, model_footprints
-from pytest_aifootprint.records.totals import call_notices
+from pytest_aifootprint.records.notices import call_notices
 
 FRANCE = resolve_grid("FRA", {})
 SEEN = AICall(

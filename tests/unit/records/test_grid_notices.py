@@ -1,14 +1,17 @@
-"""What a run says of the grids it was priced with: that one was a guess, and how old they are."""
+"""What a run says of the grids it was priced with: that one was a guess, how old they are, whose water is unknown."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from pytest_aifootprint.catalogue import Catalogue, default_catalogue
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer, resolve_grid
+from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.records.model import CallFootprint
-from pytest_aifootprint.records.totals import run_notices
+from pytest_aifootprint.records.notices import run_notices
 
 GUESS = "nobody said where this machine is: WOR, 475 g/kWh of 2019; set --aifootprint-grid"
 
@@ -32,11 +35,18 @@ EMBEDDING_HERE = a_call(
 )
 
 
-def grid_notices(grid: str | None, *calls: AICall, year: int = 2026) -> dict[str, str]:
+def all_notices(grid: str | None, *calls: AICall, year: int = 2026) -> list[Notice]:
     pricer = Pricer(resolve_grid(grid, {}))
     priced = [CallFootprint(call, pricer.call(call)) for call in calls]
-    notices = run_notices(Collector(), priced, pricer, (), year)
-    return {n.code: n.message for n in notices if n.code.startswith("grid-")}
+    return list(run_notices(Collector(), priced, pricer, (), year))
+
+
+def grid_notices(grid: str | None, *calls: AICall, year: int = 2026) -> dict[str, str]:
+    return {n.code: n.message for n in all_notices(grid, *calls, year=year) if n.code.startswith("grid-")}
+
+
+def water_notices(grid: str | None, *calls: AICall) -> list[str]:
+    return [n.message for n in all_notices(grid, *calls) if n.code == "water-world"]
 
 
 def test_a_guess_tells_its_year_and_no_second_line_says_that_it_is_old() -> None:
@@ -88,3 +98,43 @@ def test_a_guess_beside_other_old_grids_stands_in_their_list_too() -> None:
 @pytest.mark.parametrize("grid", ["56 g/kWh", "gcp/us-central1"])
 def test_a_figure_without_a_year_cannot_be_told_to_be_old(grid: str) -> None:
     assert grid_notices(grid, a_call(), year=2027) == {}
+
+
+WORLD = "the world's 3.9 L/kWh x/÷ 3.1 stands in"
+
+
+@pytest.mark.parametrize(
+    ("grid", "whose"),
+    [
+        ("ZAF", "of ZAF"),
+        ("gcp/asia-southeast1", "of gcp/asia-southeast1"),
+        ("aws/ap-southeast-1", "of SGP"),
+        ("56 g/kWh", "of this machine, whose grid is a number without a place"),
+    ],
+)
+def test_water_of_a_country_without_a_figure_of_its_own_is_told_of(grid: str, whose: str) -> None:
+    assert water_notices(grid, a_call()) == [f"water at the power plants {whose}: no figure of their own, {WORLD}"]
+
+
+@pytest.mark.parametrize("grid", ["FRA", "FIN", "USA/virginia", "SWE/SE3", "gcp/us-central1", "aws/eu-west-3"])
+def test_water_of_a_country_with_a_figure_of_its_own_needs_no_line(grid: str) -> None:
+    assert water_notices(grid, a_call(), a_call(provider="mistral")) == []
+
+
+@pytest.mark.parametrize("grid", [None, "wor"])
+def test_where_the_grid_is_the_worlds_its_water_is_too_and_no_line_says_so(grid: str | None) -> None:
+    assert water_notices(grid, a_call(provider="nobody"), a_call(provider="somebody")) == []
+
+
+def test_all_zones_are_in_one_line_each_once_providers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = default_catalogue().provider
+    moved = {"cohere": "KEN", "mistral": "ZAF", "openai": "KEN"}
+    monkeypatch.setattr(
+        Catalogue, "provider", lambda _, name: replace(provider(name), zone=moved.get(name, provider(name).zone))
+    )
+    calls = [a_call(provider=name) for name in (*moved, "anthropic")]
+
+    assert water_notices("ZAF", *calls) == [f"water at the power plants of ZAF, KEN: no figure of their own, {WORLD}"]
+    named = "of KEN, ZAF and of this machine, whose grid is a number without a place"
+    said = f"water at the power plants {named}: no figure of their own, {WORLD}"
+    assert water_notices("56 g/kWh", *calls) == [said]

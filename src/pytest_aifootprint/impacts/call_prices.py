@@ -118,12 +118,14 @@ class CallPrices:
         )
         if share.carbon_g is None:
             message = f"nothing is published about the training of {model.id}: its share is unknown, not 0"
+            if share is not UNKNOWN:
+                message = f"the training share of {model.id} is unknown, not 0: {share.training.source}"
             equation = "use is metered in the windows; training share unknown"
             notices = (Notice("training-unknown", message),)
             return outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices), served
         source = model.source
-        if share.training.method == "count":
-            equation, source = "training: declared footprint / declared uses", share.training.source
+        if share.training.method in {"count", "compute"}:
+            equation, source = f"training: {share.equation}", share.training.source
         else:
             assert served is not None
             equation = f"training: (1-phi)/phi x E_ref, served elsewhere: {served.equation}"

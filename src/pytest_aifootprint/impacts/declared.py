@@ -41,6 +41,14 @@ class DeclaredModels:
         """The table of the first name that has one."""
         return next((o for name in names for form in exact_forms(name) if (o := self._by_name.get(form))), None)
 
+    def lineage(self, table: ModelOverride | None) -> tuple[ModelOverride, ...]:
+        """The table, then that of its parent, and so on while there are tables; each at most once."""
+        found: list[ModelOverride] = []
+        while table is not None and table not in found:
+            found.append(table)
+            table = self.named((table.parent,)) if table.parent else None
+        return tuple(found)
+
     def identify(self, calls: Iterable[AICall]) -> None:
         """Give calls that are recognised by their file the name of their table; more than once does no harm.
 

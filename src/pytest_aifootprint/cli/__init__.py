@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from pytest_aifootprint.cli.doctor import doctor
+from pytest_aifootprint.cli.models import models
 
 app = typer.Typer(name="aifootprint", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.command()(doctor)
+app.command()(models)
 
 
 @app.callback()

@@ -99,8 +99,10 @@ class Amortisation:
 
     def multiplier(self, model: Model) -> Range:
         """Training per unit of inference: by the model's own phi if the user declared one, else by everybody's."""
-        declared = model.override.inference_share if model.override is not None else None
-        return self._multiplier if declared is None else training.multiplier_range(declared, f"phi:{model.id}")
+        table = model.override
+        if table is None or table.inference_share is None:
+            return self._multiplier
+        return training.multiplier_range(table.inference_share, f"phi:{table.name}")
 
     def grid(self, model: Model, provider: Provider, name: str) -> Grid:
         """Where the model was trained: as declared, else its row's place, else the provider's zone, else the world."""
@@ -129,13 +131,13 @@ class Amortisation:
         return provider_grid(provider, name, self._catalogue, training=True)
 
     def _uses(self, model: Model) -> Range | None:
-        declared = model.override.expected_uses if model.override is not None else None
-        if declared is None:
+        table = model.override
+        if table is None or table.expected_uses is None:
             return None
-        factor = f"uses:{model.id}"
-        if isinstance(declared, tuple):
-            return Range.of(*declared, factor)
-        return Range.times_over(declared, self._catalogue.spread("uses.number"), factor)
+        factor = f"uses:{table.name}"
+        if isinstance(table.expected_uses, tuple):
+            return Range.of(*table.expected_uses, factor)
+        return Range.times_over(table.expected_uses, self._catalogue.spread("uses.number"), factor)
 
     def _published(self, row: TrainingRow) -> Whole | None:
         kwh, carbon = (published_range(row, figure, self._catalogue) for figure in (row.kwh, row.kgco2e))

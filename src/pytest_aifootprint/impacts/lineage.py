@@ -40,6 +40,13 @@ def line_of(row: TrainingRow, catalogue: Catalogue) -> tuple[TrainingRow, ...]:
     return tuple(line)
 
 
+def known_names(overrides: Iterable[str], catalogue: Catalogue) -> Iterable[str]:
+    """Every name that something is known of: of tables, rows and ecologits; lower case."""
+    rows = (name for row in catalogue.training if row.match for name in (row.model_id, *row.aliases))
+    sizes = (name for _, name in llm_sizes())
+    return dict.fromkeys(name.lower() for name in (*overrides, *rows, *sizes))
+
+
 class _Known:
     def __init__(self, overrides: Mapping[str, ModelOverride], catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -67,7 +74,9 @@ class _Known:
         if self._model(parent).kind in {"open", "closed"} or parent.lower() in self._unpublished:
             return
         whose = "" if child == table.name else f" of {child}"
-        like = difflib.get_close_matches(parent.lower(), self._names(), MOST_MATCHES)
+        like = difflib.get_close_matches(
+            parent.lower(), list(known_names(self._overrides, self._catalogue)), MOST_MATCHES
+        )
         meant = f" (did you mean {' or '.join(like)}?)" if like else ""
         raise _error(
             table,
@@ -90,11 +99,6 @@ class _Known:
 
     def _model(self, name: str) -> Model:
         return self._index.find((name,), "inference", None)
-
-    def _names(self) -> Iterable[str]:
-        rows = (name for row in self._catalogue.training if row.match for name in (row.model_id, *row.aliases))
-        sizes = (name for _, name in llm_sizes())
-        return dict.fromkeys(name.lower() for name in (*self._overrides, *rows, *sizes))
 
 
 def _error(table: ModelOverride, message: str) -> CatalogueError:

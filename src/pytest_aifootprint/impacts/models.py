@@ -96,7 +96,7 @@ class ModelIndex:
             or self._listed(parent, table, stand_in)
             or self._sized(row, names, stand_in)
             or self._told_by_name(names, stand_in)
-            or self._told_by_name(parent, stand_in)
+            or self._told_by_name(parent, stand_in, "the size in its parent's name")
             or self._unknown(names, operation, stand_in)
         )
         return replace(found, row=row, place=place, override=override)
@@ -137,12 +137,14 @@ class ModelIndex:
             return None
         return _open(row.model_id, row.active_params_b or row.params_b, row.params_b, stand_in, row.origin.source)
 
-    def _told_by_name(self, names: tuple[str, ...], stand_in: ModelClass) -> Model | None:
+    def _told_by_name(
+        self, names: tuple[str, ...], stand_in: ModelClass, source: str = "the size in its name"
+    ) -> Model | None:
         for name in names:
             for form in reversed(tuple(exact_forms(name))):
                 size = size_in_name(form)
                 if size is not None:
-                    return _open(form, *size, stand_in, "the size in its name")
+                    return _open(form, *size, stand_in, source)
         return None
 
     def _unknown(self, names: tuple[str, ...], operation: str, stand_in: ModelClass) -> Model:

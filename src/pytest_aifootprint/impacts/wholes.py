@@ -22,6 +22,7 @@ class Whole:
         basis: METERED, DECLARED, PUBLISHED or COMPUTED. energy_j, carbon_kg: None where not known.
         source: of both. equation: of a computed energy, with "; " behind it. tokens: that it was trained on.
         kwh_as_read: the energy to the last digit of where it was read, if it was.
+        at_grid: the carbon is the energy at the grid of the place of training, published by nobody.
     """
 
     basis: str
@@ -31,6 +32,7 @@ class Whole:
     equation: str = ""
     tokens: float | None = None
     kwh_as_read: float | None = None
+    at_grid: bool = False
 
     @property
     def computed(self) -> bool:
@@ -45,8 +47,8 @@ class Whole:
         return None if self.energy_j is None else self.energy_j.central / J_PER_KWH
 
     def with_carbon(self, carbon_kg: Range) -> Whole:
-        """The same with its carbon."""
-        return replace(self, carbon_kg=carbon_kg)
+        """The same with the carbon that its energy came to at a grid."""
+        return replace(self, carbon_kg=carbon_kg, at_grid=True)
 
 
 def declared_whole(model: Model) -> Whole | None:

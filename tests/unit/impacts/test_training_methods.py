@@ -157,7 +157,7 @@ def test_with_uses_one_call_bears_its_part_of_the_computed_whole() -> None:
     assert sure(impact.training_energy_j).central == pytest.approx(kwh * J_PER_KWH / 1e7)
     assert sure(impact.training_carbon_g).central == pytest.approx(kwh * WORLD_G_PER_KWH / 1e7)
     assert sure(impact.training_energy_j).factors.keys() == {
-        "eta_train", "train:gemma-3-270m", f"uses:{ROWS['gemma-3-270m'].model_id}"
+        "eta_train", "train:gemma-3-270m", f"uses:{GEMMA}"
     }  # fmt: skip
     assert impact.equation == (
         "training: E_train = 6 N D / eta = 6 x 2.7e+08 x 6e+12 / 2.7e+11 FLOP/J = 1e+04 kWh; "
@@ -208,7 +208,7 @@ def test_a_models_own_phi_has_a_factor_of_its_own() -> None:
     everybodys = sure(price().training_energy_j)
 
     assert sure(own.training_energy_j).central == pytest.approx(everybodys.central / 0.43 / 9)
-    assert {f for f in sure(own.training_energy_j).factors if f.startswith("phi")} == {"phi:gemma-3-270m"}
+    assert {f for f in sure(own.training_energy_j).factors if f.startswith("phi")} == {f"phi:{GEMMA}"}
     assert not any(f.startswith("phi") for f in sure(exact.training_energy_j).factors)
     assert sure(exact.training.phi).central == pytest.approx(0.9)
     assert "declared by the user" in own.training.source

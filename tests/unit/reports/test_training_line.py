@@ -1,6 +1,5 @@
 """The line that says how the models' training shares are made."""
 
-
 from __future__ import annotations
 
 from dataclasses import replace

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from pytest_aifootprint.catalogue import Catalogue, CatalogueError, TrainingRow, llm_sizes
-from pytest_aifootprint.impacts.declared import DeclaredModels
+from pytest_aifootprint.impacts.declared import WHERE, DeclaredModels
 from pytest_aifootprint.impacts.models import Model, ModelIndex
 from pytest_aifootprint.impacts.overrides import ModelOverride
+from pytest_aifootprint.quantities import Notice
 
 MOST_MATCHES = 3
 
 
 def check_declared(overrides: Mapping[str, ModelOverride], catalogue: Catalogue) -> None:
-    """See whether each parent is known and none is its own ancestor, and whether each method has its inputs.
-
-    A parent is known if a table, a row of the catalogue, ecologits or its own name says something of it.
+    """See whether no parent is its own ancestor, and whether each method has its inputs.
 
     Raises:
         CatalogueError: one line that names the table, the key, what was found and what is valid.
@@ -26,9 +25,28 @@ def check_declared(overrides: Mapping[str, ModelOverride], catalogue: Catalogue)
     known = _Known(overrides, catalogue)
     for table in overrides.values():
         if table.parent:
-            known.check_parents(table)
+            known.last_parent(table)
         if table.training_method:
             known.check_method(table)
+
+
+def unknown_parents(
+    overrides: Mapping[str, ModelOverride], met: Container[str], catalogue: Catalogue
+) -> tuple[Notice, ...]:
+    """A notice for each table whose parents end at a name that nothing is known of: it lends nothing, or is mistyped.
+
+    A parent is known if a table, a row of the catalogue, ecologits or its own name says something of it.
+
+    Args:
+        overrides: the tables, checked by ``check_declared``.
+        met: names of the tables that calls are of; of others there is nothing to say.
+        catalogue: the data.
+    """
+    tables = [table for table in overrides.values() if table.parent and table.name in met]
+    if not tables:
+        return ()
+    known = _Known(overrides, catalogue)
+    return tuple(notice for table in tables if (notice := known.unknown_parent(table)) is not None)
 
 
 def line_of(row: TrainingRow, catalogue: Catalogue) -> tuple[TrainingRow, ...]:
@@ -55,35 +73,34 @@ class _Known:
         self._index = ModelIndex(catalogue, overrides)
         self._unpublished = {name.lower() for name in catalogue.unpublished}
 
-    def check_parents(self, table: ModelOverride) -> None:
-        """Follow the parents through tables and rows; a row's parent goes on where a table names none."""
-        line, parent = [table.name], table.parent
+    def last_parent(self, table: ModelOverride) -> str:
+        """The end of the line of parents through tables and rows; a row's parent goes on where a table names none."""
+        line, parent, last = [table.name], table.parent, ""
         while parent:
+            last = parent
             model = self._model(parent)
             own, row = model.override, model.row
             name = own.name if own is not None else row.model_id if row is not None else parent
             if name in line:
                 raise _error(table, f"parent: a cycle, {' -> '.join([*line, name])}")
-            if own is None and row is None:
-                self._check_known(table, line[-1], parent)
-                return
             line.append(name)
             parent = (own.parent if own is not None else None) or (row.parent if row is not None else None)
+        return last
 
-    def _check_known(self, table: ModelOverride, child: str, parent: str) -> None:
-        if self._model(parent).kind in {"open", "closed"} or parent.lower() in self._unpublished:
-            return
-        whose = "" if child == table.name else f" of {child}"
-        like = difflib.get_close_matches(
-            parent.lower(), list(known_names(self._overrides, self._catalogue)), MOST_MATCHES
+    def unknown_parent(self, table: ModelOverride) -> Notice | None:
+        """What to say of a line of parents that ends in the unknown; None for one that does not."""
+        parent = self.last_parent(table)
+        model = self._model(parent)
+        known = model.override is not None or model.row is not None or model.kind in {"open", "closed"}
+        if known or parent.lower() in self._unpublished:
+            return None
+        names = list(known_names(self._overrides, self._catalogue))
+        like = difflib.get_close_matches(parent.lower(), names, MOST_MATCHES)
+        meant = f"; did you mean {' or '.join(like)}?" if like else ""
+        message = (
+            f"nothing is known of {parent}, the parent of {table.name} in {WHERE}: it lends neither size nor place"
         )
-        meant = f" (did you mean {' or '.join(like)}?)" if like else ""
-        raise _error(
-            table,
-            f"parent{whose}: nothing is known of {parent!r}, so it lends nothing{meant}; valid: a model of "
-            "[tool.aifootprint.models] (a table with its params will do), of the catalogue (aifootprint models), or of "
-            "ecologits",
-        )
+        return Notice("declared-parent-unknown", f"{message}{meant}")
 
     def check_method(self, table: ModelOverride) -> None:
         """See whether a declared way to share has its inputs. A size may still come: it is counted in the process."""

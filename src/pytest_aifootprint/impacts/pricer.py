@@ -12,6 +12,7 @@ from pytest_aifootprint.impacts.call_prices import CallPrices
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import DeclaredModels
 from pytest_aifootprint.impacts.grids import ewif
+from pytest_aifootprint.impacts.lineage import unknown_parents
 from pytest_aifootprint.impacts.model_files import tell_revisions
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
@@ -51,7 +52,8 @@ class Pricer:
         self._wue_local = wue_local_l_per_kwh
         self._call_prices = CallPrices(self._catalogue, models or {}, self._local_use, gpu_metered=gpu_metered)
         self._prices: dict[tuple[object, ...], CallImpact] = {}
-        self._declared = DeclaredModels(models or {})
+        self._models = models or {}
+        self._declared = DeclaredModels(self._models)
 
     @property
     def factors_version(self) -> str:
@@ -79,7 +81,8 @@ class Pricer:
 
     def declared_notices(self, impacts: Iterable[CallImpact]) -> tuple[Notice, ...]:
         """What a reader has to know of the user's tables, after all calls were identified and priced as ``impacts``."""
-        return self._declared.notices(training_unknown=any(i.training.method == "unknown" for i in impacts))
+        notices = self._declared.notices(training_unknown=any(i.training.method == "unknown" for i in impacts))
+        return (*notices, *unknown_parents(self._models, self._declared.met, self._catalogue))
 
     def tell_revisions(self, calls: Iterable[AICall]) -> None:
         """Tell models in small files apart by their content. For the end of the run: it reads the files."""

@@ -1,7 +1,9 @@
 """How a model's training share is made: the method, its inputs, and what is told of them."""
 
+# ruff: noqa: RUF001 - the signs of the page
 import math
 import statistics
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -275,3 +277,40 @@ def test_the_share_is_the_products_own_function() -> None:
     assert impact.training_energy_j == share_energy_j(
         sure(impact.energy_j), Range.of(*CATALOGUE.value("phi.multiplier"), "phi")
     )
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "numbers.md"
+
+
+def test_the_page_works_its_examples_with_the_figures_of_the_catalogue() -> None:
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    served = price(model="gpt-4o", locality="remote", provider="openai", input_tokens=1000, output_tokens=200)
+    ref, share = (sure(joules).central / 3600 for joules in (served.energy_j, served.training_energy_j))
+    milligrams = sure(served.training_carbon_g).central * 1000
+    bloom, gemma = ROWS["bloom-176b"], ROWS["gemma-3-270m"]
+    joules = training_flop(sure(gemma.parameters), sure(gemma.tokens)) / ETA[1]
+    kwh = joules / J_PER_KWH
+    kg = kwh * WORLD_G_PER_KWH / 1000
+    rated_kwh = {"phi-3-mini": 512 * 240 * 0.7, "phi-4-mini": 512 * 504 * 0.4}
+    phi3, phi4 = (
+        training_flop(sure(ROWS[name].parameters), sure(ROWS[name].tokens)) / ETA[1] / J_PER_KWH / rated
+        for name, rated in rated_kwh.items()
+    )
+    use_g = 36e3 / J_PER_KWH * 56
+    years = 24_690 / 19 / 365.25 * 394 / 57 * 19 / 20.006
+
+    for said in (
+        f"{ref:.3f} × 0.43 = {share:.3f} Wh of training, at the USA's 369.5 g/kWh {milligrams:.0f} mgCO2e",
+        f"10,000,000 uses are {sure(bloom.kwh[1]) / 1e4:.1f} Wh and {sure(bloom.kgco2e[1]) / 1e4:.2f} gCO2e a call",
+        f"6 × 2.7e8 × 6e12 / 2.7e11 = {joules / 1e10:.1f}e10 J = {kwh:,.0f} kWh, at the world's",
+        f"at the world's {WORLD_G_PER_KWH:.0f} g/kWh {kg:,.0f} kg; over 10,000,000 uses {kwh / 1e4:.0f} Wh",
+        f"10,000,000 uses {kwh / 1e4:.0f} Wh and {kg / 1e4:.3f} gCO2e a call",
+        f"come out {phi3:.1f} and {phi4:.1f} times",
+        f"η_train = {ETA[1] / 1e11:.1f}e11 FLOP/J ({ETA[0] / 1e11:.1f}e11 to {ETA[2] / 1e11:.1f}e11)",
+        f"which is what the {len(derived_from())} trainings",
+        f"36 kJ at 56 g/kWh is {use_g:.2f} gCO2e of use; over four predictions {use_g / 4:.2f} g each",
+        f"3.56 × 394/57 × 19/20.0 = {years:.1f}",
+    ):
+        assert said in page, said

@@ -67,8 +67,14 @@ class Catalogue:
         """Published training footprints. Raises CatalogueError for a broken row."""
         file = "training.toml"
         found = self._rows(file, "training", rows.training_row, lambda row: (row.model_id,))
-        rows.check_parents(file, found, Fields(file, self._parse(file)).texts("unpublished"))
+        rows.check_parents(file, found, self.unpublished)
         return found
+
+    @functools.cached_property
+    def unpublished(self) -> tuple[str, ...]:
+        """Models that rows have as parents and whose own training nobody published. Raises CatalogueError."""
+        file = "training.toml"
+        return Fields(file, self._parse(file)).texts("unpublished")
 
     @functools.cached_property
     def providers(self) -> Mapping[str, Provider]:

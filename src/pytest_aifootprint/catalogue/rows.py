@@ -32,6 +32,8 @@ class TrainingRow:
         model_id, aliases: names of the model. match: False for a row that no model of that name may take.
         parent: the model whose training this one builds on and does not contain.
         params_b, active_params_b: billions of parameters.
+        tokens, tokens_source: it was trained on, all epochs counted, and where that was read. A row without energy and
+            carbon has them and a size: its energy is computed.
         kwh, kgco2e, water_l: (low, central, high) as published; None where nothing is published.
         kwh_basis, co2_basis, scope: what the figure contains. embodied_kgco2e: part of kgco2e that is hardware.
         gpu_hours, gpu_watts, pue, grid_g_per_kwh, hardware: of the training run.
@@ -45,6 +47,8 @@ class TrainingRow:
     parent: str
     params_b: float | None
     active_params_b: float | None
+    tokens: float | None
+    tokens_source: str
     kwh: tuple[float | None, float | None, float | None]
     kwh_basis: str
     kgco2e: tuple[float | None, float | None, float | None]
@@ -66,6 +70,12 @@ class TrainingRow:
     def cited(self) -> str:
         """The publication with the place in it."""
         return f"{self.origin.source}, {self.locator}" if self.locator else self.origin.source
+
+    @property
+    def parameters(self) -> float | None:
+        """Parameters at work on a token: the active ones of a mixture, else all."""
+        size_b = self.active_params_b or self.params_b
+        return size_b * 1e9 if size_b else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,8 @@ def training_row(where: str, table: Mapping[str, Any]) -> TrainingRow:
         parent=f.text("parent", ""),
         params_b=f.number("params_b"),
         active_params_b=f.number("active_params_b"),
+        tokens=f.number("training_tokens"),
+        tokens_source=f.text("tokens_source", ""),
         kwh=_published(f, "training_kwh"),
         kwh_basis=f.text("kwh_basis", ""),
         kgco2e=_published(f, "training_kgco2e"),
@@ -156,8 +168,10 @@ def training_row(where: str, table: Mapping[str, Any]) -> TrainingRow:
     f.done()
     if row.confidence not in CONFIDENCES:
         raise f.error(f"confidence must be one of {', '.join(CONFIDENCES)}, got {row.confidence!r}")
-    if not any(v is not None for v in (*row.kwh, *row.kgco2e)):
-        raise f.error("a training row needs training_kwh or training_kgco2e")
+    if bool(row.tokens) != bool(row.tokens_source):
+        raise f.error("training_tokens above 0 and tokens_source, where they were read, belong together")
+    if not any(v is not None for v in (*row.kwh, *row.kgco2e)) and not (row.tokens and row.parameters):
+        raise f.error("a training row needs training_kwh, training_kgco2e, or params_b and training_tokens")
     return row
 
 

@@ -1,24 +1,21 @@
-"""The training share of a call: which method, from which row, at whose grid (method, section 5)."""
+"""The training share of a call: which method, from which whole, at whose grid (method, section 5)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
 
-from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow
+from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow, lookup_zone
 from pytest_aifootprint.impacts import electricity, training
 from pytest_aifootprint.impacts.contract import Grid, Training
-from pytest_aifootprint.impacts.grids import provider_grid, world_grid
-from pytest_aifootprint.impacts.inputs import factor_given, grid_given
+from pytest_aifootprint.impacts.grids import grid_of, provider_grid, world_grid
 from pytest_aifootprint.impacts.models import Model
-from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range, Sheet, Step
+from pytest_aifootprint.impacts.training_sheets import NO_SHEET, UNKNOWN_SHEET, count_sheet, share_sheet
+from pytest_aifootprint.impacts.wholes import ETA, Whole, computed_energy, declared_whole, published_range
+from pytest_aifootprint.quantities import EXACT_ZERO, Range, Sheet
 from pytest_aifootprint.quantities.units import J_PER_KWH
 
 G_PER_KG = 1000.0
-
-
-NO_SHEET = Sheet("", (), ())
-_ANSWERS = {"training_energy_j": "E_train", "training_carbon_g": "training"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +23,15 @@ class TrainingShare:
     """Training that one call bears; None where it is unknown.
 
     Attributes:
-        sheet: how it is made from ``E``, the joules of a served call like this one.
+        equation: how, in one line with its inputs.
+        sheet: how, from ``E``, the joules of a served call like this one.
     """
 
     energy_j: Range | None
     carbon_g: Range | None
     training: Training
-    sheet: Sheet = NO_SHEET
+    equation: str = ""
+    sheet: Sheet = field(default=NO_SHEET, compare=False)
 
 
 NO_MODEL_RAN = TrainingShare(EXACT_ZERO, EXACT_ZERO, Training("share", "no model ran"))
@@ -40,10 +39,7 @@ MEASURED = TrainingShare(
     EXACT_ZERO, EXACT_ZERO, Training("measured", "this run's own training: its energy stands in use")
 )
 UNKNOWN = TrainingShare(
-    None,
-    None,
-    Training("unknown", "no published training and no size to derive one from"),
-    Sheet("", (), (), dict.fromkeys(_ANSWERS)),
+    None, None, Training("unknown", "no published training and no size to derive one from"), sheet=UNKNOWN_SHEET
 )
 
 _ROW = "training of "
@@ -56,8 +52,9 @@ class Amortisation:
         """Reads the shares from ``catalogue``."""
         self._catalogue = catalogue
         self._multiplier = Range.of(*catalogue.value("phi.multiplier"), "phi")
-        self._grids: dict[tuple[str | None, str], Grid] = {}
-        self._sheets: dict[tuple[str | None, str], Sheet] = {}
+        self._flop_per_joule = Range.of(*catalogue.value("training.flop_per_joule"), ETA)
+        self._grids: dict[tuple[str | None, str | None, str], Grid] = {}
+        self._sheets: dict[Hashable, Sheet] = {}
 
     def of_call(self, model: Model, served_energy_j: Range | None, provider: Provider, name: str) -> TrainingShare:
         """The training share of one call.
@@ -69,40 +66,81 @@ class Amortisation:
             name: of that provider, in factors.
 
         Returns:
-            By the count method if the user declared uses and a training is known, else by the share method, else
-            unknown. Never at the user's own grid.
+            By the method that the user declared. Else, where uses are declared: *count* if a training is known,
+            *compute* if one can be computed. Else *share*, else unknown. Never at the user's own grid.
         """
-        counted = self._counted(model, provider, name)
-        if counted is not None:
-            return counted
-        if served_energy_j is None:
-            return UNKNOWN
-        energy, grid = training.share_energy_j(served_energy_j, self._multiplier), self.grid(model, provider, name)
-        return TrainingShare(
-            energy, electricity.carbon_g(energy, grid), self._told(model), self._share_sheet(model, grid, name)
+        override = model.override
+        method = override.training_method if override is not None else None
+        whole = self.whole(model, provider, name, computed=method == "compute")
+        uses = self._uses(model)
+        if uses is not None and whole is not None and method in {None, "compute" if whole.computed else "count"}:
+            grid = self.grid(model, provider, name)
+            sheet = self._once(
+                ("count", model.id, model.override, name),
+                lambda: count_sheet(model, whole, uses, grid, self._catalogue),
+            )
+            return _counted(whole, uses, _parent(model), sheet)
+        if served_energy_j is None or method in {"count", "compute"}:
+            return _unknown(model, whole, method)
+        multiplier = self.multiplier(model)
+        energy = training.share_energy_j(served_energy_j, multiplier)
+        grid = self.grid(model, provider, name)
+        carbon = electricity.carbon_g(energy, grid)
+        place = model.place.model_id if model.place is not None else None
+        sheet = self._once(
+            ("share", model.override, place, name), lambda: share_sheet(multiplier, model, grid, self._catalogue)
         )
+        equation = f"(1-phi)/phi = {multiplier.central:.3g} x E_ref, served elsewhere"
+        return TrainingShare(energy, carbon, self._told(model, whole, multiplier), equation, sheet)
 
-    def _share_sheet(self, model: Model, grid: Grid, name: str) -> Sheet:
-        """How the share method makes a training share; one for each model and provider."""
-        key = (model.place.model_id if model.place is not None else None, name)
+    def _once(self, key: Hashable, make: Callable[[], Sheet]) -> Sheet:
         found = self._sheets.get(key)
         if found is None:
-            multiplier = factor_given(
-                "m", "training per inference: (1 - phi) / phi", self._catalogue, "phi.multiplier", "phi"
-            )
-            steps = (
-                Step("E_train", "E * m", "J", "training that one use bears"),
-                Step("training", "E_train * I_train / 3.6e6", "g", "carbon of that, where the model was trained"),
-            )
-            found = self._sheets[key] = Sheet("", (multiplier, grid_given("I_train", grid)), steps, _ANSWERS)
+            found = self._sheets[key] = make()
         return found
 
+    def whole(self, model: Model, provider: Provider, name: str, *, computed: bool = False) -> Whole | None:
+        """A model's whole training, without its parent's, as far as anybody tells it.
+
+        Args:
+            model: the model.
+            provider: as for ``of_call``.
+            name: of that provider, in factors.
+            computed: whatever is published or declared, compute it from size and tokens.
+
+        Returns:
+            As metered or declared by the user, else as published, else computed from size and tokens; None if there is
+            nothing of that.
+        """
+        row = model.row
+        known = None if computed else declared_whole(model)
+        if known is None and not computed and row is not None:
+            known = self._published(row)
+        if known is None:
+            known = computed_energy(model, self._flop_per_joule, self._catalogue)
+        if known is None or known.carbon_kg is not None or known.energy_j is None:
+            return known
+        grams = electricity.carbon_g(known.energy_j, self.grid(model, provider, name))
+        return known.with_carbon(grams.scale(1 / G_PER_KG))
+
+    def multiplier(self, model: Model) -> Range:
+        """Training per unit of inference: by the model's own phi if the user declared one, else by everybody's."""
+        table = model.override
+        if table is None or table.inference_share is None:
+            return self._multiplier
+        return training.multiplier_range(table.inference_share, f"phi:{table.name}")
+
     def grid(self, model: Model, provider: Provider, name: str) -> Grid:
-        """Where the model was trained: its row's place, else the provider's training zone, else the world."""
-        key = (model.place.model_id if model.place is not None else None, name)
+        """Where the model was trained: as declared, else its row's place, else the provider's zone, else the world."""
+        declared = model.override.training_grid if model.override is not None else None
+        key = (declared, model.place.model_id if model.place is not None else None, name)
         found = self._grids.get(key)
         if found is None:
-            found = self._grids[key] = self._place(model.place, provider, name)
+            found = self._grids[key] = (
+                self._place(model.place, provider, name)
+                if declared is None
+                else grid_of(lookup_zone(declared), self._catalogue)
+            )
         return found
 
     def averages(self) -> Iterator[Grid]:
@@ -118,90 +156,82 @@ class Amortisation:
             return world_grid(self._catalogue, guessed=False)
         return provider_grid(provider, name, self._catalogue, training=True)
 
-    def _counted(self, model: Model, provider: Provider, name: str) -> TrainingShare | None:
-        override, row = model.override, model.row
-        if override is None or override.expected_uses is None:
+    def _uses(self, model: Model) -> Range | None:
+        table = model.override
+        if table is None or table.expected_uses is None:
             return None
-        metered = override.metered
-        declared_kwh = override.training_kwh if metered is None else metered.kwh
-        kwh = declared_kwh or (row.kwh[1] if row is not None else None)
-        carbon = self._whole_carbon_g(model, kwh, provider, name)
-        if carbon is None:
-            return None
-        factor = f"uses:{model.id}"
-        uses = (
-            Range.of(*override.expected_uses, factor)
-            if isinstance(override.expected_uses, tuple)
-            else Range.times_over(override.expected_uses, self._catalogue.spread("uses.number"), factor)
-        )
-        energy = None if kwh is None else training.count_per_use(Range(kwh * J_PER_KWH), uses)
-        source = self._source(model)
-        given: tuple[Given, ...] = (
-            Given("whole", "carbon of the whole training", "g", carbon, source, None, "declared"),
-            Given("uses", "calls over the model's life", "", uses, "declared by the user", None, "declared"),
-        )
-        steps: tuple[Step, ...] = (Step("training", "whole / uses", "g", "training that one use bears"),)
-        answers: dict[str, str | None] = {"training_energy_j": None, "training_carbon_g": "training"}
-        if kwh is not None:
-            whole_j = Given(
-                "whole_j", "electricity of the whole training", "J", Range(kwh * J_PER_KWH), source, None, "declared"
-            )
-            given, steps = (*given, whole_j), (Step("E_train", "whole_j / uses", "J", "the same in joules"), *steps)
-            answers["training_energy_j"] = "E_train"
-        parent = override.parent or (row.parent if row is not None else "")
-        told = Training(
-            "count",
-            f"{self._source(model)}{f'; the training of its parent {parent} is not in it' if parent else ''}",
-            kwh,
-            # To the last digit of CodeCarbon's file; a division is exact for whole grams, a factor of 0.001 is not.
-            Range(carbon.central / G_PER_KG if metered is None else metered.kg_co2e, carbon.factors),
-            uses,
-        )
-        return TrainingShare(
-            energy, training.count_per_use(carbon, uses), told, Sheet(f"training of {model.id}", given, steps, answers)
-        )
+        factor = f"uses:{table.name}"
+        if isinstance(table.expected_uses, tuple):
+            return Range.of(*table.expected_uses, factor)
+        return Range.times_over(table.expected_uses, self._catalogue.spread("uses.number"), factor)
 
-    def _whole_carbon_g(self, model: Model, kwh: float | None, provider: Provider, name: str) -> Range | None:
-        override, row = model.override, model.row
-        assert override is not None
-        if override.metered is not None:
-            return Range(override.metered.kg_co2e * G_PER_KG)
-        if override.training_gco2e is not None:
-            return Range(override.training_gco2e)
-        if override.training_kwh is None and row is not None:
-            published = self._published_kg(row)
-            if published is not None:
-                return published.scale(G_PER_KG)
-        if kwh is None:
+    def _published(self, row: TrainingRow) -> Whole | None:
+        kwh, carbon = (published_range(row, figure, self._catalogue) for figure in (row.kwh, row.kgco2e))
+        if kwh is None and carbon is None:
             return None
-        return electricity.carbon_g(Range(kwh * J_PER_KWH), self.grid(model, provider, name))
+        return Whole("published", None if kwh is None else kwh.scale(J_PER_KWH), carbon, row.cited)
 
-    def _told(self, model: Model) -> Training:
+    def _told(self, model: Model, whole: Whole | None, multiplier: Range) -> Training:
         shares = self._catalogue.factors["phi.multiplier"].origin.source
-        row = model.row
-        if row is None:
-            return Training("share", shares)
-        return Training("share", f"{shares}; {row.cited}", row.kwh[1], self._published_kg(row))
-
-    def _source(self, model: Model) -> str:
-        override = model.override
-        if override is not None and override.metered is not None:
-            return override.metered.source
-        if override is not None and (override.training_kwh or override.training_gco2e):
-            return override.source
-        return model.row.cited if model.row is not None else "no row in the catalogue"
-
-    def _published_kg(self, row: TrainingRow) -> Range | None:
-        low, central, high = row.kgco2e
-        if central is None or central <= 0:
-            return None
-        spread = self._catalogue.spread(f"train.{row.confidence}")
-        return Range.of(
-            low or (central if high else central / spread),
-            central,
-            high or (central if low else central * spread),
-            f"train:{row.model_id}",
+        if model.override is not None and model.override.inference_share is not None:
+            shares = "phi declared by the user"
+        phi, parent = training.inference_share(multiplier), _parent(model)
+        if whole is None:
+            return Training("share", shares, phi=phi, parent=parent)
+        return Training(
+            "share",
+            f"{shares}; {whole.source}",
+            whole.kwh,
+            whole.carbon_kg,
+            whole=whole.basis,
+            phi=phi,
+            tokens=whole.tokens,
+            parent=parent,
         )
+
+
+def _counted(whole: Whole, uses: Range, parent: str | None, sheet: Sheet) -> TrainingShare:
+    energy = None if whole.energy_j is None else training.count_per_use(whole.energy_j, uses)
+    assert whole.carbon_kg is not None
+    told = Training(
+        "compute" if whole.computed else "count",
+        f"{whole.source}{f'; the training of its parent {parent} is not in it' if parent else ''}",
+        whole.kwh,
+        whole.carbon_kg,
+        uses,
+        whole=whole.basis,
+        tokens=whole.tokens,
+        parent=parent,
+    )
+    amount = f"{whole.carbon_kg.central:.4g} kgCO2e" if whole.kwh is None else f"{whole.kwh:.4g} kWh"
+    equation = f"{whole.equation}I_train / N_life = {amount} / {uses.central:.4g} uses"
+    return TrainingShare(energy, training.count_per_use(whole.carbon_kg.scale(G_PER_KG), uses), told, equation, sheet)
+
+
+def _unknown(model: Model, whole: Whole | None, method: str | None) -> TrainingShare:
+    if method is not None and whole is None:
+        needs = "params and training_tokens" if method == "compute" else "a figure of its training"
+        told = Training("unknown", f"training_method = {method!r} lacks {needs}")
+        return TrainingShare(None, None, told, sheet=UNKNOWN_SHEET)
+    if whole is None:
+        return UNKNOWN
+    # The whole stands there as information: what is unknown is how many uses share it.
+    source = f"{whole.source}; neither expected_uses nor what a served call takes is known"
+    told = Training(
+        "unknown",
+        source,
+        whole.kwh,
+        whole.carbon_kg,
+        whole=whole.basis,
+        tokens=whole.tokens,
+        parent=_parent(model),
+    )
+    return TrainingShare(None, None, told, sheet=UNKNOWN_SHEET)
+
+
+def _parent(model: Model) -> str | None:
+    declared = model.override.parent if model.override is not None else None
+    return declared or (model.row.parent if model.row is not None else None) or None
 
 
 def _intensity(row: TrainingRow | None) -> float | None:

@@ -11,7 +11,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.providers.hosts import is_loopback
 from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import outcomes
-from pytest_aifootprint.impacts.amortisation import MEASURED, NO_SHEET, UNKNOWN, Amortisation
+from pytest_aifootprint.impacts.amortisation import MEASURED, UNKNOWN, Amortisation
 from pytest_aifootprint.impacts.call_sheets import CallSheets
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import names_of
@@ -21,6 +21,7 @@ from pytest_aifootprint.impacts.remote import Served, ServedModel
 from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.impacts.tokens import failed, tokens_of, tokens_told
 from pytest_aifootprint.impacts.trained import TrainedHere, from_hub
+from pytest_aifootprint.impacts.training_sheets import NO_SHEET
 from pytest_aifootprint.quantities import Basis, Notice, Range, Sheet
 
 _ONLY_GPU = Notice(
@@ -155,13 +156,15 @@ class CallPrices:
         )
         if share.carbon_g is None:
             message = f"nothing is published about the training of {model.id}: its share is unknown, not 0"
+            if share is not UNKNOWN:
+                message = f"the training share of {model.id} is unknown, not 0: {share.training.source}"
             equation = "use is metered in the windows; training share unknown"
             notices = (Notice("training-unknown", message),)
             unknown = outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices)
             return replace(unknown, sheet=share.sheet)
         source = model.source
-        if share.training.method == "count":
-            equation, source = "training: declared footprint / declared uses", share.training.source
+        if share.training.method in {"count", "compute"}:
+            equation, source = f"training: {share.equation}", share.training.source
         else:
             assert served is not None
             equation = f"training: (1-phi)/phi x E_ref, served elsewhere: {served.equation}"

@@ -43,9 +43,13 @@ class Training:
     """The training footprint behind a model's training share.
 
     Attributes:
-        method: ``share``, ``count``, ``measured``, or ``unknown``.
+        method: what makes the share of one use: ``share`` (of its energy), ``count`` (a known whole over the declared
+            uses), ``compute`` (a computed whole over the declared uses), ``measured``, or ``unknown``.
         source: publication of the catalogue row, or of the shares.
-        kwh, carbon_kg: of the whole training, where published; lifetime_uses: where declared.
+        kwh, carbon_kg: of the whole training, where known; lifetime_uses: where declared.
+        whole: how they are known: ``metered``, ``declared``, ``published``, ``computed``; None if they are not.
+        phi: inference's share of the model's lifetime energy; of the share method.
+        tokens: that it was trained on, of a computed whole. parent: whose training is not in it.
     """
 
     method: str
@@ -53,6 +57,10 @@ class Training:
     kwh: float | None = None
     carbon_kg: Range | None = None
     lifetime_uses: Range | None = None
+    whole: str | None = None
+    phi: Range | None = None
+    tokens: float | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.model_files import Digests
@@ -44,6 +44,19 @@ class DeclaredModels:
     def named(self, names: Iterable[str]) -> ModelOverride | None:
         """The table of the first name that has one."""
         return next((o for name in names for form in exact_forms(name) if (o := self._by_name.get(form))), None)
+
+    @property
+    def met(self) -> Collection[str]:
+        """Names of the tables that calls were of."""
+        return self._met
+
+    def lineage(self, table: ModelOverride | None) -> tuple[ModelOverride, ...]:
+        """The table, then that of its parent, and so on while there are tables; each at most once."""
+        found: list[ModelOverride] = []
+        while table is not None and table not in found:
+            found.append(table)
+            table = self.named((table.parent,)) if table.parent else None
+        return tuple(found)
 
     def identify(self, calls: Iterable[AICall]) -> None:
         """Give calls that are recognised by their file the name of their table; more than once does no harm.

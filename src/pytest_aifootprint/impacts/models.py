@@ -77,7 +77,8 @@ class ModelIndex:
         classes = self._catalogue.classes
         stand_in = classes.get(operation) or classes[CLASS_WITHOUT_ROW]
         override = self._declared_models.named(names)
-        parent = (override.parent,) if override is not None and override.parent else ()
+        lineage = self._declared_models.lineage(override)
+        parent = tuple(table.parent for table in lineage if table.parent)
         row = self._row(names)
         place = row or self._row(parent)
         if stand_in.active_b is None:
@@ -91,9 +92,11 @@ class ModelIndex:
         found = (
             self._declared(names, override, parameters, stand_in)
             or self._listed(names, table, stand_in)
+            or self._lent(names, lineage[1:], stand_in)
             or self._listed(parent, table, stand_in)
             or self._sized(row, names, stand_in)
             or self._told_by_name(names, stand_in)
+            or self._told_by_name(parent, stand_in, "the size in its parent's name")
             or self._unknown(names, operation, stand_in)
         )
         return replace(found, row=row, place=place, override=override)
@@ -113,6 +116,16 @@ class ModelIndex:
             return _open(_shown(names), size, size, stand_in, "parameters counted in the process")
         return None
 
+    def _lent(self, names: tuple[str, ...], ancestors: tuple[ModelOverride, ...], stand_in: ModelClass) -> Model | None:
+        """The size of the nearest ancestor whose table tells it."""
+        for ancestor in ancestors:
+            if ancestor.params:
+                size = ancestor.params / 1e9
+                return _open(
+                    _shown(names), size, size, stand_in, f"declared by the user, of its parent {ancestor.name}"
+                )
+        return None
+
     def _listed(self, names: tuple[str, ...], table: str | None, stand_in: ModelClass) -> Model | None:
         sizes = llm_sizes()
         for name in names:
@@ -128,12 +141,14 @@ class ModelIndex:
             return None
         return _open(row.model_id, row.active_params_b or row.params_b, row.params_b, stand_in, row.origin.source)
 
-    def _told_by_name(self, names: tuple[str, ...], stand_in: ModelClass) -> Model | None:
+    def _told_by_name(
+        self, names: tuple[str, ...], stand_in: ModelClass, source: str = "the size in its name"
+    ) -> Model | None:
         for name in names:
             for form in reversed(tuple(exact_forms(name))):
                 size = size_in_name(form)
                 if size is not None:
-                    return _open(form, *size, stand_in, "the size in its name")
+                    return _open(form, *size, stand_in, source)
         return None
 
     def _unknown(self, names: tuple[str, ...], operation: str, stand_in: ModelClass) -> Model:

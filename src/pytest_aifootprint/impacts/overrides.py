@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_aifootprint.catalogue import Fields, Triple
+from pytest_aifootprint.catalogue import Fields, Triple, ZoneError, lookup_zone
 from pytest_aifootprint.impacts.codecarbon_csv import MeteredTraining, read_codecarbon_csv
 from pytest_aifootprint.impacts.model_files import PathPattern
 from pytest_aifootprint.impacts.names import LARGEST_B
@@ -16,6 +16,10 @@ from pytest_aifootprint.impacts.names import LARGEST_B
 FEWEST_PARAMS = 1000
 MOST_PARAMS = LARGEST_B * 1e9
 HOW_TO_SAY_PARAMS = 'the number of parameters, as 66_000_000 or "66M", "7B", "1.5B"'
+
+METHODS = ("share", "count", "compute")
+FEWEST_TOKENS, MOST_TOKENS = 1e6, 1e15
+HOW_TO_SAY_TOKENS = 'the number of tokens, as 300_000_000_000 or "300B", "15T"'
 
 _PARAMS = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[KMBT])", re.ASCII | re.IGNORECASE)
 _UNITS = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -31,7 +35,10 @@ class ModelOverride:
         training_kwh, training_gco2e: footprint of the whole training, without its parent's.
         metered: the same as CodeCarbon metered it, instead of both.
         expected_uses: calls over the model's life: (low, central, high), or one number, which gets an assumed range.
-            It is what the training is divided by (the count method).
+            It is what the training is divided by (the count and compute methods).
+        training_tokens: that it was trained on, without its parent's. training_grid: where, for ``lookup_zone``.
+        inference_share: phi of this model, (low, central, high).
+        training_method: one of METHODS, whatever else is known.
         parent: the model this one was tuned from: lends size and place of training, never its training footprint.
         paths: where its file or folder is. sha256: of its file, in lower case.
         said_by: the plugin that declares it; "" for the user's own table.
@@ -47,11 +54,20 @@ class ModelOverride:
     paths: tuple[PathPattern, ...] = ()
     sha256: tuple[str, ...] = ()
     said_by: str = ""
+    training_tokens: float | None = None
+    training_grid: str | None = None
+    inference_share: Triple | None = None
+    training_method: str | None = None
 
     @property
     def source(self) -> str:
         """Who declares it, as a source."""
         return f"declared by {self.said_by or 'the user'}"
+
+    @property
+    def declares_whole(self) -> bool:
+        """Whether it tells what the whole training took."""
+        return self.metered is not None or self.training_kwh is not None or self.training_gco2e is not None
 
     @classmethod
     def from_table(cls, name: str, table: Mapping[str, Any], folder: Path) -> ModelOverride:
@@ -74,6 +90,10 @@ class ModelOverride:
             parent=fields.text("parent", "") or None,
             paths=tuple(PathPattern(text, folder) for text in _texts(fields, "path")),
             sha256=_hashes(fields),
+            training_tokens=_tokens(fields),
+            training_grid=_grid(fields),
+            inference_share=_inference_share(fields),
+            training_method=_method(fields),
         )
         fields.done()
         whole = next((k for k in ("training_kwh", "training_gco2e", "codecarbon_csv") if k in table), None)
@@ -83,7 +103,19 @@ class ModelOverride:
 
 
 def _params(fields: Fields) -> float | None:
-    value = fields.raw("params")
+    # Who writes 7 means 7 billion; the smallest model whose size changes a price is far larger.
+    span = f"{FEWEST_PARAMS} to {LARGEST_B / 1000:g}T"
+    return _counted(fields, "params", (FEWEST_PARAMS, MOST_PARAMS), span, HOW_TO_SAY_PARAMS)
+
+
+def _tokens(fields: Fields) -> float | None:
+    # Who writes 15 means 15 trillion.
+    return _counted(fields, "training_tokens", (FEWEST_TOKENS, MOST_TOKENS), "1M to 1000T", HOW_TO_SAY_TOKENS)
+
+
+def _counted(fields: Fields, name: str, ends: tuple[float, float], span: str, how: str) -> float | None:
+    """A large count, as a number or as a text with a unit."""
+    value = fields.raw(name)
     if value is None:
         return None
     number: float | None = None
@@ -92,13 +124,46 @@ def _params(fields: Fields) -> float | None:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         number = value
     if number is None:
-        raise fields.error(f"params must be {HOW_TO_SAY_PARAMS}; got {value!r}")
-    # Who writes 7 means 7 billion; the smallest model whose size changes a price is far larger.
-    if not FEWEST_PARAMS <= number <= MOST_PARAMS:
-        raise fields.error(
-            f"params must be from {FEWEST_PARAMS} to {LARGEST_B / 1000:g}T, {HOW_TO_SAY_PARAMS}; got {value!r}"
-        )
+        raise fields.error(f"{name} must be {how}; got {value!r}")
+    if not ends[0] <= number <= ends[1]:
+        raise fields.error(f"{name} must be from {span}, {how}; got {value!r}")
     return float(number)
+
+
+def _grid(fields: Fields) -> str | None:
+    name = "training_grid"
+    text = fields.text(name, "") or None
+    if text is not None:
+        try:
+            lookup_zone(text)
+        except ZoneError as error:
+            raise fields.error(f"{name}: {error}") from None
+    return text
+
+
+def _inference_share(fields: Fields) -> Triple | None:
+    name = "inference_share"
+    value = fields.raw(name)
+    if value is None:
+        return None
+    numbers = value if isinstance(value, list) else [value]
+    good = len(numbers) == (3 if isinstance(value, list) else 1) and all(
+        isinstance(n, (int, float)) and not isinstance(n, bool) and 0 < n < 1 for n in numbers
+    )
+    if not good or numbers != sorted(numbers):
+        raise fields.error(
+            f"{name} (phi, inference's share of the model's lifetime energy) must be a number between 0 and 1, both "
+            f"excluded, or [low, central, high] of them in rising order; got {value!r}"
+        )
+    return numbers[0], numbers[len(numbers) // 2], numbers[-1]
+
+
+def _method(fields: Fields) -> str | None:
+    name = "training_method"
+    text = fields.text(name, "") or None
+    if text is not None and text not in METHODS:
+        raise fields.error(f"{name} must be one of {', '.join(METHODS)}; got {text!r}")
+    return text
 
 
 def _above_zero(fields: Fields, name: str) -> float | None:

@@ -13,6 +13,7 @@ from pytest_aifootprint.impacts.call_prices import CallPrices
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import DeclaredModels, names_of
 from pytest_aifootprint.impacts.grids import ewif
+from pytest_aifootprint.impacts.lineage import unknown_parents
 from pytest_aifootprint.impacts.marginal import LOCAL
 from pytest_aifootprint.impacts.model_files import tell_revisions
 from pytest_aifootprint.impacts.overrides import ModelOverride
@@ -74,7 +75,8 @@ class Pricer:
             marginal=self.marginal,
         )
         self._prices: dict[tuple[object, ...], CallImpact] = {}
-        self._declared = DeclaredModels(models or {})
+        self._models = models or {}
+        self._declared = DeclaredModels(self._models)
 
     @property
     def factors_version(self) -> str:
@@ -123,7 +125,8 @@ class Pricer:
 
     def declared_notices(self, impacts: Iterable[CallImpact]) -> tuple[Notice, ...]:
         """What a reader has to know of the user's tables, after all calls were identified and priced as ``impacts``."""
-        return self._declared.notices(training_unknown=any(i.training.method == "unknown" for i in impacts))
+        notices = self._declared.notices(training_unknown=any(i.training.method == "unknown" for i in impacts))
+        return (*notices, *unknown_parents(self._models, self._declared.met, self._catalogue))
 
     def tell_revisions(self, calls: Iterable[AICall]) -> None:
         """Tell models in small files apart by their content. For the end of the run: it reads the files."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pytest_aifootprint.quantities import Range
 
 DAYS_PER_YEAR = 365.25
@@ -24,6 +26,55 @@ def share_energy_j(served_energy_j: Range, multiplier: Range) -> Range:
 def multiplier_of_share(inference_share: float) -> float:
     """Training per unit of inference: ``(1 - phi) / phi``. Raises ZeroDivisionError for phi 0."""
     return (1 - inference_share) / inference_share
+
+
+def multiplier_range(inference_share: tuple[float, float, float], factor: str) -> Range:
+    """``(1 - phi)/phi`` of a model whose own phi is declared, as a range under ``factor``; exact where all ends agree.
+
+    Args:
+        inference_share: phi, (low, central, high), strictly between 0 and 1. The more of a model's life is inference,
+            the less training an inference bears: high phi gives the low end.
+        factor: the name of its uncertainty.
+    """
+    low, central, high = (multiplier_of_share(phi) for phi in reversed(inference_share))
+    return Range(central) if low == high else Range.of(low, central, high, factor)
+
+
+def inference_share(multiplier: Range) -> Range:
+    """The phi of a multiplier: ``phi = 1 / (1 + multiplier)``, its range under the multiplier's factor."""
+    low, central, high = (1 / (1 + m) for m in (multiplier.high, multiplier.central, multiplier.low))
+    name = multiplier.widest_factor
+    return Range(central) if name is None else Range.of(low, central, high, name)
+
+
+def training_flop(parameters: float, tokens: float) -> float:
+    """Floating point operations of a training: ``6 N D``, N parameters at work on a token, D tokens.
+
+    Source: 6 FLOP a parameter and token; it gives what makers print: GPT-3, 175B on 300B
+    tokens, 3.14e23 (arXiv:2005.14165, Table D.1); Llama 3, 405B on 15.6T tokens, 3.8e25 (arXiv:2407.21783).
+    """
+    return 6 * parameters * tokens
+
+
+def compute_energy_j(parameters: float, tokens: float, flop_per_joule: Range) -> Range:
+    """Joules of a whole training, by the *compute* method: ``E_train = 6 N D / eta_train``.
+
+    Args:
+        parameters: at work on a token, N.
+        tokens: trained on, D.
+        flop_per_joule: eta_train, ``training.flop_per_joule`` of the catalogue: derived from the trainings whose
+            energy is published, so it covers what they cover (most of them the final run alone).
+    """
+    return Range(training_flop(parameters, tokens)) / flop_per_joule
+
+
+def with_ancestors(*increments: float) -> float:
+    """A model's training with that of the models it was made from, each of them once: ``sum of I_incremental``.
+
+    A child's own figure holds none of its parent's (Llama 3.3's card first said 2,040 t with its parent
+    in it, then 12.9 t without); a call bears the child's alone, so that no parent is counted in each of its children.
+    """
+    return math.fsum(increments)
 
 
 def count_per_use(training: Range, lifetime_uses: Range) -> Range:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.impacts.pricer import Pricer
-from pytest_aifootprint.quantities import Range, total
+from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.records.cost import energy_of_calls
 from pytest_aifootprint.records.model import (
     LOCAL_SERVER,
@@ -90,7 +90,11 @@ def _footprint(model: _Model, pricer: Pricer) -> ModelFootprint:
     beside = energy_of_calls(mine)
     used = [*local, *beside.values()]
     remote = LOCAL_SERVER in beside or any(c.call.locality == "remote" for c in mine)
-    best = next((i.training for i in impacts if i.training.method != "unknown"), None)
+    # Of a model with live and replayed calls, the live ones tell where its share comes from.
+    shares = [i for i in impacts if i.training.method != "unknown"]
+    best = next(
+        (i.training for i in shares if i.training_carbon_g != EXACT_ZERO), shares[0].training if shares else None
+    )
     name, provider = _named(everything[0])
     return ModelFootprint(
         id=name,

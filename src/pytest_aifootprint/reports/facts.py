@@ -12,8 +12,11 @@ from pytest_aifootprint.reports import formatting
 
 LOCAL_DOMAINS = ("cpu", "ram", "gpu")
 MOST_GRIDS = 5
+MOST_UNKNOWN = 3
 LONGEST_SOURCE = 24
 CLASS_RANGES = ("unknown-model", "unknown-tokens")
+
+_WAYS = ("share", "count", "compute", "measured", "unknown")
 
 # What a factor of method section 3 is, and what a user can do about it; {} is the part of its name after the colon.
 _INPUTS = {
@@ -33,6 +36,8 @@ _INPUTS = {
     "gpu": ("watts of the GPU", "an energy counter narrows it"),
     "hw": ("manufacturing of {}", "[tool.aifootprint.hardware] narrows it"),
     "phi": ("share of training in a model's life", 'gate on "use: …" to leave training out'),
+    "eta_train": ("training computed from size and tokens", "declare its kWh in [tool.aifootprint.models]"),
+    "uses": ("lifetime uses of {}", "declare [low, central, high] expected_uses"),
     "train": ("training footprint of {}", "declare it in [tool.aifootprint.models]"),
     "standby": ("standby share of {}", "the provider would have to publish it"),
 }
@@ -45,6 +50,7 @@ def facts(run: RunFootprint) -> Iterator[tuple[str, str]]:
         ("grid", grids(run)),
         ("idle power", "shared: each test bears it for the time that it had this machine" if run.idle_shared else ""),
         ("unattributed", unattributed(run)),
+        ("training", training(run)),
         ("widest input", widest_input(run)),
     )
     return ((label, formatting.one_line(text)) for label, text in lines if text)
@@ -127,6 +133,33 @@ def _unborne_fixtures(run: RunFootprint) -> float:
         if domain in share.energy.by_domain
     )
     return shared - borne if shared - borne > 1e-6 * shared else 0.0
+
+
+def training(run: RunFootprint) -> str:
+    """How models' training shares are made: ``share of use for 3 models (phi 0.70) · count for 1 · unknown for x``.
+
+    Empty where no call bears a training share and none is unknown.
+    """
+    called = [model for model in run.models if model.calls]
+    bearing = [model for model in called if model.carbon.training is not None and model.carbon.training.central]
+    unknown = [model.id for model in called if model.training.method == "unknown"]
+    if not bearing and not unknown:
+        return ""
+    ways: dict[tuple[str, str], int] = {}
+    for model in bearing:
+        phi = model.training.phi
+        way = (model.training.method, "" if phi is None else f" (phi {phi.central:.2f})")
+        ways[way] = ways.get(way, 0) + 1
+    said: list[str] = []
+    for (method, remark), number in sorted(ways.items(), key=lambda way: (_WAYS.index(way[0][0]), -way[1])):
+        counted = formatting.count(number) if said else formatting.counted(number, "model")
+        said.append(f"{'share of use' if method == 'share' else method} for {counted}{remark}")
+    if here := sum(model.training.method == "measured" for model in called):
+        said.append(f"measured here for {formatting.count(here) if said else formatting.counted(here, 'model')}")
+    if unknown:
+        more = f" and {len(unknown) - MOST_UNKNOWN} more" if len(unknown) > MOST_UNKNOWN else ""
+        said.append(f"unknown for {', '.join(unknown[:MOST_UNKNOWN])}{more}")
+    return " · ".join(said)
 
 
 def widest_input(run: RunFootprint) -> str:

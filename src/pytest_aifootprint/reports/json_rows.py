@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_aifootprint.attribution.balance import Balance
-from pytest_aifootprint.impacts.contract import Grid
+from pytest_aifootprint.impacts.contract import Grid, Training
 from pytest_aifootprint.quantities import Notice, total
 from pytest_aifootprint.records.model import (
     LOCAL_SERVER,
@@ -307,9 +307,23 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
     }
 
 
+def training_row(training: Training) -> Row:
+    """Where a model's training share comes from."""
+    return {
+        "method": training.method,
+        "source": training.source,
+        "kwh": None if training.kwh is None else finite(training.kwh),
+        "carbon_kg": ranged(training.carbon_kg),
+        "lifetime_uses": ranged(training.lifetime_uses),
+        "whole": training.whole,
+        "phi": ranged(training.phi),
+        "tokens": None if training.tokens is None else finite(training.tokens),
+        "parent": training.parent,
+    }
+
+
 def model_row(model: ModelFootprint) -> Row:
     """All calls to one model."""
-    training = model.training
     return {
         "id": model.id,
         "provider": model.provider,
@@ -317,13 +331,7 @@ def model_row(model: ModelFootprint) -> Row:
         "tokens": tokens_row(model.tokens),
         "energy_j": ranged(model.energy_j),
         "carbon_g": carbon_row(model.carbon),
-        "training": {
-            "method": training.method,
-            "source": training.source,
-            "kwh": None if training.kwh is None else finite(training.kwh),
-            "carbon_kg": ranged(training.carbon_kg),
-            "lifetime_uses": ranged(training.lifetime_uses),
-        },
+        "training": training_row(model.training),
         "parameters": model.parameters,
         "revision": model.revision,
         "precisions": list(model.precisions),

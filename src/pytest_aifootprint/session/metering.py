@@ -179,13 +179,19 @@ def declared_models(settings: Settings) -> dict[str, ModelOverride]:
     models: dict[str, ModelOverride] = {}
     if not settings.models:
         return models
+    from pytest_aifootprint.catalogue import default_catalogue
     from pytest_aifootprint.impacts import ModelOverride
+    from pytest_aifootprint.impacts.lineage import check_declared
 
     for name, table in settings.models.items():
         try:
             models[name] = ModelOverride.from_table(name, table, settings.tables_folder)
         except ValueError as error:
             raise option_error("[tool.aifootprint.models]", settings.tables_origin, str(error)) from None
+    try:
+        check_declared(models, default_catalogue())
+    except ValueError as error:
+        raise option_error("[tool.aifootprint.models]", settings.tables_origin, str(error)) from None
     return models
 
 

@@ -40,7 +40,7 @@ def test_nothing_that_was_only_remembered_ships_as_a_figure() -> None:
 def test_the_table_of_trainings_is_the_one_that_was_collected() -> None:
     rows = {row.model_id: row for row in CATALOGUE.training}
 
-    assert len(rows) == 108
+    assert len(rows) == 140
     assert list(rows["bloom-176b"].kgco2e) == [24_690, 50_500, 50_500]
     assert rows["bloom-176b"].grid_g_per_kwh == 57
     assert rows["gopher-280b"].grid_g_per_kwh is None
@@ -165,6 +165,21 @@ def broken(folder: Path, file: str, table: str, row: str) -> Catalogue:
             TRAINING.replace("training_kwh = 1\n", ""),
             "m: a training row needs",
         ),
+        (
+            "training.toml",
+            "training",
+            "training",
+            TRAINING.replace("training_kwh = 1\n", "training_tokens = 1e9\ntokens_source = 's'\n"),
+            "m: a training row needs training_kwh, training_kgco2e, or params_b and training_tokens",
+        ),
+        (
+            "training.toml",
+            "training",
+            "training",
+            TRAINING + "training_tokens = 1e9\n",
+            "m: training_tokens above 0 and tokens_source, where they were read, belong together",
+        ),
+        ("training.toml", "training", "training", TRAINING + "tokens_source = 's'\n", "m: training_tokens above 0 and"),
         (
             "training.toml",
             "training",

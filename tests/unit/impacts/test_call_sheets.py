@@ -32,6 +32,10 @@ TABLES: Mapping[str, Mapping[str, Any]] = {
     "counted": {"training_kwh": 100.0, "expected_uses": [1e5, 1e6, 1e7]},
     "grams-only": {"training_gco2e": 5000.0, "expected_uses": 1e6},
     "acme/small": {"params": "66M"},
+    "computed": {"params": "7B", "training_tokens": 2e12, "expected_uses": 1e6},
+    "computed-there": {"params": "7B", "training_tokens": 2e12, "expected_uses": 1e6, "training_grid": "SWE"},
+    "bloom": {"expected_uses": [1e6, 1e7, 1e8]},
+    "own-phi": {"params": "7B", "inference_share": [0.5, 0.8, 0.9]},
 }
 DATA_CENTRE: Mapping[str, Any] = {"pue_local": Range.of(1.1, 1.2, 1.5, "pue:local"), "wue_local_l_per_kwh": Range(0.3)}
 
@@ -111,6 +115,13 @@ CALLS = {
     "grams only": call(model="grams-only", provider=None, operation="inference", locality="local"),
     "remote, counted": call(model="counted", provider="acme", input_tokens=3, output_tokens=4),
     "in the process": call("inference", "acme/small", None, "local", input_tokens=12, parameters=66_000_000, file="x"),
+    "computed": call(model="computed", provider="acme", input_tokens=3, output_tokens=4),
+    "computed, local": call("inference", "computed", None, "local"),
+    "computed at a grid": call("inference", "computed-there", None, "local"),
+    "published over uses": call(model="bigscience/bloom", provider="hf", input_tokens=3, output_tokens=4),
+    "table over uses": call(model="bloom", provider="hf", input_tokens=3, output_tokens=4),
+    "own phi": call(model="own-phi", provider="acme", input_tokens=3, output_tokens=4),
+    "tokens read somewhere": call(model="google/gemma-3-270m", provider="hf", input_tokens=3, output_tokens=4),
     "training unknown": call("inference", "sklearn.SVC", None, "local", parameters=100),
 }  # fmt: skip
 

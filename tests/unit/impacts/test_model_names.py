@@ -50,7 +50,7 @@ def test_a_name_in_any_wrapping_finds_its_model(name: str, table: str | None, fo
     [
         ("/home/me/gemma-3-270m-it-Q4_K_M.gguf", 0.27, 0.27),
         ("qwen2.5-coder:1.5b-instruct-q4_K_M", 1.5, 1.5),
-        ("qwen/qwen3-30b-a3b:free", 3, 30),
+        ("qwen/qwen3-coder-30b-a3b:free", 3, 30),
         ("mixtral-8x7b-32768", 12.9, 46.7),
         ("accounts/fireworks/models/llama-v3p1-405b-instruct", 405, 405),
     ],

@@ -10,6 +10,10 @@ from pytest_aifootprint.impacts import ModelOverride
 from pytest_aifootprint.impacts.model_files import PathPattern
 
 HERE = Path("/project")
+NO_SHARES: tuple[object, ...] = (
+    0, 1, -0.5, 1.5, float("nan"), 10**400, True, "0.7", {}, [], [0.7], [0.6, 0.7], [0.8, 0.7, 0.6], [0, 0.5, 0.9],
+    [0.5, 0.9, 1], [0.5, "0.7", 0.9],
+)  # fmt: skip
 DIGEST = "0123456789abcdef" * 4
 
 
@@ -26,6 +30,10 @@ def test_a_whole_table_is_read() -> None:
         "params": "7B",
         "path": ["models/x*.onnx", "checkpoints/x"],
         "sha256": DIGEST.upper(),
+        "training_tokens": "2.5T",
+        "training_grid": "56 g/kWh",
+        "inference_share": [0.6, 0.7, 0.8],
+        "training_method": "count",
     }
 
     assert read(table) == ModelOverride(
@@ -37,7 +45,12 @@ def test_a_whole_table_is_read() -> None:
         parent="p",
         paths=(PathPattern("models/x*.onnx", HERE), PathPattern("checkpoints/x", HERE)),
         sha256=(DIGEST,),
+        training_tokens=2.5e12,
+        training_grid="56 g/kWh",
+        inference_share=(0.6, 0.7, 0.8),
+        training_method="count",
     )
+    assert read({"inference_share": 0.9}).inference_share == (0.9, 0.9, 0.9)
     assert read({"expected_uses": 5000}).expected_uses == 5000
     assert read({}) == ModelOverride("x")
 
@@ -68,7 +81,8 @@ def test_params_are_a_count_or_a_text(said: object, params: float) -> None:
             {"training_kw": 1},
             (
                 r"unknown key 'training_kw'; valid: params, training_kwh, training_gco2e, codecarbon_csv, "
-                r"codecarbon_project, codecarbon_run, expected_uses, parent, path, sha256$"
+                r"codecarbon_project, codecarbon_run, expected_uses, parent, path, sha256, training_tokens, "
+                r"training_grid, inference_share, training_method$"
             ),
         ),
         ({"params_b": 7}, r"unknown key 'params_b'; say params: the number of parameters, as 66_000_000 or \"66M\""),
@@ -110,6 +124,22 @@ def test_params_are_a_count_or_a_text(said: object, params: float) -> None:
         ({"codecarbon_csv": "e.csv", "training_gco2e": 3}, r"codecarbon_csv and training_gco2e say the same thing"),
         ({"codecarbon_project": "p"}, r"codecarbon_project needs codecarbon_csv, the file that it selects from"),
         ({"codecarbon_run": ["r"]}, r"codecarbon_run needs codecarbon_csv"),
+        ({"training_tokens": 15}, r'training_tokens must be from 1M to 1000T, .* "300B", "15T"; got 15$'),
+        ({"training_tokens": "2000T"}, r"training_tokens must be from 1M to 1000T, .*; got '2000T'$"),
+        (
+            {"training_tokens": "many"},
+            r"training_tokens must be the number of tokens, as 300_000_000_000 .*; got 'many'$",
+        ),
+        ({"training_grid": "Atlantis"}, r"training_grid: 'Atlantis' is not a place .*; valid: an ISO country code"),
+        ({"training_grid": 56}, r"training_grid must be a text, got 56$"),
+        *(
+            (
+                {"inference_share": value},
+                r"inference_share \(phi, .* between 0 and 1, both excluded, or \[low, central, ",
+            )
+            for value in NO_SHARES
+        ),
+        ({"training_method": "guess"}, r"training_method must be one of share, count, compute; got 'guess'$"),
     ],
 )
 def test_a_wrong_table_is_one_line_that_names_the_place(table: dict[str, object], message: str) -> None:
@@ -121,7 +151,8 @@ def test_a_wrong_table_is_one_line_that_names_the_place(table: dict[str, object]
 
 KEYS = (
     "params", "params_b", "training_kwh", "training_gco2e", "codecarbon_csv", "codecarbon_project", "codecarbon_run",
-    "expected_uses", "parent", "path", "sha256", "other\nkey",
+    "expected_uses", "parent", "path", "sha256", "training_tokens", "training_grid", "inference_share",
+    "training_method", "other\nkey",
 )  # fmt: skip
 scalars = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.just("7B"), st.just(DIGEST))
 values = st.one_of(scalars, st.lists(scalars, max_size=3), st.dictionaries(st.text(), scalars, max_size=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,3 +117,14 @@ class TestTraining:
         trained = only([training("a", count=4, samples=160)]).trained
         assert trained is not None
         assert trained.again == ()
+
+
+def test_where_the_share_comes_from_is_told_by_a_call_that_bears_one() -> None:
+    call = AICall(
+        "chat", "lib", "remote", "live", 0, 1, provider="openai", model="gpt-4o", input_tokens=9, output_tokens=9
+    )
+    live = CallFootprint(call, PRICER.call(call), None)
+    replayed = CallFootprint(replace(call, realness="replayed"), PRICER.call(replace(call, realness="replayed")), None)
+
+    assert only([Placed("a", replayed), Placed("b", live)]).training == live.impact.training
+    assert only([Placed("a", replayed)]).training.source == "no model ran"

@@ -31,7 +31,7 @@ from pytest_aifootprint.records.model import (
 FRA = Grid("FRA", Range.times_over(56.0, 1.17, "grid:FRA"), Range.times_over(2.6, 1.5, "ewif:FRA"), "Ember", 2023)
 USA = Grid("USA", Range.times_over(384.0, 1.17, "grid:USA"), Range.times_over(3.1, 1.5, "ewif:USA"), "Ember", 2023)
 WORLD = Grid("WOR", Range.times_over(475.0, 1.54, "grid:WOR"), None, "Ember", None, guessed=True)
-SHARE = Training("share", "Patterson 2021")
+SHARE = Training("share", "Patterson 2021", phi=Range.of(0.5, 0.7, 0.9, "phi"))
 NOTHING = Training("unknown", "")
 CPU = MeterUse("cpu", "cpu load", Basis.MODELLED, "no counter is readable")
 NVML = MeterUse("gpu", "nvml", Basis.MEASURED, "NVIDIA H100, energy counter")

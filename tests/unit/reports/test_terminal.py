@@ -76,6 +76,7 @@ def test_full_summary() -> None:
         grid           local FRA 56 g/kWh (2023) · openai USA 384 g/kWh (2023)
         unattributed   41 % of 24 kJ metered here: idle 30 %, other tests 9 %, other processes 1.6 %, this
                        plugin 0.2 %
+        training       share of use for 2 models (phi 0.70) · unknown for iris.onnx
         widest input   energy of gpt-5-mini (×/÷ 4.5): declare its size, or gate on tokens
 
         most carbon                          calls   tokens   energy     carbon    range
@@ -360,7 +361,7 @@ def test_lines_without_something_to_say_are_left_out() -> None:
     run = samples.mixed(balance={})
     exact = replace(run.totals, carbon=Carbon(Range(1.0)), avoidable_carbon_g=EXACT_ZERO, basis_share={})
     summary = summarise(replace(run, totals=exact))
-    assert [label for label, _ in summary.facts] == ["grid"]
+    assert [label for label, _ in summary.facts] == ["grid", "training"]
     assert [label for label, *_ in summary.asides] == ["avoided"]
     assert summary.figures[0].range == ""
 

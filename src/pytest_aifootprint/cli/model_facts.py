@@ -1,0 +1,238 @@
+"""What is known of models, in builtin types: for ``aifootprint models``."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow
+from pytest_aifootprint.catalogue.llm_sizes import llm_sizes
+from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.impacts import CallImpact, ModelOverride, Pricer, resolve_grid
+from pytest_aifootprint.impacts.amortisation import Amortisation
+from pytest_aifootprint.impacts.lineage import check_declared, known_names
+from pytest_aifootprint.impacts.models import Model, ModelIndex
+from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH
+from pytest_aifootprint.reports.json_rows import training_row
+from pytest_aifootprint.reports.json_values import ranged
+
+INPUT_TOKENS, OUTPUT_TOKENS = 1000, 200
+MOST_MATCHES = 5
+UNKNOWN_PROVIDER = "unknown"
+
+Facts = dict[str, Any]
+
+
+def declared_tables(
+    tables: Mapping[str, Any], folder: Path, catalogue: Catalogue
+) -> tuple[dict[str, ModelOverride], str | None]:
+    """The project's tables as a run would read them; what a run would stop at is named and left out.
+
+    Returns:
+        (the tables that can be used, the first error).
+    """
+    found: dict[str, ModelOverride] = {}
+    error: str | None = None
+    for name, table in tables.items():
+        try:
+            if isinstance(table, dict):
+                found[name] = ModelOverride.from_table(name, table, folder)
+            else:
+                error = error or f'[tool.aifootprint.models."{name}"]: {table!r} is not a table'
+        except ValueError as e:
+            error = error or str(e)
+    try:
+        check_declared(found, catalogue)
+    except ValueError as e:
+        error = error or str(e)
+        # Which of them to leave out is the user's to say: a cycle has no first one.
+        found = {}
+    return found, error
+
+
+def everything(catalogue: Catalogue, tables: Mapping[str, ModelOverride]) -> Facts:
+    """Every published or computed training, and how many sizes are known beside them."""
+    index = ModelIndex(catalogue, {})
+    amortisation = Amortisation(catalogue)
+    sizes = llm_sizes()
+    return {
+        "trainings": [_row_facts(row, index, amortisation, catalogue.provider(None)) for row in catalogue.training],
+        "unpublished_parents": list(catalogue.unpublished),
+        "sizes": {
+            "source": "ecologits",
+            "models_and_aliases": len(sizes),
+            "by_provider": dict(sorted(Counter(provider for provider, _ in sizes).items())),
+        },
+        "declared": sorted(tables),
+        "factors_version": catalogue.factors_version,
+    }
+
+
+def _row_facts(row: TrainingRow, index: ModelIndex, amortisation: Amortisation, nobody: Provider) -> Facts:
+    model = dataclasses.replace(index.find((row.model_id,), "inference", None), row=row, place=row)
+    whole = amortisation.whole(model, nobody, UNKNOWN_PROVIDER)
+    return {
+        "id": row.model_id,
+        "aliases": list(row.aliases),
+        "match": row.match,
+        "params_b": row.params_b,
+        "active_params_b": row.active_params_b,
+        "whole": None if whole is None else whole.basis,
+        "kwh": None if whole is None or whole.energy_j is None else ranged(whole.energy_j.scale(1 / J_PER_KWH)),
+        "kgco2e": None if whole is None else ranged(whole.carbon_kg),
+        "kgco2e_published": row.kgco2e[1] is not None,
+        "basis": row.co2_basis or row.kwh_basis,
+        "scope": row.scope,
+        "parent": row.parent or None,
+        "year": row.origin.year,
+        "confidence": row.confidence,
+        "source": row.cited,
+    }
+
+
+def one(name: str, provider: str | None, tables: Mapping[str, ModelOverride], catalogue: Catalogue) -> Facts:
+    """How a name is resolved, what is known of the model, and how its training share is made, step by step.
+
+    Args:
+        name: as a test's code would give it.
+        provider: that serves it; None: the one whose table in ecologits has it.
+        tables: of the project.
+        catalogue: the data.
+    """
+    served_by = catalogue.provider(provider)
+    index = ModelIndex(catalogue, tables)
+    model = index.find((name,), "chat", served_by.ecologits)
+    if provider is None:
+        served_by = _its_provider(model, catalogue)
+    key = served_by.key if served_by.key != UNKNOWN_PROVIDER else (provider or UNKNOWN_PROVIDER).lower()
+    known = model.kind != "class" or model.row is not None or model.override is not None
+    call = AICall(
+        "chat", "aifootprint models", "remote", "live", 0, 0, provider=key, model=name, input_tokens=INPUT_TOKENS,
+        output_tokens=OUTPUT_TOKENS,
+    )  # fmt: skip
+    impact = Pricer(resolve_grid("WOR", {}), tables, catalogue=catalogue).call(call)
+    return {
+        "name": name,
+        "known": known,
+        "close_matches": [] if known else difflib.get_close_matches(
+            name.lower(), list(known_names(tables, catalogue)), MOST_MATCHES
+        ),
+        "resolved": {
+            "id": model.id, "kind": model.kind, "source": model.source, "basis": model.basis.value,
+            "active_b": _triple(model.active_b), "total_b": _triple(model.total_b),
+            "notice": None if model.notice is None else model.notice.message,
+        },
+        "declared": None if model.override is None else _declared(model.override),
+        "lineage": _lineage(index, model, catalogue),
+        "training_row": None if model.row is None else dataclasses.asdict(model.row),
+        "provider": {"name": key, "zone": served_by.zone, "training_zone": served_by.training_zone,
+                     "given": provider is not None},
+        "training": {
+            **training_row(impact.training),
+            "steps": _steps(model, impact, served_by, key, catalogue),
+            "per_call": {
+                "input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS,
+                "energy_j": ranged(impact.training_energy_j), "carbon_g": ranged(impact.training_carbon_g),
+            },
+        },
+    }  # fmt: skip
+
+
+def _its_provider(model: Model, catalogue: Catalogue) -> Provider:
+    sizes = llm_sizes()
+    for row in catalogue.providers.values():
+        if row.ecologits is not None and (row.ecologits, model.id.lower()) in sizes:
+            return row
+    return catalogue.provider(None)
+
+
+def _declared(table: ModelOverride) -> Facts:
+    said = {field.name: getattr(table, field.name) for field in dataclasses.fields(table)}
+    said["paths"] = [pattern.text for pattern in table.paths]
+    said["metered"] = None if table.metered is None else dataclasses.asdict(table.metered)
+    return {key: value for key, value in said.items() if value not in (None, (), [])}
+
+
+def _lineage(index: ModelIndex, model: Model, catalogue: Catalogue) -> list[Facts]:
+    """The parents, nearest first; each with what is known of its own training."""
+    amortisation, nobody = Amortisation(catalogue), catalogue.provider(None)
+    found: list[Facts] = []
+    seen: set[str] = set()
+    while (name := _parent(model)) is not None and name.lower() not in seen:
+        seen.add(name.lower())
+        model = index.find((name,), "inference", None)
+        whole = amortisation.whole(model, nobody, UNKNOWN_PROVIDER)
+        found.append(
+            {
+                "name": name,
+                "whole": None if whole is None else whole.basis,
+                "kwh": None if whole is None else whole.kwh,
+                "kgco2e": None if whole is None else ranged(whole.carbon_kg),
+            }
+        )
+    return found
+
+
+def _parent(model: Model) -> str | None:
+    declared = model.override.parent if model.override is not None else None
+    return declared or (model.row.parent if model.row is not None else None) or None
+
+
+def _steps(model: Model, impact: CallImpact, provider: Provider, key: str, catalogue: Catalogue) -> list[Facts]:
+    """Each line of the sum: what, by which equation, the result, and where its inputs are from."""
+    told, energy, carbon = impact.training, impact.training_energy_j, impact.training_carbon_g
+    if carbon is None:
+        return []
+    amortisation = Amortisation(catalogue)
+    grid = amortisation.grid(model, provider, key)
+    place = f"at the place of training: {grid.zone}"
+    intensity = _step(
+        "I", place, grid.carbon_g_per_kwh, "g/kWh", f"{grid.source}{f', {grid.year}' if grid.year else ''}"
+    )
+    if told.method == "share":
+        own = model.override is not None and model.override.inference_share is not None
+        phi = "phi declared by the user" if own else catalogue.factors["phi.multiplier"].origin.source
+        served = f"a served call like this one: {impact.equation.partition('; C = ')[0]}"
+        return [
+            _step("E_ref", served, _wh(impact.energy_j), "Wh", impact.source),
+            _step("m", "(1 - phi) / phi", amortisation.multiplier(model), "", phi),
+            _step("E_train", "E_ref x m", _wh(energy), "Wh", "method share: it needs no count of uses"),
+            intensity,
+            _step("C_train", "E_train x I", carbon, "g", ""),
+        ]
+    whole = amortisation.whole(model, provider, key, computed=told.method == "compute")
+    assert whole is not None
+    steps = []
+    if whole.computed:
+        eta = Range.of(*catalogue.value("training.flop_per_joule"), "eta_train")
+        origin = catalogue.factors["training.flop_per_joule"].origin
+        steps.append(_step("eta_train", "operations per joule of training", eta, "FLOP/J", origin.source))
+    if whole.energy_j is not None:
+        how = whole.equation.removesuffix("; ") or f"as {whole.basis}"
+        steps.append(_step("E_whole", how, whole.energy_j.scale(1 / J_PER_KWH), "kWh", whole.source))
+    if whole.at_grid:
+        steps.append(intensity)
+    how = "E_whole x I" if whole.at_grid else f"as {whole.basis}"
+    steps.append(_step("C_whole", how, whole.carbon_kg, "kg", "" if whole.at_grid else whole.source))
+    steps.append(_step("N_life", "uses over the model's life", told.lifetime_uses, "uses", "declared by the user"))
+    if energy is not None:
+        steps.append(_step("E_train", "E_whole / N_life", _wh(energy), "Wh", f"method {told.method}"))
+    steps.append(_step("C_train", "C_whole / N_life", carbon, "g", f"method {told.method}"))
+    return steps
+
+
+def _step(symbol: str, equation: str, value: Range | None, unit: str, source: str) -> Facts:
+    return {"symbol": symbol, "equation": equation, "value": ranged(value), "unit": unit, "source": source}
+
+
+def _wh(joules: Range | None) -> Range | None:
+    return None if joules is None else joules.scale(1 / J_PER_WH)
+
+
+def _triple(value: tuple[float, float, float] | None) -> Facts | None:
+    return None if value is None else dict(zip(("low", "central", "high"), value, strict=True))

@@ -1,0 +1,261 @@
+"""``aifootprint models``."""
+
+# ruff: noqa: RUF001 - the signs that are printed
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pytest_aifootprint.catalogue import default_catalogue, llm_sizes
+from pytest_aifootprint.cli import app
+from pytest_aifootprint.cli.models import NOT_KNOWN
+from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.impacts import Pricer, resolve_grid
+
+TABLES = """
+[tool.aifootprint.models."acme/tuned"]
+parent = "google/gemma-3-270m"
+training_tokens = "2B"
+expected_uses = [100_000, 1_000_000, 10_000_000]
+training_grid = "FRA"
+
+[tool.aifootprint.models."bigscience/bloom"]
+expected_uses = 10_000_000
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Without tables of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str, columns: int = 80, status: int = 0) -> str:
+    result = CliRunner().invoke(app, ["models", *arguments], env={"COLUMNS": str(columns)})
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def facts(*arguments: str, status: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(*arguments, "--json", status=status))
+    return found
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def product(steps: list[dict[str, Any]], *symbols: str) -> float:
+    by_symbol = {step["symbol"]: step["value"]["central"] for step in steps}
+    result = 1.0
+    for symbol in symbols:
+        result *= by_symbol[symbol]
+    return result
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_every_training_stands_in_the_table_and_no_line_is_too_long(columns: int) -> None:
+    text = run(columns=columns)
+    lines = text.splitlines()
+
+    assert max(map(len, lines)) <= columns
+    for row in default_catalogue().training:
+        assert row.model_id[:18] in text
+    assert f"{len(default_catalogue().training)} trainings, 28 of them computed" in text
+    assert f"{len(llm_sizes())} sizes and aliases of ecologits" in text
+
+
+def test_a_wide_terminal_shows_method_basis_and_source_a_narrow_one_says_where_they_are() -> None:
+    wide, narrow = run(columns=200), run(columns=80)
+
+    assert "arXiv:2211.02001" in wide
+    assert "6 N D / eta_train" in wide.partition("trainings,")[0]
+    assert "compute" in wide.partition("trainings,")[0]
+    assert "arXiv:2211.02001" not in narrow
+    assert "Basis and sources: at 120 columns or more" in narrow
+
+
+def test_published_figures_stand_as_published_and_others_are_told_apart() -> None:
+    rows = {line.split()[0]: line for line in run(columns=120).splitlines() if line[:1].strip()}
+
+    assert "176.247 B" in rows["bloom-176b"]
+    assert "430 MWh" in rows["bloom-176b"]
+    assert " 50 t" in rows["bloom-176b"]
+    assert "~" in rows["palm-540b"]  # its energy is published, its carbon is not
+    assert "computed" in rows["gemma-3-270m"]
+    assert "upper" in rows["mistral-large-2"]
+
+
+def test_the_json_has_every_row_with_range_and_source() -> None:
+    found = facts()
+    rows = {row["id"]: row for row in found["trainings"]}
+
+    assert rows.keys() == {row.model_id for row in default_catalogue().training}
+    assert rows["bloom-176b"]["kgco2e"] == {"low": pytest.approx(24_690), "central": 50_500, "high": 50_500}
+    assert rows["bloom-176b"]["whole"] == "published"
+    assert rows["gemma-3-270m"]["whole"] == "computed"
+    assert rows["gemma-3-270m"]["kwh"]["low"] < rows["gemma-3-270m"]["kwh"]["central"]
+    assert rows["llama-3.3-70b"]["parent"] == "llama-3.1-70b"
+    assert rows["mistral-large-2"]["whole"] is None
+    assert all(row["source"] and row["year"] and row["confidence"] for row in rows.values())
+    assert found["sizes"]["models_and_aliases"] == sum(found["sizes"]["by_provider"].values()) == len(llm_sizes())
+    assert found["factors_version"] == default_catalogue().factors_version
+
+
+# --- one of them ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_one_model_is_told_with_size_row_and_every_step(columns: int) -> None:
+    text = run("google/gemma-3-270m-it", columns=columns)
+
+    assert max(map(len, text.splitlines())) <= columns
+    assert "How 'google/gemma-3-270m-it' is resolved" in text
+    for said in (
+        "active 0.27 billion parameters",
+        'tokens_source Gemma 3 model card: "the 270M with 6 trillion tokens"',
+        "evidence seen (model card, two stored copies)",
+        "whole computed: 10 MWh, 4.8 tCO2e",
+        "provider unknown (trains in WOR); another: --provider",
+        "m (1 - phi) / phi = 0.43 (0.111 – 1)",
+        "E_train E_ref x m =",
+        "for 1,000 tokens read, 200 written",
+    ):
+        assert said in flat(text), said
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "key"),
+    [("gpt-4o", None, "openai"), ("gpt-4o", "mistral", "mistral"), ("claude-sonnet-4-5", None, "anthropic")],
+)
+def test_the_result_is_what_a_call_in_a_run_bears(name: str, provider: str | None, key: str) -> None:
+    found = facts(name, *(("--provider", provider) if provider else ()))
+    call = AICall("chat", "x", "remote", "live", 0, 0, provider=key, model=name, input_tokens=1000, output_tokens=200)
+    impact = Pricer(resolve_grid("FRA", {})).call(call)
+
+    assert impact.training_carbon_g is not None
+    carbon = impact.training_carbon_g
+    assert found["provider"]["name"] == key
+    assert found["training"]["per_call"]["carbon_g"] == {
+        "low": pytest.approx(carbon.low), "central": pytest.approx(carbon.central), "high": pytest.approx(carbon.high)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "google/gemma-3-270m-it", "meta-llama/Llama-3.3-70B-Instruct"])
+def test_the_steps_of_a_share_can_be_followed_by_hand(name: str) -> None:
+    training = facts(name)["training"]
+    steps = training["steps"]
+
+    assert [step["symbol"] for step in steps] == ["E_ref", "m", "E_train", "I", "C_train"]
+    assert product(steps, "E_ref", "m") == pytest.approx(product(steps, "E_train"))
+    assert product(steps, "E_train", "I") / 1000 == pytest.approx(product(steps, "C_train"))
+    assert training["per_call"]["carbon_g"]["central"] == product(steps, "C_train")
+    assert all(step["source"] for step in steps[:4])
+
+
+def test_the_steps_of_a_computed_training_can_be_followed_by_hand(project: Path) -> None:
+    (project / "pyproject.toml").write_text(TABLES)
+    found = facts("acme/tuned")
+    steps = found["training"]["steps"]
+
+    assert found["training"]["method"] == "compute"
+    assert [step["symbol"] for step in steps] == [
+        "eta_train", "E_whole", "I", "C_whole", "N_life", "E_train", "C_train"
+    ]  # fmt: skip
+    assert product(steps, "eta_train", "E_whole") * 3.6e6 == pytest.approx(6 * 0.27e9 * 2e9)
+    assert product(steps, "E_whole", "I") / 1000 == pytest.approx(product(steps, "C_whole"))
+    assert product(steps, "C_train", "N_life") / 1000 == pytest.approx(product(steps, "C_whole"))
+    assert product(steps, "E_train", "N_life") / 1000 == pytest.approx(product(steps, "E_whole"))
+    assert steps[2]["equation"].endswith("FRA")
+
+
+def test_a_counted_training_with_published_carbon_needs_no_grid(project: Path) -> None:
+    (project / "pyproject.toml").write_text(TABLES)
+    steps = facts("bigscience/bloom")["training"]["steps"]
+
+    assert [step["symbol"] for step in steps] == ["E_whole", "C_whole", "N_life", "E_train", "C_train"]
+    assert product(steps, "C_train") == pytest.approx(5.05)
+
+
+def test_the_projects_table_and_the_lineage_are_shown(project: Path) -> None:
+    (project / "pyproject.toml").write_text(TABLES)
+    text = flat(run("acme/tuned"))
+
+    assert "Your table in pyproject.toml name acme/tuned expected_uses 100,000, 1,000,000, 10,000,000" in text
+    assert "Made from (in none of the figures below) google/gemma-3-270m computed: 10 MWh" in text
+    assert "found by the size in its parent's name" in text
+    assert "left out the training of its parent google/gemma-3-270m" in text
+    assert "declared in pyproject.toml: acme/tuned, bigscience/bloom" in flat(run())
+
+
+def test_a_line_of_parents_is_followed_to_its_end() -> None:
+    lineage = facts("llama-3.2-1b-qlora")["lineage"]
+
+    assert [parent["name"] for parent in lineage] == ["llama-3.2-1b", "llama-3.1-8b"]
+    assert lineage[1]["kgco2e"]["central"] == 420_000
+
+
+def test_a_parent_of_which_nothing_is_published_says_so() -> None:
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+
+    assert "nreimers/MiniLM-L6-H384-uncased nothing is known of its training" in flat(run(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("gemini-2.5-flsh", "gemini-2.5-flash"), ("sentence-transformers/all-minilm-l6", "all-MiniLM-L6-v2")],
+)
+def test_an_unknown_model_gets_its_class_and_close_matches_and_status_1(name: str, match: str) -> None:
+    text = flat(run(name, status=NOT_KNOWN))
+    found = facts(name, status=NOT_KNOWN)
+
+    assert "active 48.99 (8 – 300) billion parameters" in text
+    assert match.lower() in text
+    assert found["known"] is False
+    assert any(match.lower() in close for close in found["close_matches"])
+    assert found["resolved"]["active_b"] == {"low": 8, "central": pytest.approx(48.99, rel=1e-3), "high": 300}
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("inference_share = 1.5", "inference_share (phi, inference's share of the model's lifetime energy) must be"),
+        ('parent = "M"', '"m"]: parent: a cycle, m -> m'),
+    ],
+)
+def test_a_table_that_a_run_would_stop_at_is_named_and_left_out(project: Path, table: str, said: str) -> None:
+    (project / "pyproject.toml").write_text(f"[tool.aifootprint.models.m]\n{table}\n")
+
+    assert said in flat(run())
+    assert said in flat(run("gpt-4o"))
+    assert said in facts("gpt-4o")["declared_error"]
+    assert facts("gpt-4o")["declared"] is None
+
+
+def test_what_is_no_table_is_named(project: Path) -> None:
+    (project / "pyproject.toml").write_text('[tool.aifootprint.models]\nm = "7B"\n')
+
+    assert facts("gpt-4o")["declared_error"] == "[tool.aifootprint.models.\"m\"]: '7B' is not a table"
+
+
+def test_neither_pytest_nor_a_meter_is_imported() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from pytest_aifootprint.cli import app\n"
+        "assert CliRunner().invoke(app, ['models', 'gpt-4o']).exit_code == 0\n"
+        "assert CliRunner().invoke(app, ['models']).exit_code == 0\n"
+        "print(sorted({'pytest', '_pytest', 'codecarbon', 'psutil', 'pynvml'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")

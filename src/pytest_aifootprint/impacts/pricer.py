@@ -17,6 +17,7 @@ from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
 from pytest_aifootprint.impacts.tokens import failed, tokens_told
 from pytest_aifootprint.impacts.trained import from_hub
+from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range
 
 _CACHED_PRICES = 10_000
@@ -33,6 +34,7 @@ class Pricer:
         pue_local: Range | None = None,
         wue_local_l_per_kwh: Range | None = None,
         gpu_metered: bool = False,
+        declared: Hardware | None = None,
         catalogue: Catalogue | None = None,
     ) -> None:
         """Prices with the grid of this machine and what the user says of models.
@@ -43,10 +45,12 @@ class Pricer:
             pue_local: of the data centre that this machine stands in, if one was declared.
             wue_local_l_per_kwh: likewise.
             gpu_metered: a GPU counter of this machine meters what its servers do, seen or not.
+            declared: what the user says of this machine's manufacture.
             catalogue: another than the one that ships.
         """
         self._catalogue = catalogue if catalogue is not None else default_catalogue()
         self.grid = grid
+        self.local_hardware = hardware.LocalHardware(self._catalogue, declared)
         self._pue_local = pue_local
         self._wue_local = wue_local_l_per_kwh
         self._call_prices = CallPrices(self._catalogue, models or {}, self._local_use, gpu_metered=gpu_metered)
@@ -138,8 +142,8 @@ class Pricer:
 
         Raises KeyError, naming the valid ones, for a machine without a row.
         """
-        return hardware.cpu_share_g(hardware.machine_row(self._catalogue.machines, machine), cpu_s, n_cpu)
+        return hardware.cpu_share_g(self.local_hardware.machine(machine), cpu_s, n_cpu)
 
-    def accelerator_g(self, busy_s: float, machine: str = "h100") -> Range:
-        """Grams CO2e of an accelerator's manufacture that its busy seconds bear. Raises KeyError as above."""
-        return hardware.accelerator_share_g(hardware.machine_row(self._catalogue.machines, machine), busy_s)
+    def accelerator_g(self, busy_s: float, card: str) -> Range:
+        """Grams CO2e of a card's manufacture that its busy seconds bear; ``card`` as its driver names it."""
+        return hardware.accelerator_share_g(self.local_hardware.card(card), busy_s)

@@ -16,6 +16,7 @@ from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
 from pytest_aifootprint.records.domains import MachineData, domain_shares, reserved_seconds
+from pytest_aifootprint.records.hardware import hardware_notices, hardware_uses, unattributed_g
 from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
@@ -99,6 +100,7 @@ def build(
             return "fixture"
         return "ai" if (worker, owner) in ai_owners else "other"
 
+    uses = hardware_uses(shares, data, lanes, pricer, classify, reserved)
     balances = {share.domain: balance(share, classify) for share in shares}
     selection = data.selection
     nodeids = {(run.worker, run.index): run.nodeid for run in ai_tests}
@@ -109,6 +111,7 @@ def build(
     passed = sum(run.outcome in {"passed", "xpassed"} for run in ai_tests)
     notices = [*data.notices, *(n for share in shares for n in share.notices)]
     notices += [n for b in balances.values() for n in balance_notices(b)]
+    notices += hardware_notices(uses, pricer)
     notices += pricer.declared_notices(c.impact for c in all_calls)
     return RunFootprint(
         version=version("pytest-aifootprint"),
@@ -135,6 +138,7 @@ def build(
         totals=replace(
             totals_of(summed, all_calls, shares, n_ai=len(ai_tests), n_tests=collector.n_tests, passed=passed),
             retries=_retries(ai_tests, accounts),
+            hardware_unattributed_g=unattributed_g(uses),
         ),
         balance=balances,
         tests=tuple(rows),
@@ -144,6 +148,7 @@ def build(
         notices=run_notices(collector, all_calls, pricer, notices, int(info.started_at[:4])),
         seams=_seams(collector),
         idle_shared=info.idle_shared,
+        hardware=uses,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
+from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerKey
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
@@ -94,6 +94,7 @@ class Accounts:
         self._model = data.selection.cpu_model
         self._wall = Wall.of(data.selection)
         self._pricer = pricer
+        self._cards = [(share.busy, data.selection.card(share.domain)) for share in shares if share.busy is not None]
         self._cpu_ns = {worker: lane.cpu_ns_by_owner() for worker, lane in lanes.items()}
         gpus = any(share.domain.startswith("gpu") for share in shares)
         self._time_ns = {worker: lane.time_ns_by_owner() for worker, lane in lanes.items()} if gpus else {}
@@ -131,6 +132,7 @@ class Accounts:
                 hardware=total(
                     [
                         pricer.hardware_g(max(used_s, 0.0), model.machine, model.n_cpu),
+                        *(pricer.accelerator_g(self._held_s(busy, owners), card) for busy, card in self._cards),
                         *(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
                     ]
                 ),
@@ -148,6 +150,10 @@ class Accounts:
             total(i.avoided_carbon_g for i in impacts if i.avoided_carbon_g is not None),
             cpu_s,
         )
+
+    def _held_s(self, busy: CardBusy, owners: Sequence[OwnerKey]) -> float:
+        """Seconds in which a card worked for these owners; where idle is shared, in which they had it."""
+        return busy.of_all(owners) if self._reserved_s is None else self._reserved(owners)
 
     def _reserved(self, owners: Sequence[OwnerKey]) -> float:
         """Seconds that these owners had the machine, or the part of it that this run may use."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.records.hardware import HardwareUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +348,7 @@ class Totals:
     basis_share: Mapping[str, float]
     unpriced_calls: int = 0
     retries: Retries = field(default_factory=Retries)
+    hardware_unattributed_g: Range = EXACT_ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,3 +387,4 @@ class RunFootprint:
     seams: Mapping[str, str] = field(default_factory=dict)
     idle_shared: bool = False
     hints: tuple[Hint, ...] = ()
+    hardware: tuple[HardwareUse, ...] = ()

@@ -26,6 +26,7 @@ from pytest_aifootprint.records.model import (
     Work,
 )
 from pytest_aifootprint.reports import hinting
+from pytest_aifootprint.reports.json_hardware import hardware_row
 from pytest_aifootprint.reports.json_values import ZERO, factors_of, finite, plain, ranged
 
 Row = dict[str, Any]
@@ -54,6 +55,7 @@ def run_row(run: RunFootprint) -> Row:
             for meter in run.meters
         ],
         "rejected_meters": [{"name": "", "reason": "", "remedy": "", **plain(meter)} for meter in run.rejected_meters],
+        "hardware": [hardware_row(use) for use in run.hardware],
     }
 
 
@@ -97,6 +99,7 @@ def totals_row(run: RunFootprint) -> Row:
             "energy_j": ranged(totals.retries.energy.total),
             "carbon_g": carbon_row(totals.retries.carbon),
         },
+        "hardware_unattributed_g": ranged(totals.hardware_unattributed_g),
         "sci_style": plain(totals.sci_style),
         "widest_input": carbon.widest_factor,
         "factors": {

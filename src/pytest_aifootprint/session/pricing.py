@@ -64,6 +64,7 @@ class Pricing:
             pue_local=self._selection.pue,
             wue_local_l_per_kwh=self._selection.wue_l_per_kwh,
             gpu_metered=gpu_metered,
+            declared=self._selection.declared,
         )
 
     def direct(self, run: TestRun, n_processes: int = 1) -> Direct:

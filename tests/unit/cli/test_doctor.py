@@ -51,7 +51,8 @@ def test_the_doctors_json_is_json_of_the_same_findings() -> None:
     assert result.exit_code == 0, result.output
     findings = json.loads(result.output)
     assert set(findings) == {
-        "declared", "host", "meters", "rejected_meters", "cpu_model", "memory_model", "grid", "libraries"
+        "declared", "host", "meters", "rejected_meters", "cpu_model", "memory_model", "hardware", "grid",
+        "libraries",
     }  # fmt: skip
     active = findings["cpu_model"]["active_w"]
     assert active["low"] <= active["central"] <= active["high"]

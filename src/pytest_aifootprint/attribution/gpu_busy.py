@@ -13,6 +13,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from pytest_aifootprint.attribution.gpu_curve import Cumulative, Curve
 from pytest_aifootprint.meters.gpu import GpuSignals
@@ -77,16 +78,15 @@ def fill(weights: Sequence[float], room: Sequence[float], amount: float) -> list
     """
     shares = [0.0] * len(weights)
     order = sorted((i for i, w in enumerate(weights) if w > 0), key=lambda i: room[i] / weights[i])
-    whole = math.fsum(weights[i] for i in order)
+    left = list(accumulate(weights[i] for i in reversed(order)))  # the weight of each and of all after it, backwards
     for n, i in enumerate(order):
-        per_weight = amount / whole if whole > 0 else math.inf
+        per_weight = amount / left[-1 - n]
         if per_weight * weights[i] < room[i]:
             for j in order[n:]:
                 shares[j] = per_weight * weights[j]
             break
         shares[i] = room[i]
         amount = max(amount - room[i], 0.0)
-        whole -= weights[i]
     return shares
 
 

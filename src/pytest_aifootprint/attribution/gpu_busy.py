@@ -3,7 +3,7 @@
 The driver's load is the share of the last 1/6 s to 1 s in which anything ran (NVML API reference, nvmlUtilization_t):
 load x time says how long the card worked, but not when, and it comes late. What the card took above rest says when. So
 over a block of time the load says how much, and the block's ticks share it by their joules above rest, none getting
-more than its own length. Busy seconds are no joules: a test that kept the card half as warm for as long bears as much
+more than its own length; what is left over came late, and is of the block before. Busy seconds are no joules: a test that kept the card half as warm for as long bears as much
 of its manufacture.
 """
 
@@ -13,14 +13,21 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from pytest_aifootprint.attribution.gpu_curve import Cumulative, Curve
 from pytest_aifootprint.meters.gpu import GpuSignals
+from pytest_aifootprint.timeline.clock import TICK_NS
 
 NS = 1e-9
-BLOCK_NS = 2_000_000_000
-LATE_NS = 500_000_000
+LONGEST_NS, LEAST_NS = 1_000_000_000, 200_000_000
+"""Of the driver's periods."""
+PERIODS = 10
+"""In a block. More: work with pauses of the card and work without are told apart worse. Fewer: more of the load is told
+when its block is over (tests/unit/attribution/test_gpu_busy.py plays both)."""
+FAINT = 0.03
+"""Of the card's highest power above rest: less of it may be the noise of its rest."""
+LATE_NS = LONGEST_NS + TICK_NS
 """So long before the first look that shows a load, the work may have begun."""
 BY_LOAD = "the driver's load x time, when the card took more than at rest"
 BY_HOLDING = "the driver tells no load: all the time in which the card took power for its holders counts"
@@ -56,16 +63,27 @@ def busy_time(signals: GpuSignals, curve: Curve, above_rest_j: Sequence[float]) 
     looks = _looks(signals)
     if not looks:
         busy_s = [s if j > 0 else 0.0 for s, j in zip(ticks_s, above_rest_j, strict=True)]
-    late_s, before = 0.0, 0
-    for start_ns, end_ns, load_s in reversed(list(_blocks(looks))):
-        # Load that found no room came late: it is of the block before, if there was no pause in between.
-        need_s = load_s + (late_s if end_ns == before else 0.0)
+    faint_w = FAINT * max((j / s for j, s in zip(above_rest_j, ticks_s, strict=True) if s > 0), default=0.0)
+    strong_j = [j if j >= faint_w * s else 0.0 for j, s in zip(above_rest_j, ticks_s, strict=True)]
+
+    def place(weights: Sequence[float], ticks: range, seconds: float) -> float:
+        """Fill the ticks; returns what found no room."""
+        filled = fill([weights[i] for i in ticks], [ticks_s[i] - busy_s[i] for i in ticks], seconds)
+        for i, more in zip(ticks, filled, strict=True):
+            busy_s[i] += more
+        return max(seconds - math.fsum(filled), 0.0)
+
+    late_s = 0.0
+    blocks = list(_blocks(looks, PERIODS * _period_ns(looks)))
+    for n in range(len(blocks) - 1, -1, -1):
+        start_ns, end_ns, load_s = blocks[n]
         first, last = bisect_left(curve.t_ns, start_ns), bisect_left(curve.t_ns, end_ns)
         ticks = range(first, min(last, len(ticks_s)))
-        filled = fill([above_rest_j[i] for i in ticks], [ticks_s[i] - busy_s[i] for i in ticks], need_s)
-        for i, seconds in zip(ticks, filled, strict=True):
-            busy_s[i] += seconds
-        late_s, before = need_s - math.fsum(filled), start_ns
+        late_s = place(strong_j, ticks, load_s + late_s)
+        # Load that found no room came late: it is of the block before, if there was no pause in between.
+        if n == 0 or blocks[n - 1][1] != start_ns:
+            place(above_rest_j, ticks, late_s)
+            late_s = 0.0
     return BusyTime(Cumulative(curve.t_ns, busy_s), math.fsum(busy_s), BY_LOAD if looks else BY_HOLDING)
 
 
@@ -103,8 +121,15 @@ def _looks(signals: GpuSignals) -> list[tuple[int, int, float]]:
     return found
 
 
-def _blocks(looks: Sequence[tuple[int, int, float]]) -> Iterator[tuple[int, int, float]]:
-    """(from, to, busy seconds) of times in which the load is above 0, in pieces of ``BLOCK_NS``."""
+def _period_ns(looks: Sequence[tuple[int, int, float]]) -> int:
+    """How often the driver tells a new load: the median time between two changes that may be neighbours."""
+    changes = [b[0] for a, b in pairwise(looks) if a[2] != b[2]]
+    steps = sorted(b - a for a, b in pairwise(changes) if b - a <= LATE_NS)
+    return min(max(steps[len(steps) // 2], LEAST_NS), LONGEST_NS) if steps else LONGEST_NS
+
+
+def _blocks(looks: Sequence[tuple[int, int, float]], length_ns: int) -> Iterator[tuple[int, int, float]]:
+    """(from, to, busy seconds) of times in which the load is above 0, in pieces of this length."""
     start = ended = 0
     load_s = 0.0
     for a, b, share in looks:
@@ -116,7 +141,7 @@ def _blocks(looks: Sequence[tuple[int, int, float]]) -> Iterator[tuple[int, int,
         if not load_s:
             start = a if a == ended else max(a - LATE_NS, ended)
         load_s += share * (b - a) * NS
-        if b - start >= BLOCK_NS:
+        if b - start >= length_ns:
             yield start, b, load_s
             ended, load_s = b, 0.0
     if load_s:

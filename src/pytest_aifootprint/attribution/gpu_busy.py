@@ -3,8 +3,8 @@
 The driver's load is the share of the last 1/6 s to 1 s in which anything ran (NVML API reference, nvmlUtilization_t):
 load x time says how long the card worked, but not when, and it comes late. What the card took above rest says when. So
 over a block of time the load says how much, and the block's ticks share it by their joules above rest, none getting
-more than its own length; what is left over came late, and is of the block before. Busy seconds are no joules: a test that kept the card half as warm for as long bears as much
-of its manufacture.
+more than its own length; what is left over came late, and is of the block before. Busy seconds are no joules: a test
+that kept the card half as warm for as long bears as much of its manufacture.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def _blocks(looks: Sequence[tuple[int, int, float]], length_ns: int) -> Iterator
                 ended, load_s = a, 0.0
             continue
         if not load_s:
-            start = a if a == ended else max(a - LATE_NS, ended)
+            start = max(a - LATE_NS, ended)
         load_s += share * (b - a) * NS
         if b - start >= length_ns:
             yield start, b, load_s

@@ -86,6 +86,22 @@ def test_load_at_the_end_of_a_long_work_that_found_no_room_is_of_the_time_before
     assert found.track.between(0, 10 * S) == pytest.approx(10)
 
 
+def test_faint_work_of_its_own_has_its_seconds() -> None:
+    # A hundredth of the highest power: beside strong work it would be taken for noise.
+    ticks, joules = curve(500, 500, *[0] * 30, 5, 5, *[0] * 10)
+    found = busy_time(load(100, 100, *[0] * 30, 100, 100, *[0] * 10), ticks, joules)
+    assert found.track.between(0, round(0.2 * S)) == pytest.approx(0.2)
+    assert found.track.between(round(3.2 * S), round(3.4 * S)) == pytest.approx(0.2)
+
+
+def test_load_does_not_go_back_over_a_pause() -> None:
+    # The first work kept the card busy half of the time; the second drew power for less time than the driver tells.
+    ticks, joules = curve(*[500] * 4, *[0] * 30, 500, *[0] * 10)
+    found = busy_time(load(*[50] * 4, *[0] * 30, *[100] * 5, *[0] * 6), ticks, joules)
+    assert found.track.between(0, round(0.4 * S)) == pytest.approx(0.2)
+    assert found.track.between(round(3.4 * S), round(3.5 * S)) == pytest.approx(0.1)
+
+
 def test_a_look_that_failed_is_as_the_one_before_it() -> None:
     ticks, joules = curve(*[500] * 4)
     assert busy_time(load(50, -1, -1, 50), ticks, joules).whole_s == pytest.approx(0.2)

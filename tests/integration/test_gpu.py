@@ -48,6 +48,7 @@ def test_a_card_is_shared_by_the_processes_that_hold_it(
     monkeypatch.setenv("LD_LIBRARY_PATH", str(pytester.path))
     monkeypatch.setenv("FAKE_NVML_SCRIPT", str(pytester.path / "script"))
     monkeypatch.setenv("FAKE_NVML_COUNT", "1")
+    monkeypatch.setenv("FAKE_NVML_NAME", "NVIDIA H100 80GB HBM3")
     monkeypatch.syspath_prepend(pytester.path)
     run = pytester.runpytest_subprocess(
         "-p", "driver", "--aifootprint", "--aifootprint-tests", "all", "--aifootprint-report", "json:r.json", *workers
@@ -60,3 +61,14 @@ def test_a_card_is_shared_by_the_processes_that_hold_it(
     terms = [balance[f"{name}_j"] for name in ("ai_tests", "shared_fixtures", "other_tests", "other_processes", "idle")]
     assert sum(terms) == pytest.approx(balance["metered_j"])
     assert sum(joules) == pytest.approx(balance["other_tests_j"])
+    (card,) = [row for row in report["run"]["hardware"] if row["domain"] == "gpu0"]
+    (cpu,) = [row for row in report["run"]["hardware"] if row["domain"] == "cpu"]
+    assert (card["row"], card["name"]) == ("h100", "NVIDIA H100 80GB HBM3")
+    # Two tests of 0.5 s on a card that works 90 % of the time; at once on two workers they share it.
+    at_once = len(report["run"]["workers"]) > 1
+    assert (0.25 if at_once else 0.8) < card["other_tests_s"] < 0.9 * card["capacity_s"]
+    whose = [card[f"{name}_s"] for name in ("ai_tests", "shared_fixtures", "other_tests", "unattributed")]
+    assert sum(whose) == pytest.approx(card["capacity_s"])
+    grams = sum(row["direct"]["carbon_g"]["hardware"]["central"] for row in report["tests"])
+    borne = sum(row["rate_g_per_s"]["central"] * row["other_tests_s"] for row in (card, cpu))
+    assert grams == pytest.approx(borne, rel=1e-6)

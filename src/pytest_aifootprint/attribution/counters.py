@@ -16,6 +16,7 @@ from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import (
     EXACT,
     NS,
+    CardBusy,
     DomainShares,
     OwnerKey,
     busy_notices,
@@ -30,6 +31,7 @@ from pytest_aifootprint.quantities import Basis, Notice, Range, basis_of_sum
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
 _NO_TIME_S = 1e-9  # less than any clock counts: dividing by it would overflow
+_BY_POWER = "nobody tells its load: ticks in which it took more than idle count as worked in from end to end"
 _WORTH_SAYING_S = 0.25  # the sampler's first and last tick are a little inside the run
 
 
@@ -58,6 +60,8 @@ class _Bill:
     metered: list[float] = field(default_factory=list)
     modelled_metered: list[float] = field(default_factory=list)
     idle_by_tick: list[float] = field(default_factory=list)
+    busy_owners: dict[int, float] = field(default_factory=dict)
+    busy: list[float] = field(default_factory=list)
     modelled_s: float = 0.0
     lost_s: float = 0.0
 
@@ -77,6 +81,13 @@ class _Bill:
         self.plugin.append(max(plugin_ns, 0) * NS * per_s)
         self.clamped.append(max(-plugin_ns, 0) * NS * per_s)
         self.others.append((busy_s - known_ns * NS) * per_s)
+
+    def work(self, seconds: float, whole_s: float, used: dict[int, int]) -> None:
+        """A tick in which a card worked: it has ``seconds``, divided by the time of the windows open in it."""
+        self.busy.append(seconds)
+        for owner, ns in used.items():
+            mine_s = max(ns, 0) * NS * seconds / whole_s
+            self.busy_owners[owner] = self.busy_owners.get(owner, 0.0) + mine_s
 
 
 def counter_shares(  # noqa: PLR0913 # what a counter domain is made of; most of it by keyword
@@ -144,6 +155,7 @@ def counter_shares(  # noqa: PLR0913 # what a counter domain is made of; most of
         idle_power=idle,
         bounds_ns=grid.bounds,
         idle_by_tick_j=bill.idle_by_tick,
+        busy=CardBusy(_by_key(bill.busy_owners, local), math.fsum(bill.busy), _BY_POWER) if weight == "time" else None,
     )
 
 
@@ -185,6 +197,8 @@ def _price(grid: Grid, busy_s: Sequence[float], idle_w: float, watts: _Watts | N
         bill.idle_by_tick.append(idle)
         if b:
             bill.divide(counted - idle, b, used, plugin, modelled=False)
+            if counted > idle:
+                bill.work(seconds, b, used)
     return bill
 
 

@@ -12,11 +12,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_aifootprint.attribution.gpu_busy import busy_time
 from pytest_aifootprint.attribution.gpu_curve import COUNTED, POWER, UNKNOWN, Cumulative, Curve, energy_curve
 from pytest_aifootprint.attribution.gpu_idle import GpuIdle, gpu_idle
 from pytest_aifootprint.attribution.gpu_users import GpuUsers, Stretch
 from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey, host_notices, split_by_host
+from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerKey, host_notices, split_by_host
 from pytest_aifootprint.meters.gpu import GpuSignals
 from pytest_aifootprint.quantities import Basis, Notice, basis_of_sum
 from pytest_aifootprint.timeline.clock import TICK_NS
@@ -32,6 +33,7 @@ class _Bill:
     """Joules as they are added up; lists are summed once, at the end."""
 
     owners: dict[OwnerKey, float] = field(default_factory=dict)
+    busy_s: dict[OwnerKey, float] = field(default_factory=dict)
     others: list[float] = field(default_factory=list)
     clamped: list[float] = field(default_factory=list)
 
@@ -62,11 +64,13 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
     curve = energy_curve(signals)
     users = GpuUsers(signals, local, pids, *((curve.t_ns[0], curve.t_ns[-1]) if curve.t_ns else (0, 0)))
     levels = gpu_idle(curve, signals, users.surely_at)
-    idle_j, active, held = _above_idle(curve, levels, users)
+    idle_j, active_j, held = _above_idle(curve, levels, users)
+    active, busy = Cumulative(curve.t_ns, active_j), busy_time(signals, curve, active_j)
     bill = _Bill()
     for number, lane in enumerate(local):
         track = _lane_track(number, users.stretches, active, held)
         _charge(bill, lane, track, (curve.t_ns[0], curve.t_ns[-1]) if curve.t_ns else (0, 0))
+        _give(bill.busy_s, lane, _lane_track(number, users.stretches, busy.track, None))
     for stretch in users.stretches:
         of_active, of_held = (
             active.between(stretch.start_ns, stretch.end_ns),
@@ -89,6 +93,7 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
         clamped_j=math.fsum(bill.clamped),
         bounds_ns=bounds_ns,
         idle_by_tick_j=idle_by_tick_j,
+        busy=CardBusy(bill.busy_s, busy.whole_s, busy.how),
         notices=(
             *_gap_notices(readings, curve, local),
             *host_notices(remote, priced_by=None),
@@ -98,8 +103,8 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
     )
 
 
-def _above_idle(curve: Curve, levels: GpuIdle, users: GpuUsers) -> tuple[list[float], Cumulative, Cumulative]:
-    """Idle joules of each tick; what the card did above rest; and what contexts of ours cost while it rests."""
+def _above_idle(curve: Curve, levels: GpuIdle, users: GpuUsers) -> tuple[list[float], list[float], Cumulative]:
+    """Of each tick idle joules, and those above rest; and what contexts of ours cost while the card rests."""
     idle_j: list[float] = []
     active_j: list[float] = []
     held_j: list[float] = []
@@ -111,7 +116,7 @@ def _above_idle(curve: Curve, levels: GpuIdle, users: GpuUsers) -> tuple[list[fl
         idle_j.append(idle)
         held_j.append(held)
         active_j.append(joules - idle - held)
-    return idle_j, Cumulative(curve.t_ns, active_j), Cumulative(curve.t_ns, held_j)
+    return idle_j, active_j, Cumulative(curve.t_ns, held_j)
 
 
 def _coarse(t_ns: Sequence[int], joules: Sequence[float]) -> tuple[list[int], list[float]]:
@@ -126,35 +131,26 @@ def _coarse(t_ns: Sequence[int], joules: Sequence[float]) -> tuple[list[int], li
     return bounds, sums
 
 
-def _lane_track(number: int, stretches: Sequence[Stretch], active: Cumulative, held: Cumulative) -> Cumulative:
-    """The joules of one lane's process over time."""
+def _lane_track(number: int, stretches: Sequence[Stretch], active: Cumulative, held: Cumulative | None) -> Cumulative:
+    """The joules of one lane's process over time; or its busy seconds, of which holding the card takes none."""
     bounds: list[int] = []
     joules: list[float] = []
     for stretch in stretches:
-        w_active, w_held = stretch.active.get(number, 0.0), stretch.held.get(number, 0.0)
+        w_active, w_held = stretch.active.get(number, 0.0), stretch.held.get(number, 0.0) if held is not None else 0.0
         if not bounds:
             bounds.append(stretch.start_ns)
         cuts = active.cuts(stretch.start_ns, stretch.end_ns) if w_active or w_held else [stretch.end_ns]
         for cut in cuts:
             a, b = bounds[-1], cut
-            joules.append(w_active * active.between(a, b) + w_held * held.between(a, b))
+            of_held = w_held * held.between(a, b) if held is not None else 0.0
+            joules.append(w_active * active.between(a, b) + of_held)
             bounds.append(cut)
     return Cumulative(bounds, joules)
 
 
 def _charge(bill: _Bill, lane: Lane, track: Cumulative, extent: tuple[int, int]) -> None:
     """Give a lane's joules to the windows that were open; where none was, to others."""
-    share_at: list[tuple[int, float]] = []
-    for span in lane.spans():
-        _add(bill, (lane.worker, span.owner), span.sign * track.between(span.t0_ns, span.t1_ns))
-        share_at += ((span.t0_ns, float(span.sign)), (span.t1_ns, -float(span.sign)))
-    for piece in lane.pieces():
-        length = piece.t1_ns - piece.t0_ns
-        if piece.time_ns and length > 0:
-            part = piece.time_ns / length
-            _add(bill, (lane.worker, piece.owner), part * track.between(piece.t0_ns, piece.t1_ns))
-            share_at += ((piece.t0_ns, part), (piece.t1_ns, -part))
-    share_at.sort()
+    share_at = sorted(_give(bill.owners, lane, track))
     at, covered = extent[0], 0.0
     for t_ns, change in (*share_at, (extent[1], 0.0)):
         if t_ns > at:
@@ -163,8 +159,23 @@ def _charge(bill: _Bill, lane: Lane, track: Cumulative, extent: tuple[int, int])
         covered += change
 
 
-def _add(bill: _Bill, key: OwnerKey, joules: float) -> None:
-    bill.owners[key] = bill.owners.get(key, 0.0) + joules
+def _give(owners: dict[OwnerKey, float], lane: Lane, track: Cumulative) -> list[tuple[int, float]]:
+    """Add to every owner what passed in its windows; returns when the part of the time that windows cover changes."""
+    share_at: list[tuple[int, float]] = []
+    for span in lane.spans():
+        _add(owners, (lane.worker, span.owner), span.sign * track.between(span.t0_ns, span.t1_ns))
+        share_at += ((span.t0_ns, float(span.sign)), (span.t1_ns, -float(span.sign)))
+    for piece in lane.pieces():
+        length = piece.t1_ns - piece.t0_ns
+        if piece.time_ns and length > 0:
+            part = piece.time_ns / length
+            _add(owners, (lane.worker, piece.owner), part * track.between(piece.t0_ns, piece.t1_ns))
+            share_at += ((piece.t0_ns, part), (piece.t1_ns, -part))
+    return share_at
+
+
+def _add(owners: dict[OwnerKey, float], key: OwnerKey, amount: float) -> None:
+    owners[key] = owners.get(key, 0.0) + amount
 
 
 def _gap_notices(readings: CounterReadings, curve: Curve, lanes: Sequence[Lane]) -> tuple[Notice, ...]:

@@ -22,6 +22,23 @@ EXACT = Range(1.0)
 
 
 @dataclass(frozen=True, slots=True)
+class CardBusy:
+    """Seconds in which a card worked: of every (worker, owner), and in all; owners' add up to ``whole_s`` at most.
+
+    Attributes:
+        how: one phrase: how they were found.
+    """
+
+    owners: Mapping[OwnerKey, float]
+    whole_s: float
+    how: str
+
+    def of_all(self, owners: Iterable[OwnerKey]) -> float:
+        """Seconds of several owners together."""
+        return max(math.fsum(self.owners.get(key, 0.0) for key in owners), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class DomainShares:
     """Where the metered joules of one domain went; central values unless said otherwise.
 
@@ -40,6 +57,7 @@ class DomainShares:
         bounds_ns, idle_by_tick_j: the ticks of a counter, and what of each was idle; empty for a model.
         reserved: idle joules of every owner where idle is shared (``attribution.reserved``); not in ``owners``, and no
             longer in ``idle_j``. reserved_modelled: the part of them that a model priced, 0 to 1.
+        busy: of a card; None for other domains.
     """
 
     domain: str
@@ -61,6 +79,7 @@ class DomainShares:
     idle_by_tick_j: Sequence[float] = ()
     reserved: Mapping[OwnerKey, float] = field(default_factory=dict)
     reserved_modelled: float = 0.0
+    busy: CardBusy | None = None
 
     def energy_of(self, owner: OwnerKey) -> Range:
         """Joules of one owner with their uncertainty; exact 0 for an owner without any."""

@@ -100,7 +100,7 @@ class Catalogue:
     @functools.cached_property
     def machines(self) -> Mapping[str, Machine]:
         """Embodied footprints, by kind of machine. Raises CatalogueError for a broken row."""
-        found = self._rows("machines.toml", "machine", rows.machine, lambda row: (row.key,))
+        found = self._rows("machines.toml", "machine", rows.machine, lambda row: (*{row.key, *row.names},))
         return {row.key: row for row in found}
 
     @functools.cached_property

@@ -21,6 +21,7 @@ from pytest_aifootprint.quantities.tables import (
 
 CONFIDENCES = ("high", "medium", "low")
 _CODES = re.compile(r"[A-Z]{2} [A-Z]{3}")
+_CARD = re.compile(r"[a-z0-9]+( [a-z0-9]+)*")
 _REGION = re.compile(r"(aws|azure)/[a-z][a-z0-9-]*")
 
 
@@ -111,10 +112,17 @@ class CloudRegion:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Embodied kgCO2e of a machine (or of one vCPU of it), its life in years and the share of it in use."""
+    """Embodied kgCO2e of a machine (or of one vCPU of it), its life in years and the share of it in use.
+
+    Attributes:
+        accelerator: a card; ``host_kg`` is the part of its server that comes with it. names: words of the driver's name
+            for it, in small letters.
+    """
 
     key: str
     per_cpu: bool
+    accelerator: bool
+    names: tuple[str, ...]
     embodied_kg: Triple
     host_kg: float
     life_years: Triple
@@ -251,6 +259,8 @@ def machine(where: str, table: Mapping[str, Any]) -> Machine:
     row = Machine(
         key=f.text("key"),
         per_cpu=f.flag("per_cpu", default=False),
+        accelerator=f.flag("accelerator", default=False),
+        names=f.texts("names"),
         embodied_kg=positive(f, "embodied_kg"),
         host_kg=f.number("host_kg") or 0.0,
         life_years=positive(f, "life_years"),
@@ -260,6 +270,13 @@ def machine(where: str, table: Mapping[str, Any]) -> Machine:
     f.done()
     if row.utilisation[2] > 1:
         raise f.error(f"utilisation must be 1 or less, got {row.utilisation[2]}")
+    if row.names and not row.accelerator:
+        raise f.error("names are of accelerators; accelerator = true is missing")
+    if row.per_cpu and row.accelerator:
+        raise f.error("per_cpu cannot be true of an accelerator")
+    for name in row.names:
+        if _CARD.fullmatch(name) is None:
+            raise f.error(f"names must be small words with one space between them, got {name!r}")
     return row
 
 

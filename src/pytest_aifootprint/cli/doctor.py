@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,6 +61,7 @@ def diagnose(root: Path, environ: Mapping[str, str], hardware: Mapping[str, obje
             ],
             "cpu_model": _cpu_model(selection),
             "memory_model": _memory_model(selection),
+            "hardware": _hardware(selection),
             "grid": _grid(environ),
             "libraries": {"watched": _libraries(WATCHED), "not_watched_yet": _libraries(NOT_WATCHED_YET)},
         }  # fmt: skip
@@ -115,6 +116,8 @@ def show(findings: Mapping[str, Any], console: Console) -> None:
     )
     power = _watts(memory["power_w"]) if memory["power_w"] else "no watts of its own"
     lines("Model of memory", [("power", power), ("because", memory["reason"]), ("source", memory["source"])])
+    for row in findings["hardware"]:
+        lines(f"Manufacture of {row['of']}", _hardware_lines(row))
     lines("Grid of this machine", _grid_lines(grid))
     libraries = {
         group: [(f"{x['name']} {x['version']}", x["what"]) for x in found]
@@ -184,6 +187,44 @@ def _memory_model(selection: Selection) -> dict[str, Any]:
         "basis": model.basis.value, "reason": model.reason, "source": model.source,
         "power_w": None if model.power_w is None else _ends(model.power_w),
     }  # fmt: skip
+
+
+def _hardware(selection: Selection) -> list[dict[str, Any]]:
+    """The rows that the manufacture of this machine and of its cards is shared out by."""
+    from pytest_aifootprint.catalogue import default_catalogue
+    from pytest_aifootprint.impacts.hardware import LocalHardware
+
+    rows = LocalHardware(default_catalogue(), selection.declared)
+    cards = [m.domain for m in selection.counters if m.domain.startswith("gpu")]
+    found = [("this machine", rows.machine(selection.cpu_model.machine))]
+    found += [
+        (f"{domain}, {selection.card(domain) or 'a card'}", rows.card(selection.card(domain))) for domain in cards
+    ]
+    return [
+        {
+            "of": of, "row": row.key, "per_cpu": row.per_cpu, "embodied_kg": list(row.embodied_kg),
+            "host_kg": row.host_kg, "lifetime_years": list(row.life_years), "utilisation": list(row.utilisation),
+            "source": row.origin.source, "year": row.origin.year,
+        }
+        for of, row in found
+    ]  # fmt: skip
+
+
+def _hardware_lines(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    unit = "kg CO2e for each CPU" if row["per_cpu"] else "kg CO2e"
+    host = f", and {row['host_kg']:g} kg of its server" if row["host_kg"] else ""
+    return [
+        ("row", row["row"]),
+        ("embodied", f"{_triple(row['embodied_kg'])} {unit}{host}"),
+        ("life", f"{_triple(row['lifetime_years'])} years"),
+        ("in use", f"{_triple(row['utilisation'])} of it"),
+        ("source", f"{row['source']}, {row['year']}"),
+    ]
+
+
+def _triple(values: Sequence[float]) -> str:
+    low, central, high = (f"{value:g}" for value in values)
+    return central if low == high else f"{central} ({low} – {high})"  # noqa: RUF001 - as in every report
 
 
 def _grid(environ: Mapping[str, str]) -> dict[str, Any]:

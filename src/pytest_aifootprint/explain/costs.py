@@ -76,6 +76,7 @@ def of_call(saved: Saved, call: Row) -> Figures:
 def machine_told(saved: Saved, seconds: Row, energy: Row) -> dict[str, Range]:
     """What the sheet of this machine has to be told of an owner."""
     told = {"t": Range(max(seconds["cpu_s"] or 0.0, 0.0)), "t_machine": Range(seconds["machine_s"] or 0.0)}
+    told |= {f"t_{domain}": Range(s or 0.0) for domain, s in seconds["cards_s"].items()}
     sheet = saved.sheets[HERE]
     for domain in DOMAINS:
         if not sheet.makes(f"E_{domain}"):

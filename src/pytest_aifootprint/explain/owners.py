@@ -81,7 +81,7 @@ def _windows(saved: Saved, seconds: Row, energy: Row) -> Section:
 def told_given(told: Mapping[str, Range]) -> Iterator[Given]:
     """What a sheet was told, as inputs."""
     for symbol, value in told.items():
-        unit, what = TOLD[symbol]
+        unit, what = TOLD.get(symbol, ("s", f"seconds that the manufacture of {symbol[2:]} goes by"))
         yield Given(symbol, what, unit, value, "this run", None, "")
 
 

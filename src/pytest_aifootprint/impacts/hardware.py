@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 
-from pytest_aifootprint.catalogue import Machine, default_catalogue
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.catalogue import Catalogue, Machine, default_catalogue
+from pytest_aifootprint.meters.hardware import Hardware
+from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range
+from pytest_aifootprint.quantities.tables import Triple
 from pytest_aifootprint.quantities.units import S_PER_YEAR
 
 HOURS_PER_YEAR = S_PER_YEAR / 3600
 G_PER_KG = 1000.0
+UNKNOWN_CARD = "gpu"
+"""The row for a card that has none of its own."""
 
 
 def embodied_share_g(total_kg: float, used_s: float, life_years: float, utilisation: float = 1.0) -> float:
@@ -27,11 +34,13 @@ def embodied_share_g(total_kg: float, used_s: float, life_years: float, utilisat
     return total_kg * G_PER_KG * used_s / (life_years * S_PER_YEAR * utilisation)
 
 
+@functools.lru_cache(maxsize=64)
 def rate_g_per_s(machine: Machine) -> Range:
     """Grams CO2e per second of use of a machine (of one vCPU of it, for a row per CPU); factor ``hw:CLASS``.
 
-    Embodied footprint, life and utilisation are uncertain independently of each other: their log changes combine in
-    quadrature and stand under the one name of the row.
+    ``TE / (life x 31,536,000 x U)``, TE with the part of the host. Embodied footprint, life and utilisation are
+    uncertain independently of each other: their log changes combine in quadrature and stand under the one name of the
+    row. What was declared as one number is exact.
     """
     low, central, high = machine.embodied_kg
     host = machine.host_kg
@@ -40,6 +49,8 @@ def rate_g_per_s(machine: Machine) -> Range:
         / Range.of(*machine.life_years, "life")
         / Range.of(*machine.utilisation, "utilisation")
     )
+    if wide.low == wide.high:
+        return Range(wide.central)
     return Range.of(wide.low, wide.central, wide.high, f"hw:{machine.key}")
 
 
@@ -54,7 +65,10 @@ def cpu_share_g(machine: Machine, cpu_s: float, n_cpu: int) -> Range:
 
 
 def accelerator_share_g(machine: Machine, busy_s: float) -> Range:
-    """Grams CO2e of an accelerator, with its part of the host server, that its busy seconds bear."""
+    """Grams CO2e of a card, with its part of the host server, that its busy seconds bear.
+
+    ``M = (TE + host) x busy s / (life x 31,536,000 x U)``.
+    """
     return rate_g_per_s(machine).scale(busy_s) if busy_s > 0 else EXACT_ZERO
 
 
@@ -72,6 +86,76 @@ def memory_embodied_kg(capacity_gb: float, density_gb_per_cm2: float) -> float:
 
 def machine_row(machines: Mapping[str, Machine], key: str) -> Machine:
     """The row of a kind of machine. Raises KeyError naming the valid ones."""
-    if key not in machines:
-        raise KeyError(f"{key!r} is no row of the hardware table; valid: {', '.join(machines)}")
+    valid = [name for name, row in machines.items() if not row.accelerator]
+    if key not in valid:
+        raise KeyError(f"{key!r} is no machine of the hardware table; valid: {', '.join(valid)}")
     return machines[key]
+
+
+def card_row(machines: Mapping[str, Machine], name: str) -> Machine | None:
+    """The row of a card, by the driver's name for it: the one that has most words in common; None if there is none.
+
+    All words of the row's name must stand in the driver's: ``NVIDIA H100 PCIe`` is no ``h100 80gb hbm3``.
+    """
+    words = set(re.findall(r"[a-z0-9]+", name.lower()))
+    found = [
+        (len(wanted), row)
+        for row in machines.values()
+        for wanted in (pattern.split() for pattern in row.names)
+        if words.issuperset(wanted)
+    ]
+    return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+class LocalHardware:
+    """The rows for this machine and its cards, with what the user declared in their place."""
+
+    def __init__(self, catalogue: Catalogue, declared: Hardware | None = None) -> None:
+        """Take the table; it is read when the first row is asked for."""
+        self._catalogue = catalogue
+        self._declared = declared or Hardware()
+        self._rows: dict[str, Machine] = {}
+
+    def machine(self, kind: str) -> Machine:
+        """The row of this machine; ``kind`` as ``Host.kind``. Raises KeyError naming the valid ones."""
+        said = self._declared
+        row = machine_row(self._catalogue.machines, kind)
+        return with_declared(row, said.embodied_kgco2e, said.lifetime_years, said.utilisation)
+
+    def card(self, name: str) -> Machine:
+        """The row of a card, by the driver's name for it; the class of all cards for one without a row."""
+        row = self._rows.get(name)
+        if row is None:
+            said, machines = self._declared, self._catalogue.machines
+            found = card_row(machines, name) or machines[UNKNOWN_CARD]
+            row = with_declared(found, said.gpu_embodied_kgco2e, said.gpu_lifetime_years, said.gpu_utilisation)
+            self._rows[name] = row
+        return row
+
+    def card_notice(self, domain: str, name: str) -> Notice | None:
+        """What to say of a card for which the class of all cards stands."""
+        row = self.card(name)
+        if row.key != UNKNOWN_CARD or self._declared.gpu_embodied_kgco2e is not None:
+            return None
+        low, _, high = row.embodied_kg
+        what = f"nobody published what making a {name} took" if name else "nobody told which card it is"
+        message = f"{domain}: {what}: {low:.0f} to {high:.0f} kg stand for it; declare gpu_embodied_kgco2e"
+        return Notice("unknown-gpu-hardware", message)
+
+
+def with_declared(row: Machine, embodied_kg: Triple | None, life_years: Triple | None, u: Triple | None) -> Machine:
+    """The row with what was declared in its place; a declared footprint is of the whole machine, host included."""
+    named = {"embodied": embodied_kg, "lifetime": life_years, "utilisation": u}
+    declared = [name for name, value in named.items() if value is not None]
+    if not declared:
+        return row
+    rest = f"; else {row.origin.source}" if len(declared) < len(named) else ""
+    return replace(
+        row,
+        per_cpu=row.per_cpu and embodied_kg is None,
+        embodied_kg=embodied_kg or row.embodied_kg,
+        host_kg=row.host_kg if embodied_kg is None else 0.0,
+        life_years=life_years or row.life_years,
+        utilisation=u or row.utilisation,
+        origin=replace(row.origin, source=f"declared: {', '.join(declared)}{rest}"),
+    )

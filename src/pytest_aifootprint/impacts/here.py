@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pytest_aifootprint.catalogue import Machine
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.impacts.inputs import grid_given, water_given
@@ -83,6 +85,7 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
     ewif: Range,
     model: LoadModel,
     machine: Machine,
+    cards: Mapping[str, Machine],
     *,
     pue: Range | None,
     wue: Range | None,
@@ -97,6 +100,7 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
         ewif: water at its power plants.
         model: of the CPU.
         machine: row of its manufacture.
+        cards: rows of its GPUs, by domain; each is told as ``t_DOMAIN``.
         pue: of the data centre, where declared.
         wue: likewise.
         marginal: the user's factor for what is not emitted.
@@ -133,28 +137,37 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
     return (
         whole
         | _avoidable("E_active" if idle_shared else wall, marginal, all_of_use=not idle_shared)
-        | hardware_sheet(machine, model.n_cpu)
+        | hardware_sheet(machine, cards, model.n_cpu)
     )
 
 
-def hardware_sheet(machine: Machine, n_cpu: int) -> Sheet:
-    """What ``t_machine`` CPU seconds bear of this machine's manufacture (``impacts.hardware``)."""
-    origin, factor = machine.origin, f"hw:{machine.key}"
-    per = "of one CPU" if machine.per_cpu else "of the machine"
+def hardware_sheet(machine: Machine, cards: Mapping[str, Machine], n_cpu: int) -> Sheet:
+    """What ``t_machine`` CPU seconds and seconds of cards bear of their manufacture (``impacts.hardware``)."""
+    whole = "rate * t_machine" if machine.per_cpu else "rate * t_machine / n_cpu"
+    sheet = _rate(machine, "", f"manufacture {'of one CPU' if machine.per_cpu else 'of the machine'}")
+    if not machine.per_cpu:
+        cpus = Given("n_cpu", "CPUs of the machine", "", Range(float(n_cpu)), "the kernel", None, "measured")
+        sheet |= Sheet("", (cpus,), ())
+    for domain, row in cards.items():
+        sheet |= _rate(row, f"_{domain}", f"manufacture of {domain}, with its part of the server")
+        whole += f" + rate_{domain} * t_{domain}"
+    return sheet | Sheet("", (), (Step("hardware", whole, "g", "manufacture"),))
+
+
+def _rate(machine: Machine, suffix: str, what: str) -> Sheet:
+    """Grams CO2e of one second in use."""
+    origin = machine.origin
 
     def given(symbol: str, what: str, unit: str, ends: tuple[float, float, float]) -> Given:
         low, central, high = ends
         value = Range.of(low, central, high, symbol) if low < high else Range(central)
-        return Given(symbol, what, unit, value, origin.source, origin.year, origin.evidence)
+        return Given(f"{symbol}{suffix}", what, unit, value, origin.source, origin.year, origin.evidence)
 
     low, central, high = (kg + machine.host_kg for kg in machine.embodied_kg)
-    inputs = [
-        given("TE", f"manufacture {per} ({machine.key})", "kg", (low, central, high)),
+    inputs = (
+        given("TE", f"{what} ({machine.key})", "kg", (low, central, high)),
         given("life", "its life", "years", machine.life_years),
         given("U", "share of its life in which it is used", "", machine.utilisation),
-    ]
-    rate = Step("rate", "TE * 1000 / (life * 31536000 * U)", "g/s", "a second of it", factor)
-    if machine.per_cpu:
-        return Sheet("", tuple(inputs), (rate, Step("hardware", "rate * t_machine", "g", "manufacture")))
-    inputs.append(Given("n_cpu", "CPUs of the machine", "", Range(float(n_cpu)), "the kernel", None, "measured"))
-    return Sheet("", tuple(inputs), (rate, Step("hardware", "rate * t_machine / n_cpu", "g", "manufacture")))
+    )
+    equation = f"TE{suffix} * 1000 / (life{suffix} * 31536000 * U{suffix})"
+    return Sheet("", inputs, (Step(f"rate{suffix}", equation, "g/s", "a second of it", f"hw:{machine.key}"),))

@@ -21,6 +21,7 @@ from pytest_aifootprint.impacts.remote import generates, load_ecologits
 from pytest_aifootprint.impacts.tokens import failed, tokens_told
 from pytest_aifootprint.impacts.trained import from_hub
 from pytest_aifootprint.meters.contract import LoadModel
+from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range, Sheet
 
 _CACHED_PRICES = 10_000
@@ -40,6 +41,7 @@ class Pricer:
         wue_local_l_per_kwh: Range | None = None,
         gpu_metered: bool = False,
         marginal: Mapping[str, Grid] | None = None,
+        declared: Hardware | None = None,
         catalogue: Catalogue | None = None,
         provider_grids: Mapping[str, Grid] | None = None,
         ask_model: AskModel | None = None,
@@ -53,6 +55,7 @@ class Pricer:
             wue_local_l_per_kwh: likewise.
             gpu_metered: a GPU counter of this machine meters what its servers do, seen or not.
             marginal: the user's factors for what is not emitted, from ``read_marginal``; without one, the average.
+            declared: what the user says of this machine's manufacture.
             catalogue: another than the one that ships.
             provider_grids: that stand in for those of providers, by their keys.
             ask_model: asked once for each name of a model, before a call of that name is priced, with the name, the
@@ -62,6 +65,7 @@ class Pricer:
         self._asked: set[str] = set()
         self._catalogue = catalogue if catalogue is not None else default_catalogue()
         self.grid = grid
+        self.local_hardware = hardware.LocalHardware(self._catalogue, declared)
         self._pue_local = pue_local
         self._wue_local = wue_local_l_per_kwh
         self.marginal = dict(marginal or {})
@@ -202,13 +206,19 @@ class Pricer:
             "E_server", self.grid, self._ewif, self._pue_local, self._wue_local, self.marginal.get(LOCAL)
         )
 
-    def machine_sheet(self, model: LoadModel, *, cpu_metered: bool, idle_shared: bool) -> Sheet:
-        """What this machine's CPU seconds and joules come to. Raises KeyError for a machine without a row."""
+    def machine_sheet(
+        self, model: LoadModel, cards: Mapping[str, str], *, cpu_metered: bool, idle_shared: bool
+    ) -> Sheet:
+        """What this machine's CPU seconds and joules come to, and seconds of its ``cards``, by domain.
+
+        Raises KeyError for a machine without a row.
+        """
         return here.machine_sheet(
             self.grid,
             self._ewif,
             model,
-            hardware.machine_row(self._catalogue.machines, model.machine),
+            self.local_hardware.machine(model.machine),
+            {domain: self.local_hardware.card(name) for domain, name in cards.items()},
             pue=self._pue_local,
             wue=self._wue_local,
             marginal=self.marginal.get(LOCAL),
@@ -221,8 +231,8 @@ class Pricer:
 
         Raises KeyError, naming the valid ones, for a machine without a row.
         """
-        return hardware.cpu_share_g(hardware.machine_row(self._catalogue.machines, machine), cpu_s, n_cpu)
+        return hardware.cpu_share_g(self.local_hardware.machine(machine), cpu_s, n_cpu)
 
-    def accelerator_g(self, busy_s: float, machine: str = "h100") -> Range:
-        """Grams CO2e of an accelerator's manufacture that its busy seconds bear. Raises KeyError as above."""
-        return hardware.accelerator_share_g(hardware.machine_row(self._catalogue.machines, machine), busy_s)
+    def accelerator_g(self, busy_s: float, card: str) -> Range:
+        """Grams CO2e of a card's manufacture that its busy seconds bear; ``card`` as its driver names it."""
+        return hardware.accelerator_share_g(self.local_hardware.card(card), busy_s)

@@ -7,9 +7,10 @@ joules. Neither ever answers 0 for "don't know": an unreadable counter says why,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.quantities import Basis, Range
 
 
@@ -155,6 +156,7 @@ class Selection:
     Attributes:
         recorded_busy: the machine's busy CPU seconds as a recorded meter scripts them; None: read the machine.
         pue, wue_l_per_kwh: of the data centre, as declared; None: nothing was.
+        declared: what the user says of the machine, as it stands in the table.
     """
 
     host: Host
@@ -165,7 +167,12 @@ class Selection:
     recorded_busy: Callable[[], float | None] | None = None
     pue: Range | None = None
     wue_l_per_kwh: Range | None = None
+    declared: Hardware = field(default_factory=Hardware)
 
     def counter(self, domain: str) -> CounterMeter | None:
         """The counter of a domain, if there is one."""
         return next((m for m in self.counters if m.domain == domain), None)
+
+    def card(self, domain: str) -> str:
+        """The driver's name of the card of a domain; "" where no driver tells one."""
+        return str(getattr(self.counter(domain), "card", ""))

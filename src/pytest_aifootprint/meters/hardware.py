@@ -18,6 +18,15 @@ HARDWARE_KEYS: Mapping[str, str] = {
     "wue_l_per_kwh": "litres of water that the data centre evaporates per kWh of its machines: a number or "
     "[low, central, high], above 0",
     "machine": "one of " + ", ".join(MACHINES),
+    "embodied_kgco2e": "kg CO2e of making this machine (of a virtual machine: its part of the host), above 0: a number "
+    "or [low, central, high]",
+    "lifetime_years": "years that this machine is used for, above 0: a number or [low, central, high]",
+    "utilisation": "share of its life in which this machine is in use, above 0 and 1 at most: a number or "
+    "[low, central, high]",
+    "gpu_embodied_kgco2e": "kg CO2e of making one card, above 0: a number or [low, central, high]",
+    "gpu_lifetime_years": "years that a card is used for, above 0: a number or [low, central, high]",
+    "gpu_utilisation": "share of its life in which a card is in use, above 0 and 1 at most: a number or "
+    "[low, central, high]",
 }
 """Key to what it means; the message for an unknown or invalid key quotes it."""
 
@@ -36,6 +45,12 @@ class Hardware:
     pue: Triple | None = None
     wue_l_per_kwh: Triple | None = None
     machine: str | None = None
+    embodied_kgco2e: Triple | None = None
+    lifetime_years: Triple | None = None
+    utilisation: Triple | None = None
+    gpu_embodied_kgco2e: Triple | None = None
+    gpu_lifetime_years: Triple | None = None
+    gpu_utilisation: Triple | None = None
 
 
 def validate_hardware(table: Mapping[str, object] | None) -> Hardware:
@@ -66,6 +81,12 @@ def validate_hardware(table: Mapping[str, object] | None) -> Hardware:
         pue=pue,
         wue_l_per_kwh=_triple(table, "wue_l_per_kwh"),
         machine=machine,
+        embodied_kgco2e=_triple(table, "embodied_kgco2e"),
+        lifetime_years=_triple(table, "lifetime_years"),
+        utilisation=_share(table, "utilisation"),
+        gpu_embodied_kgco2e=_triple(table, "gpu_embodied_kgco2e"),
+        gpu_lifetime_years=_triple(table, "gpu_lifetime_years"),
+        gpu_utilisation=_share(table, "gpu_utilisation"),
     )
 
 
@@ -96,6 +117,13 @@ def _count(table: Mapping[str, object], key: str) -> int | None:
     if number != int(number):
         raise _invalid(key, table[key])
     return int(number)
+
+
+def _share(table: Mapping[str, object], key: str) -> Triple | None:
+    triple = _triple(table, key)
+    if triple is not None and triple[2] > 1:
+        raise _invalid(key, table[key])
+    return triple
 
 
 def _triple(table: Mapping[str, object], key: str) -> Triple | None:

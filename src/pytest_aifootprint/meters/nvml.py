@@ -111,14 +111,14 @@ def _cards(
         domain = f"gpu{i}"
         try:
             card = NvmlCard(nvml, handles[i], epoch_clock=epoch_clock)
-            meters.append(_meter(nvml, handles[i], card, domain, f"{names[i]} ({uuids[i]})", clock))
+            meters.append(_meter(nvml, handles[i], card, domain, (names[i], uuids[i]), clock))
         except CounterFault as e:
             rejected.append(_rejected(f"nvml {domain}", e))
     return meters, rejected
 
 
 def _meter(  # noqa: PLR0913 - made of all these
-    nvml: Any, handle: Any, card: NvmlCard, domain: str, name: str, clock: Callable[[], int]
+    nvml: Any, handle: Any, card: NvmlCard, domain: str, names: tuple[str, str], clock: Callable[[], int]
 ) -> NvmlMeter:
     """The meter of a card: by its counter if that moves, else by its power. Raises CounterFault."""
     if _mig_enabled(nvml, handle):
@@ -126,6 +126,7 @@ def _meter(  # noqa: PLR0913 - made of all these
             "the card is split by MIG: its energy counter is of the whole card, shared with other users of it",
             "not metered yet; nothing to do",
         )
+    name = "{} ({})".format(*names)
     counts, reason = True, f"NVML energy counter of {name}"
     try:
         probe(card)
@@ -139,7 +140,7 @@ def _meter(  # noqa: PLR0913 - made of all these
         nvml.nvmlInit()  # NVML counts its users: one for each meter, given back by its close().
     except nvml.NVMLError as e:
         raise translate(e) from None
-    return NvmlMeter(card, domain, reason, clock, partial(_shutdown, nvml), counts=counts)
+    return NvmlMeter(card, domain, reason, clock, partial(_shutdown, nvml), counts=counts, called=names[0])
 
 
 def _mig_enabled(nvml: Any, handle: Any) -> bool:

@@ -28,7 +28,7 @@ class NvmlMeter:
     """The energy of one card: by its counter, or, where it has none, by its power, integrated.
 
     Attributes:
-        signals: what the card said beside its counter.
+        signals: what the card said beside its counter. card: the driver's name for it.
     """
 
     def __init__(  # noqa: PLR0913 - everything that a test must be able to replace
@@ -40,10 +40,12 @@ class NvmlMeter:
         give_back: Callable[[], None],
         *,
         counts: bool = True,
+        called: str = "",
         cpu_clock: Callable[[], int] = time.thread_time_ns,
     ) -> None:
         self.domain = domain
         self.reason = reason
+        self.card = called
         self.name = "nvml" if counts else "nvml power"
         self.basis = Basis.MEASURED if counts else Basis.MODELLED
         self._watch = NvmlWatch(card)

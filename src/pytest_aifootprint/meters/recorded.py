@@ -7,11 +7,13 @@ The file is JSON::
                          [5000000000, 50.0]],
                  "gpu0": [[0, 0.0], [5000000000, 1500.0]]},
      "busy_s": [[0, 0.0], [5000000000, 4.0]],
+     "cards": {"gpu0": "NVIDIA L4"},
      "relative": true}
 
 Times are nanoseconds, ascending; joules and busy seconds never fall. Between two points values are interpolated
 linearly; between a point and an unreadable one, and before the first and after the last, the meter is unreadable. With
 ``relative`` (the default) time 0 is the first time that any meter of the script is asked, otherwise that of the clock.
+``cards`` (optional) names a domain's card, as its driver would.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import Any
 from pytest_aifootprint.meters.contract import Reading, Unreadable
 from pytest_aifootprint.quantities import Basis
 
-_KEYS = ("domains", "busy_s", "relative")
+_KEYS = ("domains", "busy_s", "cards", "relative")
 _OUTSIDE = Unreadable(0, "the script of the recorded meter does not reach this moment", "add points to the script")
 
 
@@ -44,7 +46,7 @@ class Recording:
     """A script, and the clock that all its meters share.
 
     Args:
-        domains: domain to its points. busy: the machine's busy CPU seconds, if scripted.
+        domains: domain to its points. busy: the machine's busy CPU seconds, if scripted. cards: their names, by domain.
         relative: time 0 is the first time that anything is read. clock: CLOCK_MONOTONIC in ns.
 
     Raises:
@@ -58,13 +60,16 @@ class Recording:
         *,
         relative: bool = True,
         clock: Callable[[], int] = time.monotonic_ns,
+        cards: Mapping[str, str] | None = None,
     ) -> None:
         for name, points in (*domains.items(), ("busy_s", busy)):
             _check(name, points)
         self._busy = busy
         self._clock = clock
         self._origin_ns: int | None = None if relative else 0
-        self.meters = tuple(RecordedMeter(domain, points, self.now) for domain, points in domains.items())
+        self.meters = tuple(
+            RecordedMeter(domain, points, self.now, (cards or {}).get(domain, "")) for domain, points in domains.items()
+        )
 
     def now(self) -> tuple[int, int]:
         """The clock, and the time in the script, both in ns."""
@@ -84,13 +89,16 @@ class Recording:
 
 
 class RecordedMeter:
-    """One domain of a recording."""
+    """One domain of a recording; ``card``: its name, "" for what is none."""
 
     name = "recorded"
     basis = Basis.MEASURED
 
-    def __init__(self, domain: str, points: Sequence[Point], now: Callable[[], tuple[int, int]]) -> None:
+    def __init__(
+        self, domain: str, points: Sequence[Point], now: Callable[[], tuple[int, int]], card: str = ""
+    ) -> None:
         self.domain = domain
+        self.card = card
         self.reason = f"recorded meter, {len(points)} points"
         self._points = points
         self._now = now
@@ -125,7 +133,10 @@ def _recording(data: Any, clock: Callable[[], int]) -> Recording:
         raise ValueError(f"unknown keys {unknown}, valid: {', '.join(_KEYS)}")
     domains = {name: [_point(p) for p in points] for name, points in data["domains"].items()}
     busy = [_point(p) for p in data.get("busy_s", ())]
-    return Recording(domains, busy, relative=bool(data.get("relative", True)), clock=clock)
+    cards = data.get("cards", {})
+    if not isinstance(cards, dict) or not all(name in domains and isinstance(c, str) for name, c in cards.items()):
+        raise ValueError(f'"cards" must give names to domains of the script, got {cards!r}')
+    return Recording(domains, busy, relative=bool(data.get("relative", True)), clock=clock, cards=cards)
 
 
 def _point(pair: Any) -> Point:

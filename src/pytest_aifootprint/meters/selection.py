@@ -60,6 +60,7 @@ def select(  # noqa: PLR0913 - everything that a test must be able to replace
         recorded_busy=recording.busy_s if recording else None,
         pue=Range.of(*declared.pue, PUE_LOCAL) if declared.pue else None,
         wue_l_per_kwh=Range.of(*declared.wue_l_per_kwh, "wue:local") if declared.wue_l_per_kwh else None,
+        declared=declared,
     )
 
 

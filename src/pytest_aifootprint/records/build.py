@@ -10,6 +10,7 @@ from pytest_aifootprint.attribution import fixtures
 from pytest_aifootprint.attribution.balance import Kind, balance
 from pytest_aifootprint.attribution.balance import notices as balance_notices
 from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
+from pytest_aifootprint.attribution.shares import DomainShares
 from pytest_aifootprint.detection.calls import LOAD
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice, Sheet
@@ -17,6 +18,7 @@ from pytest_aifootprint.records import avoidable
 from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
 from pytest_aifootprint.records.domains import MachineData, domain_shares, reserved_seconds
+from pytest_aifootprint.records.hardware import hardware_notices, hardware_uses, unattributed_g
 from pytest_aifootprint.records.model import (
     HERE,
     Attempt,
@@ -104,6 +106,7 @@ def build(
             return "fixture"
         return "ai" if (worker, owner) in ai_owners else "other"
 
+    uses = hardware_uses(shares, data, lanes, pricer, classify, reserved)
     balances = {share.domain: balance(share, classify) for share in shares}
     selection = data.selection
     nodeids = {(run.worker, run.index): run.nodeid for run in ai_tests}
@@ -126,6 +129,7 @@ def build(
     )
     notices = [*data.notices, *(n for share in shares for n in share.notices)]
     notices += [n for b in balances.values() for n in balance_notices(b)]
+    notices += hardware_notices(uses, pricer)
     notices += pricer.declared_notices(c.impact for c in all_calls)
     return RunFootprint(
         version=version("pytest-aifootprint"),
@@ -152,6 +156,7 @@ def build(
         totals=replace(
             totals_of(summed, all_calls, shares, n_ai=len(ai_tests), n_tests=collector.n_tests, sci_style=rates),
             retries=_retries(ai_tests, accounts),
+            hardware_unattributed_g=unattributed_g(uses),
         ),
         balance=balances,
         tests=tuple(rows),
@@ -161,17 +166,27 @@ def build(
         notices=run_notices(collector, all_calls, pricer, notices, int(info.started_at[:4])),
         seams=_seams(collector),
         idle_shared=info.idle_shared,
-        sheets=_sheets(data, pricer, all_calls, idle_shared=info.idle_shared),
+        sheets=_sheets(data, shares, pricer, all_calls, idle_shared=info.idle_shared),
         marginal=pricer.marginal,
+        hardware=uses,
     )
 
 
 def _sheets(
-    data: MachineData, pricer: Pricer, calls: Sequence[CallFootprint], *, idle_shared: bool
+    data: MachineData,
+    shares: Sequence[DomainShares],
+    pricer: Pricer,
+    calls: Sequence[CallFootprint],
+    *,
+    idle_shared: bool,
 ) -> dict[str, Sheet]:
     """How the numbers of this machine and of all calls are made, by name."""
-    cpu_metered = any(readings.domain == "cpu" for readings in data.counters)
-    here = pricer.machine_sheet(data.selection.cpu_model, cpu_metered=cpu_metered, idle_shared=idle_shared)
+    here = pricer.machine_sheet(
+        data.selection.cpu_model,
+        {share.domain: data.selection.card(share.domain) for share in shares if share.busy is not None},
+        cpu_metered=any(readings.domain == "cpu" for readings in data.counters),
+        idle_shared=idle_shared,
+    )
     found = {HERE: here}
     found.update((sheet.name, sheet) for call in calls if (sheet := call.impact.sheet) is not None and sheet.name)
     return found
@@ -221,6 +236,7 @@ def _fixtures(
             payers=len(bill.payers),
             machine_s=cost.machine_s,
             active_j=cost.active_j,
+            cards_s=cost.cards_s,
             avoidable_carbon_g=cost.avoidable_carbon_g,
             only_ai_users=avoidable.only_for(bill, ai_names),
         )
@@ -320,6 +336,7 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
         direct_carbon=direct.carbon,
         direct_machine_s=direct.machine_s,
         direct_active_j=direct.active_j,
+        direct_cards_s=direct.cards_s,
         fixtures=tuple(shares),
         verdicts=verdicts,
         notices=tuple(sorted(notices)),

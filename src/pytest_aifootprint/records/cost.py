@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
+from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerKey
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
@@ -23,6 +23,7 @@ class Cost:
     Attributes:
         machine_s: CPU seconds that the machine's manufacture goes by: those used, or those that were reserved.
         active_j: joules above idle at the wall, where idle power is shared; else None: all are.
+        cards_s: seconds that the manufacture of each GPU goes by, by domain.
     """
 
     energy: Energy = field(default_factory=Energy)
@@ -33,6 +34,7 @@ class Cost:
     cpu_s: float = 0.0
     machine_s: float = 0.0
     active_j: Range | None = None
+    cards_s: Mapping[str, float] = field(default_factory=dict)
 
     def scale(self, k: float) -> Cost:
         """``k`` times this cost."""
@@ -49,6 +51,7 @@ class Cost:
             self.cpu_s * k,
             self.machine_s * k,
             part(self.active_j),
+            {domain: s * k for domain, s in self.cards_s.items()},
         )
 
 
@@ -73,6 +76,7 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
         sum(c.cpu_s for c in costs),
         sum(c.machine_s for c in costs),
         total(active) if (active := [c.active_j for c in costs if c.active_j is not None]) else None,
+        {domain: sum(c.cards_s.get(domain, 0.0) for c in costs) for c in costs for domain in c.cards_s},
     )
 
 
@@ -105,6 +109,9 @@ class Accounts:
         self._model = data.selection.cpu_model
         self._wall = Wall.of(data.selection)
         self._pricer = pricer
+        self._cards = {
+            share.domain: (share.busy, data.selection.card(share.domain)) for share in shares if share.busy is not None
+        }
         self._cpu_ns = {worker: lane.cpu_ns_by_owner() for worker, lane in lanes.items()}
         gpus = any(share.domain.startswith("gpu") for share in shares)
         self._time_ns = {worker: lane.time_ns_by_owner() for worker, lane in lanes.items()} if gpus else {}
@@ -128,6 +135,7 @@ class Accounts:
         )
         cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
         used_s = cpu_s if self._reserved_s is None else self._reserved(owners) * model.idle_cpus
+        cards_s = {domain: self._held_s(busy, owners) for domain, (busy, _) in self._cards.items()}
         impacts = [c.impact for c in calls]
         by_domain |= energy_of_calls(calls)
         local_g = pricer.local_carbon_g(local_j)
@@ -142,6 +150,7 @@ class Accounts:
                 hardware=total(
                     [
                         pricer.hardware_g(max(used_s, 0.0), model.machine, model.n_cpu),
+                        *(pricer.accelerator_g(cards_s[domain], card) for domain, (_, card) in self._cards.items()),
                         *(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
                     ]
                 ),
@@ -160,7 +169,12 @@ class Accounts:
             cpu_s,
             max(used_s, 0.0),
             None if self._reserved_s is None else active_j,
+            cards_s,
         )
+
+    def _held_s(self, busy: CardBusy, owners: Sequence[OwnerKey]) -> float:
+        """Seconds in which a card worked for these owners; where idle is shared, in which they had it."""
+        return busy.of_all(owners) if self._reserved_s is None else self._reserved(owners)
 
     def _reserved(self, owners: Sequence[OwnerKey]) -> float:
         """Seconds that these owners had the machine, or the part of it that this run may use."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, Sheet, total
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.records.hardware import HardwareUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ class FixtureFootprint:
 
     Attributes:
         payers: by how many the whole is divided: a test that ran twice under one id counts twice; 0: nobody bears it.
-        machine_s, active_j: as a ``Cost`` has them.
+        machine_s, active_j, cards_s: as a ``Cost`` has them.
         avoidable_carbon_g: had none of its users run. only_ai_users: no other test needs it.
     """
 
@@ -160,6 +163,7 @@ class FixtureFootprint:
     payers: int = 0
     machine_s: float = 0.0
     active_j: Range | None = None
+    cards_s: Mapping[str, float] = field(default_factory=dict)
     avoidable_carbon_g: Range = EXACT_ZERO
     only_ai_users: bool = False
 
@@ -207,7 +211,7 @@ class TestFootprint:
     """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone.
 
     Attributes:
-        direct_machine_s, direct_active_j: as a ``Cost`` has them.
+        direct_machine_s, direct_active_j, direct_cards_s: as a ``Cost`` has them.
         avoidable_carbon_g: had this test alone not run; its own part, and shared fixtures that nobody else uses.
     """
 
@@ -229,6 +233,7 @@ class TestFootprint:
     direct_carbon: Carbon
     direct_machine_s: float = 0.0
     direct_active_j: Range | None = None
+    direct_cards_s: Mapping[str, float] = field(default_factory=dict)
     fixtures: tuple[FixtureShare, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -367,6 +372,7 @@ class Totals:
     basis_share: Mapping[str, float]
     unpriced_calls: int = 0
     retries: Retries = field(default_factory=Retries)
+    hardware_unattributed_g: Range = EXACT_ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,3 +417,4 @@ class RunFootprint:
     marginal: Mapping[str, Grid] = field(default_factory=dict)
     hints: tuple[Hint, ...] = ()
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
+    hardware: tuple[HardwareUse, ...] = ()

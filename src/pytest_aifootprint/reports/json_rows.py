@@ -26,6 +26,7 @@ from pytest_aifootprint.records.model import (
     Work,
 )
 from pytest_aifootprint.reports import hinting
+from pytest_aifootprint.reports.json_hardware import hardware_row
 from pytest_aifootprint.reports.json_values import ZERO, factors_of, finite, plain, ranged
 
 Row = dict[str, Any]
@@ -55,6 +56,7 @@ def run_row(run: RunFootprint) -> Row:
             for meter in run.meters
         ],
         "rejected_meters": [{"name": "", "reason": "", "remedy": "", **plain(meter)} for meter in run.rejected_meters],
+        "hardware": [hardware_row(use) for use in run.hardware],
     }
 
 
@@ -101,6 +103,7 @@ def totals_row(run: RunFootprint) -> Row:
             "energy_j": ranged(totals.retries.energy.total),
             "carbon_g": carbon_row(totals.retries.carbon),
         },
+        "hardware_unattributed_g": ranged(totals.hardware_unattributed_g),
         "sci_style": plain(totals.sci_style),
         "widest_input": carbon.widest_factor,
         "factors": {
@@ -196,6 +199,7 @@ def test_row(test: TestFootprint) -> Row:
         "direct": {
             "cpu_s": finite(test.direct_cpu_s),
             "machine_s": finite(test.direct_machine_s),
+            "cards_s": plain(test.direct_cards_s),
             "active_energy_j": ranged(test.direct_active_j),
             "energy_j": own_energy,
             "carbon_g": own_carbon,
@@ -300,6 +304,7 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
         "carbon_g": carbon_row(fixture.carbon),
         "cpu_s": finite(fixture.cpu_s),
         "machine_s": finite(fixture.machine_s),
+        "cards_s": plain(fixture.cards_s),
         "active_energy_j": ranged(fixture.active_j),
         "payers": fixture.payers,
         "avoidable_carbon_g": ranged(fixture.avoidable_carbon_g),

@@ -78,6 +78,7 @@ class Pricing:
             provider_grids=extensions.grids if extensions is not None else None,
             ask_model=extensions.model if extensions is not None and extensions.knows_models else None,
             marginal=self._marginal,
+            declared=self._selection.declared,
         )
 
     @property

@@ -305,6 +305,28 @@ def test_a_card_is_divided_by_time_because_it_works_while_its_test_waits() -> No
     assert shares.other_processes_j == pytest.approx(20.0)  # no test was running
     assert shares.idle_j == pytest.approx(120.0)
     assert shares.notices == ()
+    # In the second second it took no more than idle: it did not work; in the third no test was running.
+    assert shares.busy is not None
+    assert shares.busy.owners == {("main", 0): pytest.approx(1.0)}
+    assert shares.busy.whole_s == pytest.approx(2.0)
+    assert "nobody tells its load" in shares.busy.how
+
+
+def test_two_workers_divide_the_seconds_of_a_card() -> None:
+    machine = Machine()
+    machine.lane("gw0", 0, (S, 0.0))
+    machine.lane("gw1", 0, (S, 1.0))
+    readings = CounterReadings("gpu0", "nvml", array("q", [0, S]), array("d", [0.0, 300.0]))
+    shares = counter_shares(readings, BusyReadings(), machine.lanes, IDLE, fallback=None, weight="time")
+    assert shares.busy is not None
+    assert list(shares.busy.owners.values()) == [pytest.approx(0.5), pytest.approx(0.5)]
+    assert shares.busy.whole_s == pytest.approx(1.0)
+
+
+def test_a_counter_of_the_cpu_has_no_busy_seconds_of_a_card() -> None:
+    machine = Machine()
+    machine.lane("main", 0, (S, 1.0))
+    assert machine.shares(S).busy is None
 
 
 def test_cpu_below_zero_in_a_tick_gets_nothing_and_is_counted() -> None:
@@ -386,6 +408,10 @@ def test_the_balance_holds(
     result = balance(shares, lambda _worker, owner: ("ai", "fixture", "other")[owner % 3])
     assert check(result) <= TOLERANCE
     assert shares.clamped_j >= 0
+    if shares.busy is not None:
+        assert all(s >= 0 for s in shares.busy.owners.values())
+        assert math.fsum(shares.busy.owners.values()) <= shares.busy.whole_s * (1 + 1e-12)
+        assert how == "gpu"
     for owner, joules in shares.owners.items():
         assert shares.energy_of(owner).central == pytest.approx(joules, rel=1e-12)
         assert shares.energy_of(owner).low <= joules * (1 + 1e-12)

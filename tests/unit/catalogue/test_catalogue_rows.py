@@ -238,6 +238,43 @@ def broken(folder: Path, file: str, table: str, row: str) -> Catalogue:
             "vm: embodied_kg must be a list",
         ),
         ("machines.toml", "machine", "machines", MACHINE.replace("[1, 2, 3]", "[0, 2, 3]"), "vm: embodied_kg must be"),
+        *(
+            ("machines.toml", "machine", "machines", MACHINE.replace(right, wrong), message)
+            for right, wrong, message in (
+                ("[3, 4, 5]", "[0, 4, 5]", "vm: life_years must be .* above 0"),
+                ("[3, 4, 5]", "[-3, 4, 5]", "vm: life_years must be .* 0 or more, got -3"),
+                ("[3, 4, 5]", "[5, 4, 3]", "vm: life_years must be .* in rising order"),
+                ("[3, 4, 5]", "4", "vm: life_years must be a list of 3 numbers"),
+                ("life_years = [3, 4, 5]\n", "", "vm: life_years must be .* above 0"),
+                ("[0.1, 0.2, 0.3]", "[0, 0.2, 0.3]", "vm: utilisation must be .* above 0"),
+                ("[0.1, 0.2, 0.3]", "[-0.1, 0.2, 0.3]", "vm: utilisation must be .* 0 or more, got -0.1"),
+                ('source = "s"\n', "", "vm: source is missing"),
+                ("year = 2024\n", "", "vm: year is missing"),
+                ('key = "vm"\n', "", "a row without key: key is missing"),
+                ('key = "vm"\n', 'key = "vm"\nhost_kg = -1\n', "vm: host_kg must be .* 0 or more, got -1"),
+                ('key = "vm"\n', 'key = "vm"\nnames = ["x"]\n', "vm: names are of accelerators"),
+                (
+                    'key = "vm"\n',
+                    'key = "vm"\naccelerator = true\nnames = ["H100"]\n',
+                    "vm: names must be small words with one space between them, got 'H100'",
+                ),
+                (
+                    'key = "vm"\n',
+                    'key = "vm"\naccelerator = true\nper_cpu = true\n',
+                    "vm: per_cpu cannot be true of an accelerator",
+                ),
+            )
+        ),
+        (
+            "machines.toml",
+            "machine",
+            "machines",
+            MACHINE
+            + 'accelerator = true\nnames = ["h9"]\n[[machine]]\n'
+            + MACHINE.replace('"vm"', '"x"')
+            + 'accelerator = true\nnames = ["h9"]\n',
+            "h9 stands there twice",
+        ),
         ("defaults.toml", "factor", "factors", FACTOR.replace("= 2\n", "= 0.5\n"), "f: times_over must be 1 or more"),
         ("defaults.toml", "factor", "factors", FACTOR.replace("times_over = 2\n", ""), "f: a factor needs either"),
         ("defaults.toml", "factor", "factors", FACTOR + "value = [1, 2, 3]\n", "f: a factor needs either value or"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from pytest_aifootprint.cli import app
 from pytest_aifootprint.cli.doctor import diagnose, show
 from pytest_aifootprint.cli.libraries import NOT_WATCHED_YET, WATCHED
 from pytest_aifootprint.detection import Recorder, Seams
+from pytest_aifootprint.meters import selection
 
 VM = {
     "proc/cpuinfo": "processor\t: 0\nmodel name\t: AMD EPYC\nsiblings\t: 1\ncpu cores\t: 1\nflags\t: fpu hypervisor\n",
@@ -51,7 +54,8 @@ def test_the_doctors_json_is_json_of_the_same_findings() -> None:
     assert result.exit_code == 0, result.output
     findings = json.loads(result.output)
     assert set(findings) == {
-        "declared", "host", "meters", "rejected_meters", "cpu_model", "memory_model", "grid", "libraries"
+        "declared", "host", "meters", "rejected_meters", "cpu_model", "memory_model", "hardware", "grid",
+        "libraries",
     }  # fmt: skip
     active = findings["cpu_model"]["active_w"]
     assert active["low"] <= active["central"] <= active["high"]
@@ -100,6 +104,37 @@ def test_steal_that_is_not_told_is_not_zero(tmp_path: Path) -> None:
 def test_declared_hardware_is_what_the_doctor_shows(tmp_path: Path) -> None:
     findings = diagnose(vm(tmp_path), {}, {"watts_per_cpu_second": 4})
     assert findings["cpu_model"]["active_w"]["central"] == 4
+
+
+def test_the_doctor_shows_the_row_of_the_hardware_table_and_what_was_declared_in_its_place(tmp_path: Path) -> None:
+    (row,) = diagnose(vm(tmp_path), {})["hardware"]
+    assert (row["of"], row["row"], row["per_cpu"]) == ("this machine", "vm", True)
+    assert (row["embodied_kg"], row["lifetime_years"], row["utilisation"]) == ([5, 9, 16.4], [3, 5, 6], [0.5, 0.7, 1])
+    text = printed(tmp_path)
+    assert "Manufacture of this machine" in text
+    assert "embodied  9 (5 – 16.4) kg CO2e for each CPU" in text  # noqa: RUF001
+    assert "Dell R740" in text
+    findings = diagnose(tmp_path, {}, {"embodied_kgco2e": 40, "lifetime_years": [3, 4, 5], "utilisation": 0.25})
+    out = io.StringIO()
+    show(findings, Console(file=out, width=200, highlight=False))
+    for line in (
+        "embodied  40 kg CO2e\n",
+        "life      4 (3 – 5) years",  # noqa: RUF001
+        "in use    0.25 of it",
+        "source    declared: embodied, lifetime, utilisation",
+    ):
+        assert line in re.sub(" +\n", "\n", out.getvalue())
+
+
+def test_the_doctor_shows_the_row_of_every_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "script.json"
+    path.write_text('{"domains": {"gpu0": [[0, 0]], "gpu1": [[0, 0]]}, "cards": {"gpu0": "NVIDIA H100 80GB HBM3"}}')
+    recorded = functools.partial(selection.select, recorded=path)
+    monkeypatch.setattr(selection, "select", recorded)
+    text = printed(vm(tmp_path))
+    assert "Manufacture of gpu0, NVIDIA H100 80GB HBM3\n  row       h100" in re.sub(" +\n", "\n", text)
+    assert "273 (164 – 575) kg CO2e, and 712.5 kg of its server" in text  # noqa: RUF001
+    assert "Manufacture of gpu1, a card\n  row       gpu" in re.sub(" +\n", "\n", text)
 
 
 def test_hardware_declared_in_pyproject_is_used_and_a_wrong_one_is_named(

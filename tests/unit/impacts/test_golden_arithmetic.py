@@ -111,6 +111,7 @@ REPRODUCED: dict[str, Callable[[], float]] = {
     "boavizta_cpu": lambda: cpu_embodied_kg(24 * 24.5),
     "boavizta_ram": lambda: memory_embodied_kg(32, 1.79),
     "hgx_h100_per_gpu": lambda: default_catalogue().machines["h100"].embodied_kg[0],
+    "hgx_b200_per_gpu": lambda: default_catalogue().machines["b200"].embodied_kg[1],
     "ecologits_energy_wh_per_token_10b": lambda: server_model(10, 10, tps=INSTANT).per_token_j / J_PER_WH,
     "ecologits_gpus_405b": gpus_of_405b,
     "ecologits_water_10b_1000tok": ecologits_water_ml,
@@ -120,7 +121,6 @@ NOT_REPRODUCED = {
     "google_narrow_ratio": "a ratio of two boundaries of the paper; we compute neither",
     "google_breakdown": "the parts of a median prompt; we have no such breakdown",
     "google_mb_vs_lb": "market-based against location-based: we ship no market-based factor",
-    "hgx_b200_per_gpu": "no B200 in the hardware table",
 }
 
 

@@ -425,7 +425,7 @@ def test_a_machine_in_a_data_centre_has_its_pue_and_wue() -> None:
 
 def test_the_hardware_share_is_by_cpu_seconds() -> None:
     assert PRICER.hardware_g(1000, "vm", 4).central == pytest.approx(9e6 / (5 * 31_536_000 * 0.7))
-    assert PRICER.accelerator_g(10).central > 0
+    assert PRICER.accelerator_g(10, "NVIDIA H100 80GB HBM3").central > 0
 
 
 # --- golden and laws --------------------------------------------------------------------------------------------------

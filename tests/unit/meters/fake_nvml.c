@@ -94,7 +94,9 @@ int nvmlDeviceGetUUID(void *handle, char *text, unsigned size) {
     return SUCCESS;
 }
 int nvmlDeviceGetName(void *handle, char *text, unsigned size) {
-    snprintf(text, size, "Fake H%d00", index_of(handle) + 1);
+    const char *name = getenv("FAKE_NVML_NAME");
+    if (name) snprintf(text, size, "%s", name);
+    else snprintf(text, size, "Fake H%d00", index_of(handle) + 1);
     return SUCCESS;
 }
 int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {

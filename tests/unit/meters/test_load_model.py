@@ -195,6 +195,17 @@ def test_a_machine_that_we_cannot_look_into_is_assumed(tmp_path: Path) -> None:
         ({"wue_l_per_kwh": [1, 3, 2]}, "[low, central, high]"),
         ({"machine": "toaster"}, "one of vm, laptop, desktop, server"),
         ({"machine": ["vm"]}, "machine = ['vm']"),
+        ({"embodied_kgco2e": 0}, "embodied_kgco2e = 0 is not valid; embodied_kgco2e is kg CO2e of making this machine"),
+        ({"lifetime_years": 0}, "lifetime_years = 0 is not valid; lifetime_years is years that this machine is used"),
+        ({"lifetime_years": -4}, "lifetime_years = -4 is not valid; lifetime_years is years"),
+        ({"lifetime_years": [3, -4, 5]}, "lifetime_years = [3, -4, 5] is not valid"),
+        ({"lifetime_years": [6, 5, 4]}, "[low, central, high]"),
+        ({"utilisation": 0}, "utilisation = 0 is not valid; utilisation is share of its life"),
+        ({"utilisation": 1.01}, "utilisation = 1.01 is not valid; utilisation is share of its life"),
+        ({"utilisation": [0.5, 0.7, 2]}, "utilisation = [0.5, 0.7, 2] is not valid; utilisation is share of its life"),
+        ({"gpu_embodied_kgco2e": "200"}, "gpu_embodied_kgco2e = '200' is not valid; gpu_embodied_kgco2e is kg CO2e"),
+        ({"gpu_lifetime_years": -1}, "gpu_lifetime_years = -1 is not valid; gpu_lifetime_years is years"),
+        ({"gpu_utilisation": 70}, "gpu_utilisation = 70 is not valid; gpu_utilisation is share of its life"),
     ],
 )
 def test_a_wrong_declaration_is_one_clear_line(table: dict[str, object], says: str) -> None:
@@ -209,3 +220,12 @@ def test_nothing_declared_is_nothing_changed() -> None:
     assert validate_hardware({"pue": 1, "watts_per_cpu_second": (1, 2, 3)}) == Hardware(
         pue=(1, 1, 1), watts_per_cpu_second=(1, 2, 3)
     )
+    assert validate_hardware(
+        {
+            "embodied_kgco2e": 320, "lifetime_years": 6, "utilisation": [0.1, 0.2, 1],
+            "gpu_embodied_kgco2e": [1, 2, 3], "gpu_lifetime_years": 4.5, "gpu_utilisation": 1,
+        }
+    ) == Hardware(
+        embodied_kgco2e=(320, 320, 320), lifetime_years=(6, 6, 6), utilisation=(0.1, 0.2, 1),
+        gpu_embodied_kgco2e=(1, 2, 3), gpu_lifetime_years=(4.5, 4.5, 4.5), gpu_utilisation=(1, 1, 1),
+    )  # fmt: skip

@@ -31,7 +31,8 @@ for m in meters:
     m.close()
     m.close()
 print(json.dumps({
-    "meters": [[m.domain, m.name, m.reason] for m in meters], "rejected": [asdict(r) for r in rejected],
+    "meters": [[m.domain, m.name, m.reason] for m in meters], "cards": [m.card for m in meters],
+    "rejected": [asdict(r) for r in rejected],
     "reads": reads, "users": [while_open, users()], "closed": [asdict(m.read()) for m in meters],
 }))
 """
@@ -74,6 +75,7 @@ def test_every_card_is_a_domain_and_its_joules_begin_at_zero(play: Play) -> None
         ["gpu0", "nvml", "NVML energy counter of Fake H100 (GPU-a0000000-fake)"],
         ["gpu1", "nvml", "NVML energy counter of Fake H200 (GPU-b0000000-fake)"],
     ]
+    assert got["cards"] == ["Fake H100", "Fake H200"]
     assert [r["energy_j"] for r in got["reads"]] == [0, 1, 0, 1]
     assert got["rejected"] == []
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_aifootprint.meters.contract import Reading, Unreadable
 from pytest_aifootprint.meters.recorded import Recording, load_recording
+from pytest_aifootprint.meters.selection import select
 
 
 class Clock:
@@ -92,6 +93,9 @@ def test_busy_seconds_may_be_scripted(tmp_path: Path) -> None:
         ('{"domains": {"cpu": [[0]]}}', "script.json"),
         ('{"domains": {"cpu": 3}}', "script.json"),
         ("not json", "script.json"),
+        ('{"domains": {"gpu0": []}, "cards": {"gpu1": "NVIDIA L4"}}', '"cards" must give names to domains'),
+        ('{"domains": {"gpu0": []}, "cards": {"gpu0": 4}}', '"cards" must give names to domains'),
+        ('{"domains": {"gpu0": []}, "cards": ["NVIDIA L4"]}', '"cards" must give names to domains'),
     ],
 )
 def test_a_wrong_script_is_one_clear_line(tmp_path: Path, text: str, says: str) -> None:
@@ -101,3 +105,10 @@ def test_a_wrong_script_is_one_clear_line(tmp_path: Path, text: str, says: str) 
         load_recording(path)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_card_has_the_name_that_the_script_gives_it(tmp_path: Path) -> None:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps({"domains": {"gpu0": [[0, 0]], "gpu1": [[0, 0]]}, "cards": {"gpu1": "NVIDIA L4"}}))
+    selection = select(root=tmp_path, environ={}, recorded=path)
+    assert [selection.card(domain) for domain in ("gpu0", "gpu1", "gpu2")] == ["", "NVIDIA L4", ""]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pytest_aifootprint.hints.repeats import loaded_again, trained_again
-from pytest_aifootprint.records.model import Hint, RunFootprint
+from pytest_aifootprint.records.model import RunFootprint
+from pytest_aifootprint.records.model_use import Hint
 
 HINTS = (trained_again, loaded_again)
 """The kinds of hints. A new one is one function here: from a run to its hints."""

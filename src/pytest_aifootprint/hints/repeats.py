@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_aifootprint.quantities import total
-from pytest_aifootprint.records.model import Hint, ModelFootprint, Place, RunFootprint, Work
+from pytest_aifootprint.records.model import RunFootprint
+from pytest_aifootprint.records.model_use import Hint, ModelFootprint, Place, Work
 from pytest_aifootprint.records.models import OUTSIDE
 
 

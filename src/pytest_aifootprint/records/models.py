@@ -11,16 +11,8 @@ from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.records.cost import energy_of_calls
-from pytest_aifootprint.records.model import (
-    LOCAL_SERVER,
-    CallFootprint,
-    Carbon,
-    ModelFootprint,
-    Place,
-    Trained,
-    Work,
-    count_tokens,
-)
+from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, count_tokens
+from pytest_aifootprint.records.model_use import ModelFootprint, Place, Trained, Work
 
 OUTSIDE = "outside"
 TRAINING = "training"

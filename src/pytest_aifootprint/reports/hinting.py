@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_aifootprint.records.model import Hint
+from pytest_aifootprint.records.model_use import Hint
 from pytest_aifootprint.reports import formatting
 
 MOST_NAMED = 3

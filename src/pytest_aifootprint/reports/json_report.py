@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.reports import json_rows as rows
+from pytest_aifootprint.reports.json_models import hint_row, model_row
 from pytest_aifootprint.reports.json_sheets import sheet_row
 
 SCHEMA_VERSION = 1
@@ -76,10 +77,10 @@ def chunks(run: RunFootprint) -> Iterator[str]:
         yield f"{_dumps(key)}:{_dumps(value)},\n"
     yield from _array("tests", (_test(test) for test in run.tests))
     yield from _array("fixtures", (_dumps(rows.fixture_row(fixture)) for fixture in run.fixtures))
-    yield from _array("models", (_dumps(rows.model_row(model)) for model in run.models))
+    yield from _array("models", (_dumps(model_row(model)) for model in run.models))
     tail = {
         "verdicts": [rows.verdict_row(verdict) for verdict in run.verdicts],
-        "hints": [rows.hint_row(hint) for hint in run.hints],
+        "hints": [hint_row(hint) for hint in run.hints],
         "notices": [rows.notice_row(notice) for notice in run.notices],
         "seams": dict(run.seams),
         "sheets": {name: sheet_row(sheet) for name, sheet in run.sheets.items()},

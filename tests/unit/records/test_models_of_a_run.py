@@ -11,7 +11,8 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer, resolve_grid
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import CallFootprint, ModelFootprint
+from pytest_aifootprint.records.model import CallFootprint
+from pytest_aifootprint.records.model_use import ModelFootprint
 from pytest_aifootprint.records.models import Placed, model_footprints
 
 GRID_G_PER_KWH = 360.0

@@ -17,7 +17,6 @@ from pytest_aifootprint.records.model import (
     FixtureFootprint,
     FixtureShare,
     MeterUse,
-    ModelFootprint,
     RunFootprint,
     TestFootprint,
     Tokens,
@@ -27,6 +26,7 @@ from pytest_aifootprint.records.model import (
     WorkerRecord,
     count_tokens,
 )
+from pytest_aifootprint.records.model_use import ModelFootprint
 
 FRA = Grid("FRA", Range.times_over(56.0, 1.17, "grid:FRA"), Range.times_over(2.6, 1.5, "ewif:FRA"), "Ember", 2023)
 USA = Grid("USA", Range.times_over(384.0, 1.17, "grid:USA"), Range.times_over(3.1, 1.5, "ewif:USA"), "Ember", 2023)

@@ -1,0 +1,93 @@
+"""What a run did with each model: calls, loads, trainings, and what could be saved. None means unknown, never zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pytest_aifootprint.impacts.contract import Training
+from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.records.model import Carbon, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one test or shared fixture did with a model; ``where`` is its id, or ``outside``."""
+
+    where: str
+    phase: str
+    count: int
+    energy_j: Range | None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Loads or trainings of one model: a part of what the windows they ran in came to. None: nothing was metered."""
+
+    count: int = 0
+    duration_s: float = 0.0
+    energy_j: Range | None = None
+    carbon_g: Range | None = None
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Training that this run did itself. It stands in use; per inference it is information, never cost again.
+
+    Attributes:
+        work: all trainings. steps, samples, epochs: over all of them; None if unknown.
+        inferences: of this run with that model. per_inference_j, per_inference_g: training over those; None without.
+        again: groups of places that trained the same model on as many samples.
+    """
+
+    work: Work
+    steps: float | None
+    samples: float | None
+    epochs: float | None
+    inferences: int
+    per_inference_j: Range | None
+    per_inference_g: Range | None
+    again: tuple[tuple[Place, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFootprint:
+    """All calls to one model in this run, and its loads.
+
+    Attributes:
+        energy_j: of the provider, and of a model in the process its part of what is metered here; None if unknown.
+        parameters, revision, precisions, devices: of a model in the process, as far as known.
+    """
+
+    id: str
+    provider: str | None
+    calls: int
+    tokens: Tokens
+    energy_j: Range | None
+    carbon: Carbon
+    training: Training
+    parameters: int | None = None
+    revision: str | None = None
+    precisions: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    loads: Work = field(default_factory=Work)
+    trained: Trained | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What could be saved in each run, from what was measured in this one.
+
+    Attributes:
+        code: which kind. subject: the model it is about. tests, fixtures: ids of who could share.
+        count: how often it was done, for energy_j in all. saving_j, saving_g: joules, grams CO2e.
+    """
+
+    code: str
+    subject: str
+    tests: tuple[str, ...]
+    fixtures: tuple[str, ...]
+    count: int
+    energy_j: Range
+    saving_j: Range
+    saving_g: Range | None

@@ -143,10 +143,12 @@ class CallPrices:
         return model, served_by.serve(tokens, call.samples or 1), tuple(n for n in notices if n is not None)
 
     def _served_model(self, call: AICall, site: RemoteSite) -> ServedModel:
-        key = (site.name, call.model, call.response_model, call.operation, call.parameters)
+        in_process = call.locality == "local" and call.provider is None
+        key = (site.name, call.model, call.response_model, call.operation, call.parameters, in_process)
         found = self._served.get(key)
         if found is None:
-            model = self._index.find(names_of(call), call.operation, site.provider.ecologits, call.parameters)
+            table = site.provider.ecologits
+            model = self._index.find(names_of(call), call.operation, table, call.parameters, relatives=not in_process)
             found = self._served[key] = ServedModel(model, call.operation, self._catalogue)
         return found
 

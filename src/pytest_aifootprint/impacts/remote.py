@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_aifootprint.catalogue import Catalogue, Triple
-from pytest_aifootprint.impacts.models import Model
+from pytest_aifootprint.impacts.models import Model, undisclosed_times_over
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.quantities.ranges import LogPair
 from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH, S_PER_YEAR
@@ -182,11 +182,11 @@ class ServedModel:
         self.model = model
         self._operation = operation
         self._prefill = PrefillConstants.of(catalogue)
-        closed, disclosed = catalogue.spread("inference.closed"), catalogue.spread("inference.open")
         # Closed models are less sure by what is not known of each of them; the method's own error all models share.
-        undisclosed = math.sqrt(math.log(closed) ** 2 - math.log(disclosed) ** 2)
-        self._size_factor = {f"model:{model.id}": (-undisclosed, undisclosed)} if model.kind == "closed" else {}
-        self._method_factor = Range.times_over(1.0, disclosed, METHOD).factors
+        self._undisclosed = math.log(undisclosed_times_over(catalogue))
+        either = (-self._undisclosed, self._undisclosed)
+        self._size_factor = {f"model:{model.id}": either} if model.kind == "closed" else {}
+        self._method_factor = Range.times_over(1.0, catalogue.spread("inference.open"), METHOD).factors
         self._hardware_factor = Range.times_over(1.0, catalogue.spread("hw.provider"), PROVIDER_HARDWARE).factors
         life_s = catalogue.value("server.life_years")[1] * S_PER_YEAR
         power_w = catalogue.value("server.busy_power_w")[1]
@@ -260,8 +260,12 @@ class ServedModel:
         if not central:
             return EXACT_ZERO
         spread = {**factors, **self._size_factor}
-        if self.model.kind == "class":
-            spread[f"model:{self.model.id}"] = _logs(price(0, count), central, price(2, count))
+        if self.model.kind in {"class", "family"}:
+            down, up = _logs(price(0, count), central, price(2, count))
+            if self.model.kind == "family":
+                # A price has a part that does not grow with the size; a relative is no surer than a closed model.
+                down, up = min(down, -self._undisclosed), max(up, self._undisclosed)
+            spread[f"model:{self.model.id}"] = down, up
         if low < high:
             spread[f"tokens:{self._operation}"] = _logs(price(1, low), central, price(1, high))
         return Range(central, spread)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_aifootprint.impacts import left_out
 from pytest_aifootprint.impacts.grids import resolve_grid
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.impacts.validation import POINTS, bloom_years, compare, inside, measurements
@@ -19,6 +20,7 @@ def test_the_page_shows_what_the_code_prints_now() -> None:
 
     assert "\n".join(measurements()) in page
     assert "\n".join(bloom_years()) in page
+    assert "\n".join(left_out.table()) in page
 
 
 def test_most_published_figures_are_inside_and_none_is_off_by_more_than_the_page_admits() -> None:

@@ -140,7 +140,11 @@ class CallPrices:
             return model, None, ()
         tokens, untold = tokens_of(call, model)
         notices = (model.notice, untold, site.notice if call.locality == "remote" else None)
-        return model, served_by.serve(tokens, call.samples or 1), tuple(n for n in notices if n is not None)
+        return (
+            model,
+            served_by.serve(tokens, call.samples or 1, call.media_s),
+            tuple(n for n in notices if n is not None),
+        )
 
     def _served_model(self, call: AICall, site: RemoteSite) -> ServedModel:
         in_process = call.locality == "local" and call.provider is None

@@ -18,7 +18,7 @@ MOST_PIECES = 1_000
 """Images, sounds or clips of one call: a hundred times OpenAI's 10 (openai 3.54, ``image_generate_params``)."""
 
 MOST_MEDIA_S = 3_600.0
-"""Of one clip: three hundred times OpenAI's 12 s (openai 3.54, ``video_create_params``)."""
+"""Of one clip: OpenAI makes at most 20 s (openai 3.54, ``video_extend_params``)."""
 
 COUNTS = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens")
 BY_PIECE = frozenset({"image", "audio", "video"})

@@ -110,5 +110,5 @@ def test_a_clip_is_priced_by_its_seconds_where_they_are_told_else_as_one() -> No
     assert untold.energy_j.central == pytest.approx(row.energy_wh[1] * J_PER_WH * pue)
     assert short.energy_j.central == pytest.approx(4 * row.energy_wh_per_s[1] * J_PER_WH * pue)
     assert three.energy_j.central == pytest.approx(3 * short.energy_j.central)
-    assert "3 x 4 s x 7 Wh/s" in three.equation
+    assert "3 x 4 s x 6.6 Wh/s" in three.equation
     assert untold.basis is Basis.ASSUMED

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_aifootprint.detection.believed import MOST_TOKENS, is_count, written
 from pytest_aifootprint.detection.calls import LOCALITIES, OPERATIONS, REALNESSES, AICall
 from pytest_aifootprint.quantities.unfaked import REAL
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pytest_aifootprint.records.raw import TestRun
     from pytest_aifootprint.session import Metering
     from pytest_aifootprint.session.runner import TestRunner
-
-MOST_TOKENS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,10 @@ class Footprint:
             if value not in valid:
                 raise ValueError(f"record_call: {name}={value!r} is not valid; valid: {', '.join(valid)}")
         for name, count in (("input_tokens", input_tokens), ("output_tokens", output_tokens)):
-            if count is not None and not _is_count(count):
-                raise ValueError(f"record_call: {name}={count!r} is not valid; valid: 0 to {MOST_TOKENS} or None")
+            if count is not None and not is_count(count):
+                raise ValueError(
+                    f"record_call: {name}={written(count)} is not valid; valid: 0 to {MOST_TOKENS} or None"
+                )
         if not _is_name(model):
             raise ValueError(f"record_call: model={model!r} is not valid; valid: the model's name")
         if provider is not None and not _is_name(provider):
@@ -161,10 +162,6 @@ def footprint_of(request: pytest.FixtureRequest, metering: Metering | None) -> F
     del request
     part = getattr(getattr(metering, "role", None), "part", None)
     return Footprint(getattr(part, "runner", None))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
 
 
 def _is_name(value: object) -> bool:

@@ -91,7 +91,21 @@ def test_a_price_that_fails_is_a_notice_and_no_result(
     assert "internal-error" in {n["code"] for n in data["notices"]}
 
 
-@pytest.mark.parametrize("argument", ["provider=123", "provider=['a']", "input_tokens=10**400", "output_tokens=True"])
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "provider=123",
+        "provider=['a']",
+        "input_tokens=10**400",
+        "input_tokens=10**5000",
+        "input_tokens=10**12",
+        "input_tokens=-1",
+        "output_tokens=True",
+        "output_tokens='7'",
+        "output_tokens=7.5",
+        "output_tokens=float('nan')",
+    ],
+)
 def test_record_call_refuses_what_has_no_price(pytester: pytest.Pytester, argument: str) -> None:
     name = argument.partition("=")[0]
     pytester.makepyfile(

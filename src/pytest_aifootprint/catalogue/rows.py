@@ -132,7 +132,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class ModelClass:
-    """What stands in for an unknown model or unknown tokens of these operations; (low, geometric middle, high)."""
+    """What stands in for an unknown model or unknown tokens of these operations; (low, geometric middle, high).
+
+    ``energy_wh`` is of one image or clip, ``energy_wh_per_s`` of one second of a clip whose length is told.
+    """
 
     operations: tuple[str, ...]
     active_b: Triple | None
@@ -140,6 +143,7 @@ class ModelClass:
     input_tokens: Triple | None
     output_tokens: Triple | None
     energy_wh: Triple | None
+    energy_wh_per_s: Triple | None
     origin: Origin
 
 
@@ -290,6 +294,7 @@ def model_class(where: str, table: Mapping[str, Any]) -> ModelClass:
         input_tokens=f.span("input_tokens"),
         output_tokens=f.span("output_tokens"),
         energy_wh=f.span("energy_wh"),
+        energy_wh_per_s=f.span("energy_wh_per_s"),
         origin=origin(f),
     )
     f.done()
@@ -297,6 +302,8 @@ def model_class(where: str, table: Mapping[str, Any]) -> ModelClass:
         raise f.error("operations is missing")
     if (row.active_b is None) == (row.energy_wh is None):
         raise f.error("a class needs either active_b or energy_wh")
+    if row.energy_wh is None and row.energy_wh_per_s is not None:
+        raise f.error("energy_wh_per_s needs energy_wh, for a clip whose length nobody tells")
     if row.active_b is not None and row.input_tokens is None:
         raise f.error("a class with active_b needs input_tokens")
     return row

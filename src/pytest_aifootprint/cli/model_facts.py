@@ -18,7 +18,7 @@ from pytest_aifootprint.impacts.lineage import check_declared, known_names
 from pytest_aifootprint.impacts.models import Model, ModelIndex
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH
-from pytest_aifootprint.reports.json_rows import training_row
+from pytest_aifootprint.reports.json_models import training_row
 from pytest_aifootprint.reports.json_values import ranged
 
 INPUT_TOKENS, OUTPUT_TOKENS = 1000, 200

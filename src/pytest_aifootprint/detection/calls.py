@@ -17,6 +17,7 @@ OPERATIONS = (
     "rerank",
     "image",
     "audio",
+    "video",
     "moderation",
     "classification",
     "inference",
@@ -49,13 +50,15 @@ class AICall:
         inferred: owner found by the process-wide current test, not by context.
         replayer: what answered instead of the provider: ``vcrpy``, ``respx``, ``own server``, ...
         host: host name (and port on loopback) only; no path, no query.
-        parameters: number of parameters of an in-process model, if known. samples: batch items, if known.
+        parameters: number of parameters of an in-process model, if known. samples: batch items, if known; images or
+            clips asked for. media_s: seconds of one clip that was asked for, if told.
         precision: of its weights: ``float32``, ``int8``, ``q4_k_m``. device: where it ran: ``cpu``, ``cuda:0``.
         revision: of the hub's repository, if the object knows it.
         file: path of the model's file or folder on this machine. For finding what the user declared of it; no report
             has it.
         steps: of a training: optimizer steps, boosting rounds, updates; over all in this row. epochs: likewise.
         cpu_ns: CPU of this process during the call, and of its children where it trained; summed over ``count``.
+        disbelieved: counts that were told and cannot be, such as "input_tokens 1000000000000"; they are None here.
         notices: codes of what is not known about this call (``unknown-provider``, ``unknown-format``, ...).
         count: number of calls in this row.
         server: the CPU clock of the local server that answered, at both ends of the call; None where there was none, it
@@ -85,6 +88,7 @@ class AICall:
     host: str | None = None
     parameters: int | None = None
     samples: int | None = None
+    media_s: float | None = None
     precision: str | None = None
     device: str | None = None
     revision: str | None = None
@@ -92,6 +96,7 @@ class AICall:
     steps: int | None = None
     epochs: float | None = None
     cpu_ns: int = 0
+    disbelieved: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     count: int = 1
     server: ServerTimes | None = None
@@ -107,6 +112,7 @@ class AICall:
         return cls(
             **{
                 **data,
+                "disbelieved": tuple(data.get("disbelieved", ())),
                 "notices": tuple(data.get("notices", ())),
                 "server": None if server is None else tuple(server),
             }

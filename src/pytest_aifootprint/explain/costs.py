@@ -39,12 +39,13 @@ Figures = dict[str, Range | None]
 
 
 def told_of(call: Row) -> dict[str, Range]:
-    """What a sheet of calls has to be told of one: ``n``, ``c``, ``out``, ``items``."""
+    """What a sheet of calls has to be told of one: ``n``, ``c``, ``out``, ``items``, ``media_s``."""
     said = {
         "n": call["input_tokens"],
         "c": call["cached_input_tokens"] or 0,
         "out": call["output_tokens"],
         "items": call["samples"] or 1,
+        "media_s": call["media_s"],
     }
     return {symbol: Range(float(number)) for symbol, number in said.items() if number is not None}
 

@@ -26,6 +26,7 @@ TOLD = {
     "c": ("", "of these from a cache"),
     "out": ("", "tokens written"),
     "items": ("", "items of the call"),
+    "media_s": ("s", "seconds of one clip"),
     "E_cpu": ("J", "electricity of the CPU, as metered"),
     "E_ram": ("J", "electricity of memory, as metered"),
     "E_gpu": ("J", "electricity of GPUs, as metered"),

@@ -183,14 +183,16 @@ class CallPrices:
         tokens, untold = tokens_of(call, model)
         notices = (model.notice, untold, site.notice if call.locality == "remote" else None)
         said = tuple(n for n in notices if n is not None)
-        sheet = self._sheets.served(served_by, tokens, site.name)
-        return _Asked(model, served_by.serve(tokens, call.samples or 1), said, sheet)
+        sheet = self._sheets.served(served_by, tokens, site.name, timed=call.media_s is not None)
+        return _Asked(model, served_by.serve(tokens, call.samples or 1, call.media_s), said, sheet)
 
     def _served_model(self, call: AICall, site: RemoteSite) -> ServedModel:
-        key = (site.name, call.model, call.response_model, call.operation, call.parameters)
+        in_process = call.locality == "local" and call.provider is None
+        key = (site.name, call.model, call.response_model, call.operation, call.parameters, in_process)
         found = self._served.get(key)
         if found is None:
-            model = self._index.find(names_of(call), call.operation, site.provider.ecologits, call.parameters)
+            table = site.provider.ecologits
+            model = self._index.find(names_of(call), call.operation, table, call.parameters, relatives=not in_process)
             found = self._served[key] = ServedModel(model, call.operation, self._catalogue)
         return found
 

@@ -24,14 +24,14 @@ class CallSheets:
         self._sheets: dict[Hashable, Sheet] = {}
         self._taken: dict[str, int] = {}
 
-    def served(self, model: ServedModel, tokens: Tokens, provider: str) -> Sheet:
-        """Of a served call without its data centre."""
+    def served(self, model: ServedModel, tokens: Tokens, provider: str, *, timed: bool = False) -> Sheet:
+        """Of a served call without its data centre; ``timed``: it tells the seconds of its clips."""
         told = Told.of(tokens)
-        key = ("served", id(model), told)
+        key = ("served", id(model), told, timed)
         found = self._sheets.get(key)
         if found is None:
             name = f"{provider}/{model.model.id} {model.operation}"
-            found = self._sheets[key] = replace(it_sheet(model, told, self._catalogue), name=name)
+            found = self._sheets[key] = replace(it_sheet(model, told, self._catalogue, timed=timed), name=name)
         return found
 
     def remote(self, site: RemoteSite, served: Sheet, share: Sheet, *, replayed: bool) -> Sheet:

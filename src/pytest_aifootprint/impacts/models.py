@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 from pytest_aifootprint.catalogue import Catalogue, LlmSize, ModelClass, TrainingRow, Triple, llm_sizes
 from pytest_aifootprint.impacts.declared import DeclaredModels
-from pytest_aifootprint.impacts.names import exact_forms, open_form, short_name, size_in_name
+from pytest_aifootprint.impacts.families import known_families, size_of_family
+from pytest_aifootprint.impacts.names import exact_forms, open_form, released, short_name, size_in_name
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.quantities import Basis, Notice
 
 OPEN_TABLE = "huggingface_hub"
 CLASS_WITHOUT_ROW = "inference"
+MOST_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,8 @@ class Model:
 
     Attributes:
         id: canonical name, in factors and reports.
-        kind: ``open`` for a disclosed or declared size, ``closed`` for one that ecologits guesses, ``class`` for a
-            model that nobody knows.
+        kind: ``open`` for a disclosed or declared size, ``closed`` for one that ecologits guesses, ``family`` for the
+            sizes of its relatives, ``class`` for a model that nobody knows.
         active_b, total_b: billions of parameters: (low, central, high).
         tps, ttft: tokens per second and seconds to the first token, where measured.
         model_class: the class range of its operation (also for tokens that nobody told).
@@ -50,8 +52,8 @@ class Model:
 
     @property
     def basis(self) -> Basis:
-        """Estimated from the size; assumed where the size is a class range."""
-        return Basis.ASSUMED if self.kind == "class" else Basis.ESTIMATED
+        """Estimated from the size; assumed where no source speaks of this model: a family's or a class's range."""
+        return Basis.ASSUMED if self.kind in {"class", "family"} else Basis.ESTIMATED
 
 
 class ModelIndex:
@@ -62,7 +64,15 @@ class ModelIndex:
         self._catalogue = catalogue
         self._declared_models = DeclaredModels(overrides)
 
-    def find(self, names: tuple[str, ...], operation: str, table: str | None, parameters: int | None = None) -> Model:
+    def find(
+        self,
+        names: tuple[str, ...],
+        operation: str,
+        table: str | None,
+        parameters: int | None = None,
+        *,
+        relatives: bool = True,
+    ) -> Model:
         """The model of a call.
 
         Args:
@@ -70,9 +80,11 @@ class ModelIndex:
             operation: of the call: decides the class range.
             table: the provider's table in ecologits, looked at first.
             parameters: of an in-process model, counted.
+            relatives: a family may stand in. Not for a model in the process: anybody names files and classes.
 
         Returns:
-            A model with a size, or with the class range of the operation and a notice.
+            A model with a size, with that of its family, or with the class range of the operation; of the latter two a
+            notice tells.
         """
         classes = self._catalogue.classes
         stand_in = classes.get(operation) or classes[CLASS_WITHOUT_ROW]
@@ -97,6 +109,7 @@ class ModelIndex:
             or self._sized(row, names, stand_in)
             or self._told_by_name(names, stand_in)
             or self._told_by_name(parent, stand_in, "the size in its parent's name")
+            or (self._related(names, table, stand_in) if relatives else None)
             or self._unknown(names, operation, stand_in)
         )
         return replace(found, row=row, place=place, override=override)
@@ -151,6 +164,24 @@ class ModelIndex:
                     return _open(form, *size, stand_in, source)
         return None
 
+    def _related(self, names: tuple[str, ...], table: str | None, stand_in: ModelClass) -> Model | None:
+        for name in names:
+            members = known_families().members(name, table)
+            if not members:
+                continue
+            size = size_of_family(members, undisclosed_times_over(self._catalogue))
+            low, _, high = size.active_b
+            more = f" and {len(size.names) - MOST_NAMED} more" if len(size.names) > MOST_NAMED else ""
+            listed = f"{', '.join(size.names[:MOST_NAMED])}{more}"
+            message = (
+                f"no data knows the model {name!r}: the sizes of its family ({listed}) stand in, {low:.3g}-{high:.3g} "
+                "billion active parameters"
+            )
+            notice = Notice("model-by-family", message)
+            source = f"ecologits: the family {listed}"
+            return Model(released(name), "family", size.active_b, size.total_b, stand_in, source, notice=notice)
+        return None
+
     def _unknown(self, names: tuple[str, ...], operation: str, stand_in: ModelClass) -> Model:
         name = _shown(names)
         active = stand_in.active_b
@@ -190,6 +221,16 @@ class ModelIndex:
                     exact.setdefault(short_name(name.lower()), row)
                     tuned.setdefault(open_form(name), row)
         return exact, tuned
+
+
+def undisclosed_times_over(catalogue: Catalogue) -> float:
+    """The 90 % spread of a size that its maker does not disclose, x/÷.
+
+    ``exp(sqrt(ln(closed)^2 - ln(open)^2))``: what the spread of published figures is larger by for closed models than
+    for open ones (``inference.closed``, ``inference.open``).
+    """
+    closed, disclosed = catalogue.spread("inference.closed"), catalogue.spread("inference.open")
+    return math.exp(math.sqrt(math.log(closed) ** 2 - math.log(disclosed) ** 2))
 
 
 def _shown(names: tuple[str, ...]) -> str:

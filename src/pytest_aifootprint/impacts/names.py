@@ -27,6 +27,15 @@ _MIXTURE = re.compile(r"(?<![a-z0-9.])(?P<experts>\d+)x(?P<size>\d+(?:\.\d+)?)b(
 _ACTIVE = re.compile(r"(?<![a-z0-9])a(?P<size>\d+(?:\.\d+)?)b(?![a-z0-9])")
 _SIZE = re.compile(r"(?<![a-z0-9.])e?(?P<size>\d+(?:\.\d+)?)(?P<unit>[bm])(?![a-z0-9])")
 
+# What tells a release or a way of use, not a member of a family: versions ("4.1", "v2", "4o"), dates, windows ("16k").
+_VERSION = re.compile(r"v?(?P<major>\d+)(?:\.\d+)*[ok]?\Z")
+_ONE_LETTER = re.compile(r"(?P<brand>[a-z])(?P<major>\d+)(?:\.\d+)*\Z")  # OpenAI's "o3"
+_OF_NO_SIZE = frozenset({
+    "preview", "latest", "exp", "experimental", "beta", "instruct", "it", "chat", "hf", "base", "thinking",
+})  # fmt: skip
+_LONGEST_VERSION = 2  # digits: more are a date
+_PARTS = re.compile(r"[-_:\s]+")
+
 # The name of Mixtral 8x7B, of which the rows ``mixtral.*`` tell what it really has: its experts share layers.
 _MIXTRAL_EXPERTS, _MIXTRAL_B = 8, 7
 SMALLEST_B = 0.001
@@ -42,8 +51,13 @@ def exact_forms(name: str) -> Iterator[str]:
     last = _FILE.sub("", short_name(whole))
     bare = _bare(last)
     undated = _DATE.sub("", bare)
-    released = _STAGE.sub("", undated)
-    yield from dict.fromkeys((whole, whole.removeprefix("models/"), last, bare, undated, released))
+    yield from dict.fromkeys((whole, whole.removeprefix("models/"), last, bare, undated, _STAGE.sub("", undated)))
+
+
+def released(name: str) -> str:
+    """The last of the exact forms: the name of the release alone, without date and stage."""
+    *_, last = exact_forms(name)
+    return last
 
 
 def short_name(name: str) -> str:
@@ -71,6 +85,32 @@ def open_form(name: str) -> str:
         previous = form
         form = _OPEN_SUFFIX.sub("", _QUANTISED.sub("", form))
     return _OPEN_PREFIX.sub("", form)
+
+
+def family_name(name: str) -> tuple[tuple[str, ...], int | None]:
+    """The words of a name that its family shares, size words among them, and the release's first number.
+
+    "claude-opus-5-1" is (("claude", "opus"), 5), "gpt-5.9-mini-2027-01-01" is (("gpt", "mini"), 5). A word that is not
+    known to leave the size alone stays: "gpt-4-turbo" is of another family than "gpt-4".
+    """
+    words, number = [], None
+    for part in _PARTS.split(released(name)):
+        version, lettered = _VERSION.match(part), _ONE_LETTER.match(part)
+        if lettered is not None:
+            words.append(lettered["brand"])
+            number = number or lettered["major"]
+        elif version is not None:
+            is_window = part.endswith("k")
+            number = number or (None if is_window or len(version["major"]) > _LONGEST_VERSION else version["major"])
+        elif part and part not in _OF_NO_SIZE:
+            words.append(part)
+    return tuple(words), None if number is None else int(number)
+
+
+def organisation(name: str) -> str | None:
+    """Who a name says that the model is from: the folder before it ("organisation/name"), lower case; else None."""
+    folders = name.strip().lower().replace("\\", "/").rstrip("/").split("/")[:-1]
+    return folders[-1] if folders and folders[-1] else None
 
 
 @functools.lru_cache(maxsize=512)

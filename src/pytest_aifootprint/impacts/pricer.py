@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pytest_aifootprint.catalogue import Catalogue, default_catalogue
+from pytest_aifootprint.detection.believed import disbelieve
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import electricity, hardware, here, outcomes, water
@@ -18,7 +20,7 @@ from pytest_aifootprint.impacts.marginal import LOCAL
 from pytest_aifootprint.impacts.model_files import tell_revisions
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.impacts.remote import generates, load_ecologits
-from pytest_aifootprint.impacts.tokens import failed, tokens_told
+from pytest_aifootprint.impacts.tokens import failed, implausible, tokens_told
 from pytest_aifootprint.impacts.trained import from_hub
 from pytest_aifootprint.meters.contract import LoadModel
 from pytest_aifootprint.meters.hardware import Hardware
@@ -88,8 +90,14 @@ class Pricer:
         return self._catalogue.factors_version
 
     def call(self, call: AICall) -> CallImpact:
-        """The footprint of one row of calls (``count`` calls like this one)."""
+        """The footprint of one row of calls (``count`` calls like this one).
+
+        Counts that cannot be (``detection.believed``) are taken off the call, with a notice.
+        """
+        disbelieve(call)
+        told = (call.disbelieved, call.host or call.client) if call.disbelieved else ()
         key = (
+            told, call.media_s,
             call.operation, call.locality, call.realness, call.provider, call.model, call.response_model,
             call.input_tokens, call.output_tokens, call.cached_input_tokens, call.parameters, call.samples,
             call.status if failed(call) else None, call.count, self._call_prices.is_estimated_here(call),
@@ -99,7 +107,8 @@ class Pricer:
         if price is None:
             if len(self._prices) >= _CACHED_PRICES:
                 self._prices.clear()
-            price = self._prices[key] = outcomes.times(self._call_prices.of(call), call.count)
+            price = outcomes.times(self._call_prices.of(call), call.count)
+            price = self._prices[key] = replace(price, notices=(*price.notices, *implausible(call)))
         return price
 
     def identify(self, calls: Iterable[AICall]) -> None:

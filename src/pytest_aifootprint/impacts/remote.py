@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_aifootprint.catalogue import Catalogue, Triple, default_catalogue
-from pytest_aifootprint.impacts.models import Model
+from pytest_aifootprint.impacts.models import Model, undisclosed_times_over
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.quantities.ranges import LogPair
 from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH, S_PER_YEAR
@@ -205,25 +205,25 @@ class ServedModel:
         self.model = model
         self.operation = operation
         self._prefill = PrefillConstants.of(catalogue)
-        closed, disclosed = catalogue.spread("inference.closed"), catalogue.spread("inference.open")
         # Closed models are less sure by what is not known of each of them; the method's own error all models share.
-        undisclosed = math.sqrt(math.log(closed) ** 2 - math.log(disclosed) ** 2)
-        self.size_factor = {f"model:{model.id}": (-undisclosed, undisclosed)} if model.kind == "closed" else {}
-        self._method_factor = Range.times_over(1.0, disclosed, METHOD).factors
+        undisclosed = math.log(undisclosed_times_over(catalogue))
+        self.size_factor = _size_factor(model, undisclosed)
+        self._method_factor = Range.times_over(1.0, catalogue.spread("inference.open"), METHOD).factors
         self._hardware_factor = Range.times_over(1.0, catalogue.spread("hw.provider"), PROVIDER_HARDWARE).factors
         life_s = catalogue.value("server.life_years")[1] * S_PER_YEAR
         power_w = catalogue.value("server.busy_power_w")[1]
         self._hardware_g_per_j = catalogue.value("server.embodied_kg")[1] * G_PER_KG / life_s / power_w
 
-    def serve(self, tokens: Tokens, items: int = 1) -> Served:
+    def serve(self, tokens: Tokens, items: int = 1, media_s: float | None = None) -> Served:
         """The call's IT energy and hardware share.
 
         Args:
             tokens: read and written.
             items: images or clips, for operations priced by the piece.
+            media_s: seconds of one of the clips, if told.
         """
         if self.model.active_b is None:
-            return self._by_piece(items)
+            return self._by_piece(items, media_s)
         reading = self._reading(tokens)
         if not generates(self.operation) or not tokens.output[1]:
             equation = f"E_it = {_wh(reading)} Wh to read {tokens.input[1]:.0f} tokens {self._size}"
@@ -290,11 +290,16 @@ class ServedModel:
             spread[f"tokens:{self.operation}"] = _logs(price(1, low), central, price(1, high))
         return Range(central, spread)
 
-    def _by_piece(self, items: int) -> Served:
-        watt_hours = self.model.model_class.energy_wh
-        assert watt_hours is not None
-        energy = Range.of(*watt_hours, f"model:{self.model.id}").scale(J_PER_WH * items)
-        return Served(energy, self._hardware_of(energy), f"E_it = {items} x {watt_hours[1]:.2g} Wh (class range)")
+    def _by_piece(self, items: int, media_s: float | None) -> Served:
+        per_piece, per_s = self.model.model_class.energy_wh, self.model.model_class.energy_wh_per_s
+        assert per_piece is not None
+        if media_s is None or per_s is None:
+            pieces, unit, amount = piece_energy_j(per_piece, items), per_piece, f"{items}"
+        else:
+            pieces, unit, amount = piece_energy_j(per_s, items, media_s), per_s, f"{items} x {media_s:g} s"
+        energy = Range.of(*pieces, f"model:{self.model.id}")
+        per = "" if unit is per_piece else "/s"
+        return Served(energy, self._hardware_of(energy), f"E_it = {amount} x {unit[1]:.2g} Wh{per} (class range)")
 
     @functools.cached_property
     def _size(self) -> str:
@@ -302,6 +307,34 @@ class ServedModel:
         assert active is not None
         assert whole is not None
         return f"[{self.model.id}: {active[1]:.3g} of {whole[1]:.3g} billion parameters active]"
+
+
+def piece_energy_j(watt_hours: Triple, items: float, media_s: float = 1.0) -> Triple:
+    """IT joules of images or clips: ``E_it = items x energy`` or ``items x seconds x energy per second``.
+
+    Args:
+        watt_hours: (low, central, high) of one piece, or of one second of it (catalogue, ``[[class]]``).
+        items: pieces.
+        media_s: seconds of one piece, with ``watt_hours`` of a second.
+    """
+    low, central, high = (one * items * media_s * J_PER_WH for one in watt_hours)
+    return low, central, high
+
+
+def _size_factor(model: Model, undisclosed: float) -> dict[str, LogPair]:
+    """What a size that is not disclosed adds to every price.
+
+    Args:
+        model: whose size; of a family, its members' sizes, and no relative is surer than a closed model.
+        undisclosed: the log of what a closed model's size adds.
+    """
+    name = f"model:{model.id}"
+    if model.kind == "closed":
+        return {name: (-undisclosed, undisclosed)}
+    if model.kind != "family" or model.active_b is None:
+        return {}
+    down, up = _logs(*model.active_b)
+    return {name: (min(down, -undisclosed), max(up, undisclosed))}
 
 
 def generates(operation: str) -> bool:

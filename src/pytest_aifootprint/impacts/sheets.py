@@ -46,11 +46,14 @@ class Told(NamedTuple):
         )
 
 
-def it_sheet(served: ServedModel, told: Told, catalogue: Catalogue) -> Sheet:
-    """``E_it`` in joules and ``hardware`` in grams of one served call (``impacts.remote``)."""
+def it_sheet(served: ServedModel, told: Told, catalogue: Catalogue, *, timed: bool = False) -> Sheet:
+    """``E_it`` in joules and ``hardware`` in grams of one served call (``impacts.remote``).
+
+    ``timed``: calls tell the seconds of their clips.
+    """
     model = served.model
     if model.active_b is None:
-        return _by_piece(model) | _server(catalogue) | _steps(_HARDWARE_BY_ENERGY)
+        return _by_piece(model, timed=timed) | _server(catalogue) | _steps(_HARDWARE_BY_ENERGY)
     reading = _reading(served, told, catalogue) | _server(catalogue)
     if told.output == "none" or not generates(served.operation):
         return reading | _steps(Step("E_it", "E_read", "J", "electricity of the servers"), _HARDWARE_BY_ENERGY)
@@ -136,15 +139,18 @@ def _server(catalogue: Catalogue) -> Sheet:
     return Sheet("", given, (rate,))
 
 
-def _by_piece(model: Model) -> Sheet:
+def _by_piece(model: Model, *, timed: bool) -> Sheet:
     stand_in = model.model_class
-    assert stand_in.energy_wh is not None
-    each = Range.of(*stand_in.energy_wh, f"model:{model.id}").scale(J_PER_WH)
+    timed = timed and stand_in.energy_wh_per_s is not None
+    watt_hours = stand_in.energy_wh_per_s if timed else stand_in.energy_wh
+    assert watt_hours is not None
+    each = Range.of(*watt_hours, f"model:{model.id}").scale(J_PER_WH)
+    what, equation = ("one second", "items * media_s * E_item") if timed else ("one item", "items * E_item")
     origin = stand_in.origin
     given = Given(
-        "E_item", "electricity of one item, class range", "J", each, origin.source, origin.year, origin.evidence
+        "E_item", f"electricity of {what}, class range", "J", each, origin.source, origin.year, origin.evidence
     )
-    return Sheet("", (given,), (Step("E_it", "items * E_item", "J", "electricity of the servers"),))
+    return Sheet("", (given,), (Step("E_it", equation, "J", "electricity of the servers"),))
 
 
 def _reading(served: ServedModel, told: Told, catalogue: Catalogue) -> Sheet:
@@ -179,9 +185,12 @@ def _reading(served: ServedModel, told: Told, catalogue: Catalogue) -> Sheet:
 def _undisclosed(served: ServedModel, catalogue: Catalogue) -> list[Given]:
     if not served.size_factor:
         return []
+    value = Range(1.0, served.size_factor)
+    if served.model.kind == "family":
+        return [Given("size", "uncertainty of a relative's size", "", value, served.model.source, None, "assumed")]
     row = catalogue.factors["inference.closed"].origin
     what = "uncertainty of a size that is not disclosed"
-    return [Given("size", what, "", Range(1.0, served.size_factor), row.source, row.year, row.evidence)]
+    return [Given("size", what, "", value, row.source, row.year, row.evidence)]
 
 
 def _writing(served: ServedModel, told: Told, catalogue: Catalogue) -> Sheet:

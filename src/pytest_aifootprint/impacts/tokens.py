@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_aifootprint.catalogue import Triple
+from pytest_aifootprint.detection.believed import MOST_MEDIA_S, MOST_PIECES, MOST_TOKENS
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.models import Model
 from pytest_aifootprint.impacts.remote import Tokens, generates
@@ -47,6 +48,18 @@ def tokens_of(call: AICall, model: Model) -> tuple[Tokens, Notice | None]:
         f"a class range stands in ({model.model_class.origin.source})"
     )
     return tokens, Notice("unknown-tokens", message)
+
+
+def implausible(call: AICall) -> tuple[Notice, ...]:
+    """What a reader has to know of counts that were told and cannot be (``detection.believed``)."""
+    if not call.disbelieved:
+        return ()
+    message = (
+        f"{call.operation} call to {call.model or 'an unknown model'} at {call.host or call.client}: "
+        f"{', '.join(call.disbelieved)} cannot be (the most that is believed: {MOST_TOKENS} tokens, {MOST_PIECES} "
+        f"images or clips, {MOST_MEDIA_S:.0f} s a clip): taken as unknown"
+    )
+    return (Notice("implausible-tokens", message),)
 
 
 def _exact(count: int | None) -> Triple | None:

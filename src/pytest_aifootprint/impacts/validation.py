@@ -1,7 +1,7 @@
 """Published measurements beside ours: ``python -m pytest_aifootprint.impacts.validation``.
 
-Prints the two tables of ``docs/explanation/numbers.md``. Nothing is tuned to these figures; a point that stays outside
-the range is printed as such.
+Prints the two tables of ``docs/explanation/numbers.md``. Nothing is tuned to these figures, but the class ranges of
+images and videos are made of them; a point that stays outside the range is printed as such.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Published:
     Attributes:
         what, source, boundary: of the figure. value: (low, high), equal for a single figure, in ``unit``.
         provider, model, operation, read, written: of our call; tokens None where the source does not tell them.
+        media_s: seconds of a clip, where it does.
     """
 
     what: str
@@ -40,9 +41,32 @@ class Published:
     read: int | None
     written: int | None
     operation: str = "chat"
+    media_s: float | None = None
 
 
 _GPU = "GPU alone"
+_UNKNOWN = "a model that nobody knows"
+
+
+def _luccioni(task: str, wh: float, operation: str, written: int | None = None) -> Published:
+    """Luccioni, Jernite & Strubell 2024, Table 2: means over several models, kWh per 1,000 inferences."""
+    source, boundary = "arXiv:2311.16863, Table 2", "A100, unbatched"
+    hub = "huggingface_hub"
+    return Published(f"{task}, mean", source, boundary, (wh,) * 2, "Wh", hub, _UNKNOWN, None, written, operation)
+
+
+def _iea(what: str, wh: float, operation: str, media_s: float | None = None) -> Published:
+    """IEA, Energy and AI, 2025, Fig 1.16."""
+    source, ends = "IEA 2025, Fig 1.16", (wh,) * 2
+    return Published(what, source, _GPU, ends, "Wh", "unknown", _UNKNOWN, None, None, operation, media_s)
+
+
+def _media(what: str, joules: float, operation: str, media_s: float | None = None) -> Published:
+    """ML.ENERGY v3 (github ml-energy/leaderboard@0cd52da, 2026-02): one image or clip at a time on an H100."""
+    source, ends = "ML.ENERGY v3, H100, one at a time", (joules / J_PER_WH,) * 2
+    return Published(what, source, _GPU, ends, "Wh", "huggingface_hub", _UNKNOWN, None, None, operation, media_s)
+
+
 _ML_ENERGY = "ML.ENERGY v3, H100, 64 at once"
 POINTS = (
     Published("Gemini Apps, median prompt", "arXiv:2508.15734", "whole, with PUE", (0.24,) * 2, "Wh",
@@ -77,8 +101,29 @@ POINTS = (
               "huggingface_hub", "meta-llama/Llama-4-Scout-17B-16E-Instruct", 100, 404),
     Published("Llama-3.1-405B FP8, 360 tokens", _ML_ENERGY, _GPU, (0.308,) * 2, "Wh",
               "huggingface_hub", "meta-llama/Llama-3.1-405B-Instruct", 100, 360),
-    Published("image generation, mean", "arXiv:2311.16863", "A100, unbatched", (2.907,) * 2, "Wh",
-              "huggingface_hub", "an image model", None, None, "image"),
+    _luccioni("text classification", 0.002, "classification"),
+    _luccioni("extractive question answering", 0.003, "classification"),
+    _luccioni("masked language model", 0.003, "classification"),
+    _luccioni("token classification", 0.004, "classification"),
+    _luccioni("image classification", 0.007, "classification"),
+    _luccioni("object detection", 0.038, "inference"),
+    _luccioni("text generation, 10 tokens", 0.047, "completion", 10),
+    _luccioni("summarization", 0.049, "completion"),
+    _luccioni("image captioning", 0.063, "completion"),
+    _luccioni("image generation", 2.907, "image"),
+    _iea("text, small model", 0.3, "chat"),
+    _iea("text, medium model", 5.0, "chat"),
+    _iea("image", 1.7, "image"),
+    _iea("video of 6 s", 115.0, "video", 6.0),
+    _media("SANA-1.6B, an image", 417, "image"),
+    _media("Stable Diffusion 3.5 medium, an image", 1581, "image"),
+    _media("Stable Diffusion 3.5 large, an image", 4420, "image"),
+    _media("FLUX.1-dev, an image", 7949, "image"),
+    _media("CogVideoX-2B, 49 frames", 28_614, "video", 49 / 8),
+    _media("CogVideoX1.5-5B, 81 frames", 335_359, "video", 81 / 8),
+    _media("Wan 2.1 1.3B, 81 frames", 64_672, "video", 81 / 15),
+    _media("Wan 2.1 14B, 81 frames", 289_253, "video", 81 / 15),
+    _media("HunyuanVideo, 129 frames", 1_164_112, "video", 129 / 15),
 )  # fmt: skip
 
 
@@ -96,6 +141,7 @@ def compare(point: Published, pricer: Pricer) -> Range:
     call = AICall(
         point.operation, "validation", "remote", "live", 0, 0,
         provider=point.provider, model=point.model, input_tokens=point.read, output_tokens=point.written,
+        media_s=point.media_s,
     )  # fmt: skip
     return _amount(point, pricer.call(call))
 
@@ -112,7 +158,9 @@ def inside(point: Published, ours: Range) -> str:
 
 def _short(value: float) -> str:
     """Three significant digits, without an exponent."""
-    return f"{float(f'{value:.3g}'):g}"
+    rounded = float(f"{value:.3g}")
+    text = f"{rounded:g}"
+    return f"{rounded:.12f}".rstrip("0") if "e-" in text else text
 
 
 def measurements() -> Iterator[str]:

@@ -248,7 +248,8 @@ class TestFootprint:
 def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Tokens:
     """Tokens of the live calls among these; a row holds the tokens of one of its ``count`` calls.
 
-    A call to a language model that does not tell its tokens is counted as unknown, not as 0.
+    A call to a language model that does not tell its tokens, or tells a count that cannot be, is counted as unknown,
+    not as 0.
     """
     live = [c.call for c in calls if c.call.realness == "live" and c.call.operation not in {"inference", "training"}]
     return Tokens(
@@ -256,7 +257,9 @@ def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Toke
         output=sum((c.output_tokens or 0) * c.count for c in live),
         cached_input=sum((c.cached_input_tokens or 0) * c.count for c in live),
         reasoning=sum((c.reasoning_tokens or 0) * c.count for c in live),
-        unknown_calls=sum(c.count for c in live if c.input_tokens is None and c.output_tokens is None),
+        unknown_calls=sum(
+            c.count for c in live if c.disbelieved or (c.input_tokens is None and c.output_tokens is None)
+        ),
     )
 
 

@@ -257,6 +257,7 @@ def call_row(priced: CallFootprint) -> Row:
         "device": call.device,
         "revision": call.revision,
         "samples": call.samples,
+        "media_s": None if call.media_s is None else finite(call.media_s),
         "steps": call.steps,
         "epochs": None if call.epochs is None else finite(call.epochs),
         "started_s": call.started_ns / 1e9,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.detection.believed import disbelieve
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.recorder import Owner, Recorder
 from pytest_aifootprint.records.raw import TestRun
@@ -75,3 +76,4 @@ class Running:
                 self.config.hook.pytest_aifootprint_call(config=self.config, nodeid=nodeid, call=call)
             except Exception as error:  # noqa: BLE001 - another plugin's error changes no result
                 self.recorder.error("pytest_aifootprint_call", error)
+            disbelieve(call)  # a count that is none would not even reach the process that prices

@@ -300,6 +300,13 @@ def broken(folder: Path, file: str, table: str, row: str) -> Catalogue:
             "a class with active_b needs",
         ),
         ("defaults.toml", "class", "classes", CLASS.replace('["chat"]', "[]"), "operations is missing"),
+        (
+            "defaults.toml",
+            "class",
+            "classes",
+            CLASS + "energy_wh_per_s = [1, 2]\n",
+            "energy_wh_per_s needs energy_wh",
+        ),
     ],
 )
 def test_a_broken_row_is_one_line_that_names_file_row_and_field(

@@ -63,6 +63,7 @@ def told(row: AICall) -> Mapping[str, Range]:
         "c": row.cached_input_tokens or 0,
         "out": row.output_tokens,
         "items": row.samples or 1,
+        "media_s": row.media_s,
     }
     return {name: Range(float(number)) for name, number in numbers.items() if number is not None}
 
@@ -105,6 +106,11 @@ CALLS = {
     "embedding, tokens unknown": call("embedding", "text-embedding-3-small"),
     "image": call("image", "dall-e-3", samples=3),
     "audio": call("audio", "whisper-1"),
+    "video": call("video", "sora-2", samples=2),
+    "video of 8 s": call("video", "sora-2", media_s=8.0),
+    "family": call(model="gpt-5.9-mini", input_tokens=1000, output_tokens=200),
+    "family of one size": call(model="claude-opus-9", provider="anthropic", input_tokens=10, output_tokens=2),
+    "not believed": call(input_tokens=10**12, output_tokens=5),
     "replayed": call(realness="replayed", input_tokens=100, output_tokens=20),
     "local server": call(model="llama-3.2-1b", provider="local", locality="local", input_tokens=37, output_tokens=11),
     "server unseen": call(

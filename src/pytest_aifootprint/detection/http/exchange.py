@@ -216,6 +216,7 @@ class Exchange:
             replayer=self.replayer,
             host=self.host,
             samples=asked.samples,
+            media_s=asked.media_s if asked.media_s is not None else usage.media_s,
             notices=(*asked.notices, *self._call_notices),
             server=server,
         )

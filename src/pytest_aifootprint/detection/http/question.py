@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from pytest_aifootprint.detection.http.sending import Request
 from pytest_aifootprint.detection.providers.asking import LOCAL, UNKNOWN, Asked, asked, could_ask
+from pytest_aifootprint.detection.providers.clips import VIDEO, makes_videos
 from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
 from pytest_aifootprint.detection.providers.picking import Path
 from pytest_aifootprint.detection.providers.usage import Answer, name
@@ -58,8 +59,10 @@ def what_grpc_asks(method: str, host: str, request: Any) -> Asked | None:
     operation = "embedding" if "Embed" in verb else "image" if "Image" in verb else "inference"
     if any(word in verb for word in ("GenerateContent", "Completion", "GenerateAnswer", "SampleText")):
         operation = "chat"
-    local = is_local(host)
-    return _unread(operation, None if local else provider, _model(request), host)
+    local, model = is_local(host), _model(request)
+    if "LongRunning" in verb and makes_videos(model):
+        operation = VIDEO
+    return _unread(operation, None if local else provider, model, host)
 
 
 def _model(request: Any) -> str | None:

@@ -16,8 +16,8 @@ MODEL = ("model",)
 STREAM = ("stream",)
 ODD_NAME = "odd-model-name"
 
-# The model's field in a form that is sent with a file.
-_FORM_MODEL = re.compile(rb'name="?model"?\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,512})\r\n')
+# The value of a field in a form that is sent with a file, from behind its name.
+_FORM_VALUE = re.compile(rb"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,512})\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Ask:
         answer: makes the interpreter for the answer from the operation.
         streamed: the answer was asked for in pieces.
         samples: how many inputs there are (or images are asked for), if the request says so.
+        media_s: seconds of one clip, likewise.
         notices: codes of what is not known.
     """
 
@@ -37,6 +38,7 @@ class Ask:
     answer: Callable[[str], Interpreter]
     streamed: bool = False
     samples: int | None = None
+    media_s: float | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -67,12 +69,17 @@ class Request:
     @property
     def model(self) -> str | None:
         """The model that the body names: a JSON object's key, or a form's field."""
-        if self.body is not None and self.body.startswith(b"--"):
-            # A sound or a picture can be large: the field's name is looked for first, at memchr's speed.
-            at = self.body.find(b'name="model"')
-            field = _FORM_MODEL.match(self.body, at) if at >= 0 else None
-            return self.named(field[1].decode("utf-8", "replace")) if field is not None else None
-        return self.named(self.document.get("model"))
+        return self.named(self.field("model"))
+
+    def field(self, key: str) -> object:
+        """The value of a JSON object's key, or of a form's field (a text); None if there is none."""
+        if self.body is None or not self.body.startswith(b"--"):
+            return self.document.get(key)
+        # A sound or a picture can be large: the field's name is looked for first, at memchr's speed.
+        label = b'name="%s"' % key.encode()
+        at = self.body.find(label)
+        value = _FORM_VALUE.match(self.body, at + len(label)) if at >= 0 else None
+        return value[1].decode("utf-8", "replace") if value is not None else None
 
     @property
     def streamed(self) -> bool:

@@ -22,6 +22,7 @@ from pytest_aifootprint.detection.providers.apis import (
     replicate,
     retrieval,
     tgi,
+    videos,
 )
 from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
 from pytest_aifootprint.detection.providers.picking import Path
@@ -29,6 +30,7 @@ from pytest_aifootprint.detection.providers.usage import Interpreter
 
 APIS = (
     jobs.API,
+    videos.API,
     bedrock.API,
     google.API,
     interactions.API,
@@ -67,7 +69,7 @@ class Asked:
         answer: makes the interpreter for the answer.
         notices: codes of what is not known.
         streamed: the request asks for a stream (the answer tells whether it is one).
-        samples: number of inputs, or of images asked for, where the request tells.
+        samples: number of inputs, or of images or clips asked for, where the request tells. media_s: seconds of a clip.
     """
 
     operation: str
@@ -78,6 +80,7 @@ class Asked:
     notices: tuple[str, ...] = ()
     streamed: bool = False
     samples: int | None = None
+    media_s: float | None = None
 
     def on_this_machine(self) -> Asked:
         """The same, of a server that turned out to be here."""
@@ -128,7 +131,9 @@ def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None
         provider = LOCAL if local else UNKNOWN
     if provider == UNKNOWN:
         notices.append("unknown-provider")
-    return Asked(ask.operation, provider, ask.model, local, ask.answer, tuple(notices), ask.streamed, ask.samples)
+    return Asked(
+        ask.operation, provider, ask.model, local, ask.answer, tuple(notices), ask.streamed, ask.samples, ask.media_s
+    )
 
 
 def _end_of(path: bytes) -> bytes:

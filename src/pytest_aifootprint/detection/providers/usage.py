@@ -17,13 +17,17 @@ _NAME_LIMIT = 256
 
 @dataclass(slots=True)
 class Usage:
-    """Token counts of one answer: cached ones are part of input, reasoning is part of output. None if unknown."""
+    """Token counts of one answer: cached ones are part of input, reasoning is part of output. None if unknown.
+
+    ``media_s``: seconds of the clip that was made or will be.
+    """
 
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
     reasoning_tokens: int | None = None
+    media_s: float | None = None
     estimated: bool = False
 
 
@@ -73,7 +77,7 @@ class Answer:
 
     def __init__(self, operation: str) -> None:
         self.operation = operation
-        self.plain = operation in {"audio", "image"}
+        self.plain = operation in {"audio", "image", "video"}
         self.complete = False
         self.found = Usage()
         self.chunks = 0

@@ -40,6 +40,7 @@ def read(found: Asked, pieces: list[bytes], content_type: str, headers: Mapping[
         "model": found.model,
         "asked_stream": found.streamed,
         "samples": found.samples,
+        "media_s": found.media_s if found.media_s is not None else usage.media_s,
         "notices": found.notices,
         "response_model": usage.model,
         "input_tokens": usage.input_tokens,

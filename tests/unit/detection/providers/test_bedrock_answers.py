@@ -324,7 +324,7 @@ def test_invoke_llama_streamed(checks: Any, text: str) -> None:
         checks(url, {"prompt": "Hi"}, answer, given_up, BINARY)
 
 
-@pytest.mark.parametrize("path", [f"model/{MODEL}/count-tokens", "guardrail/g/version/1/apply", "async-invoke"])
+@pytest.mark.parametrize("path", [f"model/{MODEL}/count-tokens", "guardrail/g/version/1/apply", "async-invoke/arn"])
 def test_what_is_no_inference(asks: Any, path: str) -> None:
     assert asks(f"{HOST}/{path}", ASK) is None
 

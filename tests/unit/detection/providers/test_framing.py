@@ -224,18 +224,19 @@ def test_no_document_makes_an_interpreter_raise(kind: type[Answer], value: Any) 
             found = (usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.reasoning_tokens)
             assert all(count is None or (type(count) is int and count >= 0) for count in found)
             assert usage.model is None or usage.model.isprintable()
+            assert usage.media_s is None or type(usage.media_s) in {int, float}
 
 
 def test_every_api_has_an_interpreter_that_is_tried() -> None:
-    assert len(every_answer()) == 12
-    assert len(ANSWERS) == len(APIS) == 13
+    assert len(every_answer()) == 13
+    assert len(ANSWERS) == len(APIS) == 14
 
 
 @UNHURRIED
 @given(JSON)
 def test_no_request_makes_an_api_raise(asks: Any, value: Any) -> None:
     keys = {key for api in APIS for path in api.wanted for key in path} | {key for api in APIS for key in api.counted}
-    inner: Any = {"params": value, "model": value, "sampleCount": value, "num_outputs": value}
+    inner: Any = {"params": value, "model": value, "sampleCount": value, "num_outputs": value, "duration": value}
     bodies = [value, *(dict.fromkeys(keys, given) for given in (value, inner, [inner]))]
     for body in bodies:
         for url in ASKED:
@@ -246,6 +247,11 @@ ASKED = [
     "api.openai.com/v1/embeddings",
     "api.openai.com/v1/images/generations",
     "api.openai.com/v1/batches",
+    "api.openai.com/v1/videos",
+    "localhost/v1/videos",
+    "router.huggingface.co/fal-ai/some/video",
+    "generativelanguage.googleapis.com/v1/models/veo:predictLongRunning",
+    "bedrock-runtime.x.amazonaws.com/async-invoke",
     "example.org/v1/messages",
     "api.anthropic.com/v1/messages/batches",
     "api.cohere.com/v2/rerank",

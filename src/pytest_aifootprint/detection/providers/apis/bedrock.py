@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_aifootprint.detection.providers.api import ApiRow, Ask, Request
+from pytest_aifootprint.detection.providers.api import MODEL, STREAM, ApiRow, Ask, Request
 from pytest_aifootprint.detection.providers.apis.anthropic import AnthropicAnswer
+from pytest_aifootprint.detection.providers.clips import VIDEO, clip_s, makes_videos
 from pytest_aifootprint.detection.providers.usage import Answer, Usage, first, name, part, parts, together, written
 
 _HEADER = "x-amzn-bedrock-"
@@ -137,13 +138,28 @@ def _fill(found: Usage, fresh: int | None, output: int | None, read: int | None,
         found.output_tokens = output
 
 
-def _read(request: Request) -> Ask:
+def _read(request: Request) -> Ask | None:
+    if request.path["later"]:
+        return _later(request)
     verb, model = request.path["verb"], request.in_path("model")
     if verb.startswith(b"converse"):
         return Ask("chat", model, ConverseAnswer, verb != b"converse")
     operation = _invokes((model or "").lower())
     samples = request.items("texts", "documents") if operation in {"embedding", "rerank"} else None
     return Ask(operation, model, InvokeAnswer, verb != b"invoke", samples)
+
+
+def _later(request: Request) -> Ask | None:
+    """A job whose result is put into a bucket: a video (Nova Reel, Luma Ray), or embeddings of a long one."""
+    model = request.named(request.document.get("modelId"))
+    if model is None and request.provider is None:
+        return None
+    asked = part(request.document, "modelInput")
+    if makes_videos(model):
+        media_s = clip_s(part(asked, "videoGenerationConfig"))
+        return Ask(VIDEO, model, InvokeAnswer, media_s=media_s if media_s is not None else clip_s(asked))
+    operation = _invokes((model or "").lower())
+    return Ask("inference" if operation == "chat" else operation, model, InvokeAnswer)
 
 
 def _invokes(model: str) -> str:
@@ -158,8 +174,12 @@ def _invokes(model: str) -> str:
 
 
 API = ApiRow(
-    path=rb"model/(?P<model>[^/]+)/(?P<verb>converse|converse-stream|invoke|invoke-with-response-stream)",
-    ends=frozenset({b"converse", b"converse-stream", b"invoke", b"invoke-with-response-stream"}),
+    path=rb"(?:model/(?P<model>[^/]+)/(?P<verb>converse|converse-stream|invoke|invoke-with-response-stream)"
+    rb"|(?P<later>async-invoke))",
+    ends=frozenset({b"async-invoke", b"converse", b"converse-stream", b"invoke", b"invoke-with-response-stream"}),
     read=_read,
+    wanted=frozenset(
+        {MODEL, STREAM, ("modelId",), ("modelInput", "videoGenerationConfig"), ("modelInput", "duration")}
+    ),
     counted=frozenset({"texts", "documents"}),
 )

@@ -1,4 +1,7 @@
-"""Gemini, by AI Studio and by Vertex AI. The model stands in the path; on Vertex, other makers' models too."""
+"""Gemini, Imagen and Veo, by AI Studio and by Vertex AI. The model stands in the path; on Vertex, other makers', too.
+
+Veo's jobs are handed in with ``:predictLongRunning``; asking for them (``:fetchPredictOperation``) is no call.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 from pytest_aifootprint.detection.providers.api import ApiRow, Ask, Request
 from pytest_aifootprint.detection.providers.apis.anthropic import AnthropicAnswer
 from pytest_aifootprint.detection.providers.apis.openai import OpenAIAnswer
+from pytest_aifootprint.detection.providers.clips import VIDEO, clip_s, makes_videos, pieces
 from pytest_aifootprint.detection.providers.usage import Answer, count, first, name, part, parts, together
 
 _STATISTICS = ("predictions", "", "embeddings", "statistics", "token_count")
@@ -71,13 +75,12 @@ def _read(request: Request) -> Ask | None:
             return None
         reader = AnthropicAnswer if publisher == b"anthropic" else OpenAIAnswer
         return Ask("chat", model, reader, request.streamed or verb == b"streamRawPredict")
-    if verb == b"predict":
+    if verb in {b"predict", b"predictLongRunning"}:
         operation = _predicts(model or "", publisher)
-        samples = request.items("instances")
-        if operation == "image":
-            parameters = request.document.get("parameters")
-            samples = count(parameters.get("sampleCount")) if isinstance(parameters, dict) else None
-        return Ask(operation, model, GoogleAnswer, samples=samples)
+        if operation not in {"image", VIDEO}:
+            return Ask(operation, model, GoogleAnswer, samples=request.items("instances"))
+        asked = part(request.document, "parameters")
+        return Ask(operation, model, GoogleAnswer, samples=pieces(asked), media_s=clip_s(asked))
     if b"mbed" in verb:
         return Ask("embedding", model, GoogleAnswer, samples=request.items("requests") or 1)
     return Ask("chat", model, GoogleAnswer, verb == b"streamGenerateContent")
@@ -90,13 +93,15 @@ def _predicts(model: str, publisher: bytes | None) -> str:
             return "embedding"
         if model.startswith(("imagen", "image")):
             return "image"
+        if makes_videos(model):
+            return VIDEO
     return "inference"
 
 
 API = ApiRow(
     path=rb"(?:publishers/(?P<publisher>[^/]+)/)?(?:models|tunedModels|endpoints)/(?P<model>[^/:?#]+):(?P<verb>"
-    rb"generateContent|streamGenerateContent|embedContent|batchEmbedContents|generateAnswer|predict|rawPredict"
-    rb"|streamRawPredict)",
+    rb"generateContent|streamGenerateContent|embedContent|batchEmbedContents|generateAnswer|predict|predictLongRunning"
+    rb"|rawPredict|streamRawPredict)",
     ends=frozenset(
         {
             b"generateContent",
@@ -105,11 +110,12 @@ API = ApiRow(
             b"batchEmbedContents",
             b"generateAnswer",
             b"predict",
+            b"predictLongRunning",
             b"rawPredict",
             b"streamRawPredict",
         }
     ),
     read=_read,
-    wanted=frozenset({("stream",), ("parameters", "sampleCount")}),
+    wanted=frozenset({("stream",), ("parameters", "sampleCount"), ("parameters", "durationSeconds")}),
     counted=frozenset({"requests", "instances"}),
 )

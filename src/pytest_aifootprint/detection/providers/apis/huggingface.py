@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_aifootprint.detection.providers.api import ApiRow, Ask, Request
+from pytest_aifootprint.detection.providers.clips import VIDEO, clip_s, makes_videos, pieces
 from pytest_aifootprint.detection.providers.usage import Answer, first, name, part, written
 
 
@@ -60,10 +61,19 @@ _TASKS = {
     "text-to-speech": "audio",
     "text-to-audio": "audio",
     "audio-to-audio": "audio",
+    "text-to-video": VIDEO,
+    "image-to-video": VIDEO,
+    "video-to-video": VIDEO,
 }
 
 
-def _read(request: Request) -> Ask:
+def _read(request: Request) -> Ask | None:
+    routed = request.in_path("routed")
+    if routed is not None:
+        # Of what is routed to fal and WaveSpeed, videos tell themselves by name; Novita's route is for them alone.
+        if not (makes_videos(routed) or request.path["only_videos"]):
+            return None
+        return Ask(VIDEO, routed, HuggingFaceAnswer, samples=pieces(request.document), media_s=clip_s(request.document))
     model = request.in_path("model")
     if model is None:
         # An endpoint of one's own answers at its root, whatever its task is.
@@ -81,10 +91,18 @@ def _operation(task: bytes | None) -> str:
 
 
 API = ApiRow(
-    path=rb"(?<=\A/)(?:(?:hf-inference/)?(?:models|pipeline/(?P<first_task>[a-z0-9-]+))/"
+    path=rb"(?<=\A/)(?:(?:fal-ai|wavespeed/api/v3|(?P<only_videos>novita/v3/hf))/(?P<routed>.+)"
+    rb"|(?:hf-inference/)?(?:models|pipeline/(?P<first_task>[a-z0-9-]+))/"
     rb"(?P<model>[^/?#]+(?:/[^/?#]+)?)(?:/pipeline/(?P<task>[a-z0-9-]+))?|)",
     ends=frozenset({b""}),
-    begins=(b"/models/", b"/hf-inference/models/", b"/pipeline/"),
+    begins=(
+        b"/models/",
+        b"/hf-inference/models/",
+        b"/pipeline/",
+        b"/fal-ai/",
+        b"/wavespeed/api/v3/",
+        b"/novita/v3/hf/",
+    ),
     read=_read,
     providers=frozenset({"huggingface_hub"}),
 )

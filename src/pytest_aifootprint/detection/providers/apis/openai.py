@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_aifootprint.detection.providers.api import MODEL, STREAM, ApiRow, Ask, Request
-from pytest_aifootprint.detection.providers.usage import Answer, count, first, name, part, together, word
+from pytest_aifootprint.detection.providers.clips import pieces
+from pytest_aifootprint.detection.providers.usage import Answer, first, name, part, together, word
 
 _NO_USAGE = re.compile(rb'"usage" ?: ?null')
 # A delta with a text that is not empty, and no object before it.
@@ -93,6 +94,11 @@ class OpenAIAnswer(Answer):
         connectors = first(usage, "connector_tokens")
         if connectors and into is not None and total == together(into, out, connectors):
             into += connectors
+        # Gateways that translate Gemini leave its thoughts out, and out of the details: the total shows them
+        # (github mozilla-ai/any-llm#1290).
+        if into is not None and out is not None and total is not None and "gemini" in (found.model or ""):
+            thoughts = max(total - into - out, 0)
+            out, reasoning = out + thoughts, (reasoning or 0) + thoughts or reasoning
         cached = part(usage, "prompt_tokens_details") or part(usage, "input_tokens_details")
         found.input_tokens, found.output_tokens, found.reasoning_tokens = into, out, reasoning
         found.cached_input_tokens = first(cached, "cached_tokens")
@@ -132,7 +138,7 @@ def _read(request: Request) -> Ask | None:
     if operation in {"embedding", "moderation"}:
         samples = request.items("input")
     elif operation == "image":
-        samples = count(request.document.get("n"))
+        samples = pieces({"n": request.field("n")})
     return Ask(operation, model, OpenAIAnswer, request.streamed, samples)
 
 

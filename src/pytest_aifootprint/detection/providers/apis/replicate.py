@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_aifootprint.detection.providers.api import ApiRow, Ask, Request
-from pytest_aifootprint.detection.providers.usage import Answer, count, first, name, part
+from pytest_aifootprint.detection.providers.clips import VIDEO, clip_s, makes_videos, pieces
+from pytest_aifootprint.detection.providers.usage import Answer, first, name, part
 
 
 class ReplicateAnswer(Answer):
@@ -29,12 +30,11 @@ def _read(request: Request) -> Ask:
     if request.path["verb"] == b"trainings":
         return Ask("training", whole, ReplicateAnswer)
     asked = whole or request.named(request.document.get("version")) or request.model
-    return Ask("inference", asked, ReplicateAnswer, request.streamed, count(_images(request)))
-
-
-def _images(request: Request) -> object:
-    given = request.document.get("input")
-    return given.get("num_outputs") if isinstance(given, dict) else None
+    given = part(request.document, "input")
+    # The name says it, or the frames that are asked for. Many a name does not: then it is an inference of some model.
+    is_video = makes_videos(asked) or "num_frames" in given
+    operation, media_s = (VIDEO, clip_s(given)) if is_video else ("inference", None)
+    return Ask(operation, asked, ReplicateAnswer, request.streamed, pieces(given), media_s)
 
 
 API = ApiRow(

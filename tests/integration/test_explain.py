@@ -305,6 +305,13 @@ def unattributed(found: re.Match[str], page_of: dict[str, Page]) -> None:
         says(share, "%", page.numbers[name.strip().replace(" ", "_")])
 
 
+def training(found: re.Match[str], page_of: dict[str, Page]) -> None:
+    numbers = page_of["training"].numbers
+    assert float(found[1]) == numbers["share_models"]
+    says(found[2], "", numbers["phi"])
+    assert float(found[3]) == numbers["measured_models"]
+
+
 def widest(found: re.Match[str], page_of: dict[str, Page]) -> None:
     says(found[1], "", page_of["widest input"].numbers["widest"])
 
@@ -344,6 +351,10 @@ READERS: Sequence[tuple[str, Any]] = (
     (r"basis +(\d+) % modelled \(load model: [^)]*\)$", basis),
     (r"grid +local WOR (\d+) g/kWh \(IEA 2019, a guess\) · openai USA (\d+) g/kWh \(Ember 2023\)$", grid),
     (r"unattributed +([\d.]+) % of ([\d.]+) (k?J) metered here: (.*)$", unattributed),
+    (
+        r"training +share of use for (\d+) model \(phi ([\d.]+)\) · measured here for (\d+) · unknown for magika",
+        training,
+    ),
     (r"widest input +[^(]*\(×/÷ ([\d.]+)\): ", widest),
     (r"most carbon +calls +tokens +energy +carbon +range$", heading),
     (rf"(\S+::\S+) +(\d+) +(\d+) +{AMOUNT} +{AMOUNT}", row),

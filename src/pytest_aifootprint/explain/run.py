@@ -13,6 +13,7 @@ from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
 from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range
 
 MOST_ROWS = 20
+NOTHING_RAN = "no model ran"
 RANGE = "high = central * exp(sqrt(sum(ln(factor) ** 2))) over each input's worse end above 1; low likewise below 1"
 
 
@@ -32,6 +33,7 @@ def explain_run(saved: Saved, most_rows: int = MOST_ROWS) -> list[Section]:
         *_basis(saved),
         *_unattributed(saved),
         *_grids(saved),
+        *_training(saved),
         *_sci(saved),
     ]
 
@@ -359,6 +361,34 @@ def _grids(saved: Saved) -> Iterator[Section]:
         basis = "a guess" if grid["guessed"] else ""
         given.append(Given("I", f"{who}: {grid['zone']}", "g/kWh", value, grid["source"], grid["year"], basis))
     yield Section("grids", given=tuple(given))
+
+
+def _training(saved: Saved) -> Iterator[Section]:
+    """By which method each model's training share is made, and the share of inference that the share method goes by."""
+    by_method: dict[str, list[str]] = {}
+    for model in saved.report["models"]:
+        if model["calls"] and model["training"]["source"] != NOTHING_RAN:
+            by_method.setdefault(model["training"]["method"], []).append(model["id"])
+    if not by_method:
+        return
+    given = [
+        _of_run(f"{method}_models", ", ".join(names), "", Range(float(len(names))))
+        for method, names in by_method.items()
+    ]
+    book = Book()
+    phis = dict.fromkeys(
+        (phi["low"], phi["central"], phi["high"])
+        for model in saved.report["models"]
+        if model["training"]["method"] == "share" and (phi := model["training"].get("phi"))
+    )
+    for number, phi in enumerate(phis, 1):
+        symbol = "m" if len(phis) == 1 else f"m_{number}"
+        m = Range(1 / phi[1] - 1)
+        book.values[symbol] = m
+        given.append(Given(symbol, "training per inference", "", m, "aifootprint explain MODEL", None, ""))
+        name = symbol.replace("m", "phi")
+        book.make(name, f"1 / (1 + {symbol})", "", "share of inference in a model's life", _number(phi[1]))
+    yield Section("training", given=tuple(given), lines=tuple(book.lines))
 
 
 def _sci(saved: Saved) -> Iterator[Section]:

@@ -53,7 +53,8 @@ CHAT = {
 def call_row(**changed: Any) -> dict[str, Any]:
     row = {
         "operation": "chat", "provider": "acme", "model": "org/model-x", "locality": "remote", "realness": "live",
-        "count": 2, "input_tokens": 5, "cached_input_tokens": None, "output_tokens": 4, "samples": None, "media_s": None,
+        "count": 2, "input_tokens": 5, "cached_input_tokens": None, "output_tokens": 4, "samples": None,
+        "media_s": None,
         "sheet": "acme/model-x chat", "priced": True, "equation": "E = ...", "source": "a source",
         "energy_j": r(80.0), "basis": "estimated",
         "carbon_g": {"use": r(0.016), "training": None, "hardware": EXACT, "total": r(0.016)},

@@ -154,7 +154,8 @@ def test_a_price_by_family_is_no_surer_than_that_of_a_member() -> None:
         down, up = energy.factors[f"model:{name}"]
         widths.append((down, up))
 
-    assert widths[1][0] <= widths[0][0] < 0 < widths[0][1] <= widths[1][1]
+    (down, up), (family_down, family_up) = widths
+    assert family_down <= down + 1e-12 < 0 < up - 1e-12 <= family_up
 
 
 def test_the_provider_s_own_table_goes_before_the_others() -> None:

@@ -1,6 +1,7 @@
 """The data files: every figure has a source, and a broken row says where and why."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,8 +120,14 @@ CLASS = (
 
 
 def broken(folder: Path, file: str, table: str, row: str) -> Catalogue:
+    """Our data files, one of them with nothing but these rows."""
+    shutil.copytree(DATA, folder, dirs_exist_ok=True)
     (folder / file).write_text(f"[[{table}]]\n{row}", encoding="utf-8")
     return Catalogue(folder)
+
+
+def other_machines(*keys: str) -> str:
+    return "".join(f"[[machine]]\n{MACHINE.replace('vm', key)}" for key in keys)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +219,7 @@ def broken(folder: Path, file: str, table: str, row: str) -> Catalogue:
             "provider",
             "providers",
             PROVIDER.replace("unknown", "known"),
-            "the provider 'unknown' is mis",
+            "the row 'unknown' is missing",
         ),
         ("machines.toml", "machine", "machines", MACHINE.replace("0.3]", "1.3]"), "vm: utilisation must be 1 or less"),
         (
@@ -282,6 +289,8 @@ def test_a_parent_without_a_row_is_told_or_an_error(tmp_path: Path, unpublished:
 def test_the_rows_that_the_broken_ones_are_made_from_are_whole(tmp_path: Path) -> None:
     assert broken(tmp_path, "training.toml", "training", TRAINING).training[0].model_id == "m"
     assert broken(tmp_path, "providers.toml", "provider", PROVIDER).providers["unknown"].zone == "WOR"
-    assert broken(tmp_path, "machines.toml", "machine", MACHINE).machines["vm"].host_kg == 0
+    machines = MACHINE + other_machines("laptop", "desktop", "server")
+    assert broken(tmp_path, "machines.toml", "machine", machines).machines["vm"].host_kg == 0
     assert broken(tmp_path, "defaults.toml", "factor", FACTOR).spread("f") == 2
-    assert broken(tmp_path, "defaults.toml", "class", CLASS).classes["chat"].active_b == pytest.approx((1, 2**0.5, 2))
+    classes = CLASS.replace('"chat"', '"chat", "inference", "embedding", "image", "audio"')
+    assert broken(tmp_path, "defaults.toml", "class", classes).classes["chat"].active_b == pytest.approx((1, 2**0.5, 2))

@@ -58,6 +58,10 @@ def test_each_operation_has_the_golden_factors_of_the_method() -> None:
     assert square.factors["m1"] == pytest.approx((-third - half, third + half))
     quotient = Range.times_over(2, 3, "m1") / Range.times_over(5, 2, "m1")
     assert quotient.factors["m1"] == pytest.approx((-third + half, third - half))
+    more = Range(2).with_factor(3, "m")
+    assert more.factors["m"] == (-third, third)
+    near = Range.of(0.9999 * 1e200, 1e200, 1.0001 * 1e200, "n")
+    assert near.factors["n"] == (math.log(0.9999 * 1e200 / 1e200), math.log(1.0001 * 1e200 / 1e200))
     alone = P / Q
     assert alone.factors["q"] == pytest.approx((-math.log(4 / 5), -math.log(7 / 5)))
 
@@ -308,6 +312,12 @@ def test_the_ends_of_what_is_beyond_every_float_are_the_last_one_and_zero() -> N
     assert wide.high == math.nextafter(math.inf, 0)
     assert Range.times_over(1e-300, 1e300, "x").low == 0
     assert difference(EXACT_ZERO, wide).low == -math.nextafter(math.inf, 0)
+
+
+def test_the_largest_float_is_a_number() -> None:
+    largest = math.nextafter(math.inf, 0)
+    assert Range.of(1, 1, largest, "x").high == pytest.approx(largest)
+    assert Range.times_over(1, largest, "x").high == pytest.approx(largest)
 
 
 def test_a_range_of_the_smallest_and_the_largest_is_read_right() -> None:

@@ -82,10 +82,36 @@ def test_every_provider_has_water_and_a_pue_and_the_unknown_one_is_there() -> No
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("inference.closed", 4.5), ("inference.open", 3.1), ("grid.country", 1.17), ("grid.guess", 1.54)],
+    [
+        ("inference.closed", 4.5),
+        ("inference.open", 3.1),
+        ("grid.country", 1.17),
+        ("grid.guess", 1.54),
+        ("hw.provider", 2.2),
+    ],
 )
 def test_the_default_spreads_are_those_of_the_method(key: str, value: float) -> None:
     assert CATALOGUE.spread(key) == value
+
+
+@pytest.mark.parametrize("provider", ["openai", "google", "cohere", "mistral"])
+def test_the_spread_of_a_single_published_wue_is_that_of_the_method(provider: str) -> None:
+    low, central, high = CATALOGUE.providers[provider].wue_l_per_kwh
+
+    assert (central / low, high / central) == pytest.approx((3.1, 3.1), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("key", "gsd"),
+    [
+        ("inference.closed", 2.5), ("inference.open", 2), ("grid.country", 1.1), ("grid.guess", 1.3),
+        ("hw.provider", 1.6), ("ewif.world", 2), ("train.high", 1.3), ("train.medium", 2), ("train.low", 3),
+    ],
+)  # fmt: skip
+def test_a_spread_is_the_90_percent_interval_of_its_published_gsd(key: str, gsd: float) -> None:
+    # ln(high / central) = 1.645 ln GSD, rounded to two digits.
+    assert CATALOGUE.spread(key) == pytest.approx(gsd**1.645, rel=0.02)
+    assert f"GSD {gsd:g}" in CATALOGUE.factors[key].origin.source
 
 
 def test_the_constants_are_those_of_the_method() -> None:

@@ -135,7 +135,7 @@ NAMES = {
     },
     "part of a name": {"_MIXTRAL_EXPERTS", "_MIXTRAL_B"},
     "number of an answer of HTTP": {"_STATUS"},
-    "year": {"_YEAR", "EWIF_YEAR"},
+    "year": {"_YEAR", "EWIF_YEAR", "EWIF_SOURCE"},
 }  # fmt: skip
 # Numbers inside functions: powers of ten are units; the rest stands here with its reason.
 IN_FUNCTIONS = {

@@ -279,6 +279,17 @@ def test_hooks_are_asked_once_for_each_before_any_test_runs(pytester: pytest.Pyt
     assert int(number) > 40
 
 
+def test_a_conftest_in_the_folder_of_tests_is_heard(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    folder = pytester.mkdir("tests")
+    (folder / "conftest.py").write_text(EXAMPLES["pytest_aifootprint_factor"])
+    (folder / "test_two.py").write_text(SUITE)
+    pytester.runpytest("--aifootprint", "--aifootprint-report=json:out.json", *workers).assert_outcomes(passed=1)
+    report = json.loads((pytester.path / "out.json").read_text())
+
+    said = "not the figures that ship: factor standby (replaced by tests/conftest.py)"
+    assert notices(report, "figures-changed") == [said]
+
+
 HOOK = "pytest_aifootprint_"
 BAD = {
     "no source": (

@@ -21,7 +21,7 @@ EVIDENCE = ("seen", "run", "derived", "assumed", "reported")
 # How the name of a number ends, and what it then counts.
 UNITS = (
     "_kwh", "_wh", "_w", "_j", "_kg", "_kgco2e", "_g", "_l", "_years", "_hours", "_watts", "_tokens", "_flop",
-    "_gco2_kwh", "_l_per_kwh", "_b",
+    "_gco2_kwh", "_l_per_kwh", "_wh_per_s", "_b",
 )  # fmt: skip
 DIMENSIONLESS = {"pue", "times_over", "grid_times_over", "utilisation"}
 NO_QUANTITY = {"year"}
@@ -115,6 +115,7 @@ NAMES = {
         "HIGHEST_G_PER_KWH", "SMALLEST_B", "LARGEST_B", "FEWEST_PARAMS", "MOST_PARAMS", "MAX_CARD_W", "MAX_ZONE_W",
         "_MOST_BYTES", "_TIMEOUT_S", "_MAX_DIGITS", "_READ_BYTES", "_CPUINFO_HEAD", "CHUNK_BYTES", "CHEAP_BYTES",
         "MOST_NAMED", "_CACHED_PRICES", "_MOST_ANCESTORS", "REGISTER_STEPS", "_LONGEST_VERSION",
+        "MOST_MATCHES", "FEWEST_TOKENS", "MOST_TOKENS",
     },
     "tolerance, or what is worth saying": {
         "TOLERANCE", "CLAMPED_SHARE", "WORTH_SAYING", "WORTH_SAYING_S", "_WORTH_SAYING_S", "_SLACK", "SLACK_S",
@@ -122,7 +123,7 @@ NAMES = {
     },
     "rule of method section 2: which ticks are idle": {
         "PERCENTILE", "QUIET", "QUIET_TICKS", "FIT_TICKS", "FIT_SPREAD", "FIT_EXPLAINED", "SHORT_S", "LEAST_S",
-        "LOOK_BACK_NS", "LOOK_AHEAD_NS", "BLOCK_NS", "POOL_NS", "SPARSE",
+        "LOOK_BACK_NS", "LOOK_AHEAD_NS", "BLOCK_NS", "POOL_NS", "SPARSE", "PERIODS", "FAINT", "LONGEST_NS", "LEAST_NS",
     },
     "how often something is read or tried": {
         "_ATTEMPTS", "_PATIENCE", "PROBE_ROUNDS", "PROBE_PAUSE_S", "STILL_NS", "SELDOM_NS", "SELDOM_ALONE_NS",
@@ -134,7 +135,7 @@ NAMES = {
     },
     "part of a name": {"_MIXTRAL_EXPERTS", "_MIXTRAL_B"},
     "number of an answer of HTTP": {"_STATUS"},
-    "year": {"_YEAR"},
+    "year": {"_YEAR", "EWIF_YEAR", "EWIF_SOURCE"},
 }  # fmt: skip
 # Numbers inside functions: powers of ten are units; the rest stands here with its reason.
 IN_FUNCTIONS = {

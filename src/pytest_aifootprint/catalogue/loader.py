@@ -11,6 +11,7 @@ from pytest_aifootprint.catalogue import rows
 from pytest_aifootprint.catalogue.packages import data_file
 from pytest_aifootprint.catalogue.replacing import READERS, Key, key_of
 from pytest_aifootprint.catalogue.rows import CloudRegion, Machine, ModelClass, Provider, TrainingRow
+from pytest_aifootprint.meters.hardware import MACHINES
 from pytest_aifootprint.quantities.tables import CatalogueError, Factor, Fields, Triple, read_rows, read_toml
 
 DATA = Path(__file__).parent / "data"
@@ -36,6 +37,9 @@ FOREIGN_FILES = (
     ("ecologits", "data/electricity_mixes.json"),
     ("ecologits", "data/models.json"),
 )
+
+OPERATIONS = ("chat", "inference", "embedding", "image", "audio")
+"""Of which a class has to stand in for the unknown."""
 
 Row = TypeVar("Row")
 
@@ -80,10 +84,7 @@ class Catalogue:
     def providers(self) -> Mapping[str, Provider]:
         """Remote providers, by every name they are known by. Raises CatalogueError for a broken row."""
         found = self._rows("providers.toml", "provider", rows.provider, lambda row: row.names)
-        by_name = {name: row for row in found for name in row.names}
-        if "unknown" not in by_name:
-            raise CatalogueError("providers.toml: the provider 'unknown' is missing")
-        return by_name
+        return _with("providers.toml", {name: row for row in found for name in row.names}, ("unknown",))
 
     @functools.cached_property
     def cloud_regions(self) -> Mapping[str, CloudRegion]:
@@ -101,7 +102,7 @@ class Catalogue:
     def machines(self) -> Mapping[str, Machine]:
         """Embodied footprints, by kind of machine. Raises CatalogueError for a broken row."""
         found = self._rows("machines.toml", "machine", rows.machine, lambda row: (*{row.key, *row.names},))
-        return {row.key: row for row in found}
+        return _with("machines.toml", {row.key: row for row in found}, MACHINES)
 
     @functools.cached_property
     def factors(self) -> Mapping[str, Factor]:
@@ -113,7 +114,7 @@ class Catalogue:
     def classes(self) -> Mapping[str, ModelClass]:
         """What stands in for the unknown, by operation. Raises CatalogueError for a broken row."""
         found = self._rows("defaults.toml", "class", rows.model_class, lambda row: row.operations)
-        return {operation: row for row in found for operation in row.operations}
+        return _with("defaults.toml", {operation: row for row in found for operation in row.operations}, OPERATIONS)
 
     def spread(self, key: str) -> float:
         """The 90 % factor x/÷ of that key. Raises CatalogueError if there is none."""
@@ -150,7 +151,10 @@ class Catalogue:
         ours = [self._folder / name for name in OWN_FILES]
         foreign = [file for package, path in FOREIGN_FILES if (file := data_file(package, path)) is not None]
         for file in [*ours, *foreign]:
-            content = file.read_bytes()
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                raise CatalogueError(f"{file.name}: cannot be read: {error.strerror or error}") from None
             digest.update(f"{file.name} {len(content)}\n".encode())
             digest.update(content)
         digest.update(repr((CPU_ROWS, FACTORS)).encode())
@@ -178,6 +182,14 @@ class Catalogue:
         if not self._changed or not isinstance(found, list):
             return found
         return [self._changed.get((table, key_of(row)), row) for row in found]
+
+
+def _with(file: str, found: Mapping[str, Row], needed: tuple[str, ...]) -> Mapping[str, Row]:
+    """``found``, which has to have some rows: a file that was cut off may still be one. Raises CatalogueError."""
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise CatalogueError(f"{file}: the row {missing[0]!r} is missing; install the package again")
+    return found
 
 
 @functools.cache

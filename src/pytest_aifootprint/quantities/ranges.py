@@ -9,6 +9,7 @@ both parts of a quotient or a difference cancels.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,8 +20,29 @@ _NO_FACTORS: Mapping[str, LogPair] = MappingProxyType({})
 _NONE: LogPair = (0.0, 0.0)
 
 
-def _spread(pairs: Iterable[float]) -> float:
-    return math.sqrt(math.fsum(x * x for x in pairs))
+# No figure of ours comes near; what a typing error makes does, and must neither end a run nor print "inf".
+_LARGEST = sys.float_info.max
+_LARGEST_LOG = math.log(_LARGEST)
+
+
+def _spread(changes: Iterable[float]) -> float:
+    # Sorted, so that the order of the factors does not show in the last digit.
+    return math.hypot(*sorted(changes))
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, -_LARGEST), _LARGEST)
+
+
+def _times_exp(value: float, log: float) -> float:
+    return _bounded(value * math.exp(min(log, _LARGEST_LOG)))
+
+
+def _log_ratio(part: float, whole: float) -> float:
+    ratio = part / whole
+    # Where the ratio is no float any more, the difference of the logs is one, with fewer digits.
+    in_range = sys.float_info.min <= ratio <= _LARGEST
+    return math.log(ratio) if in_range else math.log(part) - math.log(whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +66,39 @@ class Range:
         """The range low - central - high, all of it due to ``factor``.
 
         Raises:
-            ValueError: unless 0 < low <= central <= high.
+            ValueError: unless 0 < low <= central <= high, and high is finite.
         """
-        if not 0 < low <= central <= high:
+        if not 0 < low <= central <= high <= _LARGEST:
             raise ValueError(f"{factor}: a range needs 0 < low <= central <= high, got {low}, {central}, {high}")
-        return cls(central, {factor: (math.log(low / central), math.log(high / central))})
+        return cls(central, {factor: (_log_ratio(low, central), _log_ratio(high, central))})
 
     @classmethod
     def times_over(cls, central: float, spread: float, factor: str) -> Range:
-        """The range ``central`` x/÷ ``spread``, all of it due to ``factor``. Raises ValueError if spread < 1."""
-        if spread < 1:
-            raise ValueError(f"{factor}: x/÷ {spread} is below 1")
+        """The range ``central`` x/÷ ``spread``, all of it due to ``factor``.
+
+        Raises:
+            ValueError: unless 1 <= spread < inf.
+        """
+        if not 1 <= spread <= _LARGEST:
+            raise ValueError(f"{factor}: x/÷ {spread} is below 1, or no number")
         return cls(central, {factor: (-math.log(spread), math.log(spread))})
 
     @property
     def low(self) -> float:
         """The 5th percentile: every factor's own worst downward change, combined in quadrature."""
-        return self.central * math.exp(-_spread(max(-d, -u, 0.0) for d, u in self.factors.values()))
+        return _times_exp(self.central, -_spread(max(-d, -u, 0.0) for d, u in self.factors.values()))
 
     @property
     def high(self) -> float:
         """The 95th percentile: every factor's own worst upward change, combined in quadrature."""
-        return self.central * math.exp(_spread(max(d, u, 0.0) for d, u in self.factors.values()))
+        return _times_exp(self.central, _spread(max(d, u, 0.0) for d, u in self.factors.values()))
 
     @property
     def widest_factor(self) -> str | None:
-        """The factor that the width comes from most; None for an exact value."""
+        """The factor that the width comes from most, the first of those that are alike; None for an exact value."""
         if not self.factors:
             return None
-        return max(self.factors, key=lambda name: abs(self.factors[name][1] - self.factors[name][0]))
+        return max(sorted(self.factors), key=lambda name: abs(self.factors[name][1] - self.factors[name][0]))
 
     def scale(self, k: float) -> Range:
         """``k`` times this range; the uncertainty in logs stays. Raises ValueError if k is negative."""
@@ -117,22 +143,48 @@ def total(ranges: Iterable[Range]) -> Range:
 
     Returns:
         The sum; ``EXACT_ZERO`` for no ranges, or for zeros alone.
+
+    Raises:
+        ValueError: one line, for a sum that no float holds.
     """
     parts = [r for r in ranges if r.central > 0]
-    central = math.fsum(r.central for r in parts)
-    if not central:
+    if not parts:
         return EXACT_ZERO
     if len(parts) == 1:
         return parts[0]
-    names = {name for r in parts for name in r.factors}
-    factors: dict[str, LogPair] = {}
-    for name in names:
-        pairs = [(r.central, r.factors.get(name, _NONE)) for r in parts]
-        factors[name] = (
-            math.log(math.fsum(c * math.exp(d) for c, (d, _) in pairs) / central),
-            math.log(math.fsum(c * math.exp(u) for c, (_, u) in pairs) / central),
-        )
-    return Range(central, factors)
+    try:
+        central = math.fsum(r.central for r in parts)
+    except OverflowError:
+        raise ValueError("a sum of ranges is larger than any number") from None
+    carriers: dict[str, list[tuple[float, LogPair]]] = {}
+    for r in parts:
+        share = r.central / central
+        for name, pair in r.factors.items():
+            carriers.setdefault(name, []).append((share, pair))
+    return Range(central, {name: _common(found, len(parts)) for name, found in carriers.items()})
+
+
+def _common(carriers: list[tuple[float, LogPair]], n_parts: int) -> LogPair:
+    """The log change of a sum of ``n_parts`` when one factor is at its low and at its high end.
+
+    ``carriers``: share of the sum and log changes of each part that has the factor; the others do not move.
+    """
+    first = carriers[0][1]
+    if len(carriers) < n_parts:
+        carriers = [*carriers, (max(1 - math.fsum(share for share, _ in carriers), 0.0), _NONE)]
+    elif all(pair == first for _, pair in carriers):
+        # Calls to one model stay exactly as uncertain as one.
+        return first
+    at_low = _log_mean_exp((share, d) for share, (d, _) in carriers)
+    at_high = _log_mean_exp((share, u) for share, (_, u) in carriers)
+    return at_low, at_high
+
+
+def _log_mean_exp(weighted: Iterable[tuple[float, float]]) -> float:
+    """``ln(sum of share x exp(log))``, of shares whose sum is 1, without leaving the range of floats."""
+    present = [(share, log) for share, log in weighted if share > 0]
+    largest = max(log for _, log in present)
+    return largest + math.log(math.fsum(share * math.exp(log - largest) for share, log in present))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +206,13 @@ def difference(a: Range, b: Range) -> Difference:
     downs: list[float] = []
     for name in a.factors.keys() | b.factors.keys():
         (da, ua), (db, ub) = a.factors.get(name, _NONE), b.factors.get(name, _NONE)
-        at_low = a.central * math.expm1(da) - b.central * math.expm1(db)
-        at_high = a.central * math.expm1(ua) - b.central * math.expm1(ub)
+        at_low = _change(a, da) - _change(b, db)
+        at_high = _change(a, ua) - _change(b, ub)
         ups.append(max(at_low, at_high, 0.0))
         downs.append(max(-at_low, -at_high, 0.0))
     central = a.central - b.central
-    return Difference(central - _spread(downs), central, central + _spread(ups))
+    return Difference(_bounded(central - _spread(downs)), central, _bounded(central + _spread(ups)))
+
+
+def _change(value: Range, log: float) -> float:
+    return _bounded(value.central * math.expm1(min(log, _LARGEST_LOG)))

@@ -200,7 +200,7 @@ class Extensions:
         """
         for impl in reversed(getattr(self._config.hook, PREFIX + hook).get_hookimpls()):
             if not (impl.hookwrapper or impl.wrapper):
-                yield _plugin_name(impl.plugin_name, impl.plugin, self._config.rootpath), partial(_call, impl)
+                yield plugin_name(impl.plugin_name, impl.plugin, self._config.rootpath), partial(_call, impl)
 
     def _replaced(
         self, hook: str, what: str, arguments: Mapping[str, Any], read: Callable[[Any, str], Answer]
@@ -278,7 +278,7 @@ def _call(impl: Any, arguments: Mapping[str, Any]) -> Any:
     return impl.function(*(arguments[name] for name in impl.argnames))
 
 
-def _plugin_name(name: str, plugin: object, root: Path) -> str:
+def plugin_name(name: str, plugin: object, root: Path) -> str:
     """As a report may show it: a conftest by its place in the project, never by a folder of somebody's machine."""
     if name.isdigit():
         return type(plugin).__name__

@@ -1,6 +1,7 @@
 """The data files: every figure has a source, and a broken row says where and why."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,10 +82,36 @@ def test_every_provider_has_water_and_a_pue_and_the_unknown_one_is_there() -> No
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("inference.closed", 4.5), ("inference.open", 3.1), ("grid.country", 1.17), ("grid.guess", 1.54)],
+    [
+        ("inference.closed", 4.5),
+        ("inference.open", 3.1),
+        ("grid.country", 1.17),
+        ("grid.guess", 1.54),
+        ("hw.provider", 2.2),
+    ],
 )
 def test_the_default_spreads_are_those_of_the_method(key: str, value: float) -> None:
     assert CATALOGUE.spread(key) == value
+
+
+@pytest.mark.parametrize("provider", ["openai", "google", "cohere", "mistral"])
+def test_the_spread_of_a_single_published_wue_is_that_of_the_method(provider: str) -> None:
+    low, central, high = CATALOGUE.providers[provider].wue_l_per_kwh
+
+    assert (central / low, high / central) == pytest.approx((3.1, 3.1), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("key", "gsd"),
+    [
+        ("inference.closed", 2.5), ("inference.open", 2), ("grid.country", 1.1), ("grid.guess", 1.3),
+        ("hw.provider", 1.6), ("ewif.world", 2), ("train.high", 1.3), ("train.medium", 2), ("train.low", 3),
+    ],
+)  # fmt: skip
+def test_a_spread_is_the_90_percent_interval_of_its_published_gsd(key: str, gsd: float) -> None:
+    # ln(high / central) = 1.645 ln GSD, rounded to two digits.
+    assert CATALOGUE.spread(key) == pytest.approx(gsd**1.645, rel=0.02)
+    assert f"GSD {gsd:g}" in CATALOGUE.factors[key].origin.source
 
 
 def test_the_constants_are_those_of_the_method() -> None:
@@ -119,8 +146,14 @@ CLASS = (
 
 
 def broken(folder: Path, file: str, table: str, row: str) -> Catalogue:
+    """Our data files, one of them with nothing but these rows."""
+    shutil.copytree(DATA, folder, dirs_exist_ok=True)
     (folder / file).write_text(f"[[{table}]]\n{row}", encoding="utf-8")
     return Catalogue(folder)
+
+
+def other_machines(*keys: str) -> str:
+    return "".join(f"[[machine]]\n{MACHINE.replace('vm', key)}" for key in keys)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +260,7 @@ def broken(folder: Path, file: str, table: str, row: str) -> Catalogue:
             "provider",
             "providers",
             PROVIDER.replace("unknown", "known"),
-            "the provider 'unknown' is mis",
+            "the row 'unknown' is missing",
         ),
         ("machines.toml", "machine", "machines", MACHINE.replace("0.3]", "1.3]"), "vm: utilisation must be 1 or less"),
         (
@@ -341,6 +374,8 @@ def test_a_parent_without_a_row_is_told_or_an_error(tmp_path: Path, unpublished:
 def test_the_rows_that_the_broken_ones_are_made_from_are_whole(tmp_path: Path) -> None:
     assert broken(tmp_path, "training.toml", "training", TRAINING).training[0].model_id == "m"
     assert broken(tmp_path, "providers.toml", "provider", PROVIDER).providers["unknown"].zone == "WOR"
-    assert broken(tmp_path, "machines.toml", "machine", MACHINE).machines["vm"].host_kg == 0
+    machines = MACHINE + other_machines("laptop", "desktop", "server")
+    assert broken(tmp_path, "machines.toml", "machine", machines).machines["vm"].host_kg == 0
     assert broken(tmp_path, "defaults.toml", "factor", FACTOR).spread("f") == 2
-    assert broken(tmp_path, "defaults.toml", "class", CLASS).classes["chat"].active_b == pytest.approx((1, 2**0.5, 2))
+    classes = CLASS.replace('"chat"', '"chat", "inference", "embedding", "image", "audio"')
+    assert broken(tmp_path, "defaults.toml", "class", classes).classes["chat"].active_b == pytest.approx((1, 2**0.5, 2))

@@ -196,6 +196,13 @@ def test_the_users_own_tokens_and_size_are_exact() -> None:
     assert "declared by the user" in impact.training.source
 
 
+def test_the_users_tokens_go_before_the_rows() -> None:
+    ours = price(ModelOverride(GEMMA, training_tokens=1e9, expected_uses=USES)).training
+
+    assert ours.tokens == 1e9
+    assert ours.kwh == pytest.approx(6 * 0.27e9 * 1e9 / ETA[1] / J_PER_KWH)
+
+
 def test_the_share_method_can_be_asked_for_although_uses_are_declared() -> None:
     impact = price(ModelOverride(GEMMA, training_kwh=50, expected_uses=USES, training_method="share"))
 

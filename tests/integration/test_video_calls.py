@@ -26,6 +26,7 @@ def test_it(aifootprint):
     client.get("videos/v1")
     client.get("videos/v1/content")
     aifootprint.record_call(model="sora-2-pro", provider="openai", operation="video")
+    assert [call.notices for call in aifootprint.calls] == [(), (), ()]
 """
 
 

@@ -4,6 +4,8 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_aifootprint.catalogue import default_catalogue, llm_sizes
 from pytest_aifootprint.detection.calls import AICall
@@ -92,6 +94,23 @@ def test_a_chance_resemblance_is_no_family(name: str, table: str | None) -> None
 @pytest.mark.parametrize("name", ["mistral-large-4-7b", "gpt-9-mini-8b", "gemini-flash-270m"])
 def test_a_size_in_the_name_goes_before_the_family(name: str) -> None:
     assert find(name, "mistralai").source == "the size in its name"
+
+
+WORDS = st.sampled_from(
+    ["gpt", "claude", "o3", "mini", "5.9", "acme/", "openai/", "7b", "-", "latest", "20270101", ":"]
+)
+
+
+@given(name=st.text(max_size=30) | st.lists(WORDS, max_size=6).map("-".join), table=st.sampled_from([None, "openai"]))
+@settings(max_examples=300, deadline=None, database=None)
+def test_whatever_a_name_is_it_has_a_size_in_order(name: str, table: str | None) -> None:
+    model = find(name, table)
+
+    assert model.active_b is not None
+    assert model.total_b is not None
+    assert 0 < model.active_b[0] <= model.active_b[1] <= model.active_b[2]
+    assert all(active <= whole for active, whole in zip(model.active_b, model.total_b, strict=True))
+    assert (model.notice is None) == (model.kind in {"open", "closed"})
 
 
 def test_size_words_make_another_family() -> None:

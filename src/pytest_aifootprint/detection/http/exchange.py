@@ -9,6 +9,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.http.decoding import Decoder, decoders, through
 from pytest_aifootprint.detection.providers.asking import Asked
 from pytest_aifootprint.detection.providers.body import Body
+from pytest_aifootprint.detection.providers.clips import VIDEO
 from pytest_aifootprint.detection.providers.usage import Usage
 from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.detection.servers import OWN, UNSEEN, ServerSample, ServerTimes, ServerWatch, times_of
@@ -254,7 +255,8 @@ class Exchange:
             if not abandoned:
                 self.notice("unknown-format")
             return usage, abandoned
-        if usage.output_tokens is None and usage.input_tokens is None and not abandoned:
+        untold = usage.output_tokens is None and usage.input_tokens is None
+        if untold and not abandoned and self.asked.operation != VIDEO:  # a clip has no tokens
             self.notice("no-usage")
         return usage, abandoned
 

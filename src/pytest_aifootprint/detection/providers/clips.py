@@ -9,10 +9,11 @@ from typing import Any
 from pytest_aifootprint.detection.providers.usage import count
 
 VIDEO = "video"
-_MAKES = re.compile(r"video|(?<![a-z0-9])(?:veo|sora|t2v|i2v|nova-reel|luma\.ray)(?![a-z])")
+# Texts, not compiled: most runs ask for no video, and arming is fast.
+_MAKES = r"video|(?<![a-z0-9])(?:veo|sora|t2v|i2v|nova-reel|luma\.ray)(?![a-z])"
 # Models that look at videos, and answer in words.
-_LOOKS = re.compile(r"video-?(?:llava|llama|chat|caption|understand|(?:to|2)-?text|embed|class|intern)|embed")
-_WRITTEN = re.compile(r"(?P<seconds>\d{1,9}(?:\.\d{1,9})?) ?s?\Z")
+_LOOKS = r"video-?(?:llava|llama|chat|caption|understand|(?:to|2)-?text|embed|class|intern)|embed"
+_WRITTEN = r"(?P<seconds>\d{1,9}(?:\.\d{1,9})?) ?s?\Z"
 _SECONDS = ("seconds", "n_seconds", "duration", "durationSeconds", "duration_seconds")
 _LONGEST = 16
 _PIECES = ("n", "n_variants", "sampleCount", "num_outputs")
@@ -21,7 +22,7 @@ _PIECES = ("n", "n_variants", "sampleCount", "num_outputs")
 def makes_videos(model: str | None) -> bool:
     """Whether a model's name says that it makes videos. A name that does not say it may still do."""
     name = (model or "").lower()
-    return _MAKES.search(name) is not None and _LOOKS.search(name) is None
+    return re.search(_MAKES, name) is not None and re.search(_LOOKS, name) is None
 
 
 def clip_s(fields: Mapping[str, Any]) -> float | None:
@@ -32,7 +33,7 @@ def clip_s(fields: Mapping[str, Any]) -> float | None:
     for key in _SECONDS:
         value = fields.get(key)
         if isinstance(value, str):
-            found = _WRITTEN.match(value)
+            found = re.match(_WRITTEN, value)
             if found is not None:
                 return float(found["seconds"])
         elif isinstance(value, int | float) and not isinstance(value, bool):

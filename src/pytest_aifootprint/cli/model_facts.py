@@ -14,6 +14,7 @@ from pytest_aifootprint.catalogue.llm_sizes import llm_sizes
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import CallImpact, ModelOverride, Pricer, resolve_grid
 from pytest_aifootprint.impacts.amortisation import Amortisation
+from pytest_aifootprint.impacts.families import known_families
 from pytest_aifootprint.impacts.lineage import check_declared, known_names
 from pytest_aifootprint.impacts.models import Model, ModelIndex
 from pytest_aifootprint.quantities import Range
@@ -108,7 +109,7 @@ def one(name: str, provider: str | None, tables: Mapping[str, ModelOverride], ca
     index = ModelIndex(catalogue, tables)
     model = index.find((name,), "chat", served_by.ecologits)
     if provider is None:
-        served_by = _its_provider(model, catalogue)
+        served_by = _its_provider(name, model, catalogue)
     key = served_by.key if served_by.key != UNKNOWN_PROVIDER else (provider or UNKNOWN_PROVIDER).lower()
     known = model.kind != "class" or model.row is not None or model.override is not None
     call = AICall(
@@ -143,10 +144,13 @@ def one(name: str, provider: str | None, tables: Mapping[str, ModelOverride], ca
     }  # fmt: skip
 
 
-def _its_provider(model: Model, catalogue: Catalogue) -> Provider:
+def _its_provider(name: str, model: Model, catalogue: Catalogue) -> Provider:
+    """The provider whose table in ecologits has the model, or its family."""
     sizes = llm_sizes()
+    relatives = known_families().members(name, None) if model.kind == "family" else []
+    tables = {member.table for member in relatives}
     for row in catalogue.providers.values():
-        if row.ecologits is not None and (row.ecologits, model.id.lower()) in sizes:
+        if row.ecologits is not None and (row.ecologits in tables or (row.ecologits, model.id.lower()) in sizes):
             return row
     return catalogue.provider(None)
 

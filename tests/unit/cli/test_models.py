@@ -137,7 +137,12 @@ def test_one_model_is_told_with_size_row_and_every_step(columns: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "provider", "key"),
-    [("gpt-4o", None, "openai"), ("gpt-4o", "mistral", "mistral"), ("claude-sonnet-4-5", None, "anthropic")],
+    [
+        ("gpt-4o", None, "openai"),
+        ("gpt-4o", "mistral", "mistral"),
+        ("claude-sonnet-4-5", None, "anthropic"),
+        ("claude-opus-9", None, "anthropic"),
+    ],
 )
 def test_the_result_is_what_a_call_in_a_run_bears(name: str, provider: str | None, key: str) -> None:
     found = facts(name, *(("--provider", provider) if provider else ()))

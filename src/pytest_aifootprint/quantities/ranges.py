@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import mul
 from types import MappingProxyType
 
 LogPair = tuple[float, float]
@@ -23,6 +24,7 @@ _NONE: LogPair = (0.0, 0.0)
 # No figure of ours comes near; what a typing error makes does, and must neither end a run nor print "inf".
 _LARGEST = sys.float_info.max
 _LARGEST_LOG = math.log(_LARGEST)
+_SAFE_LOG = _LARGEST_LOG / 2
 
 
 def _spread(changes: Iterable[float]) -> float:
@@ -156,33 +158,36 @@ def total(ranges: Iterable[Range]) -> Range:
         central = math.fsum(r.central for r in parts)
     except OverflowError:
         raise ValueError("a sum of ranges is larger than any number") from None
-    carriers: dict[str, list[tuple[float, LogPair]]] = {}
+    carriers: dict[str, tuple[list[float], list[float], list[float]]] = {}
     for r in parts:
         share = r.central / central
-        for name, pair in r.factors.items():
-            carriers.setdefault(name, []).append((share, pair))
-    return Range(central, {name: _common(found, len(parts)) for name, found in carriers.items()})
+        for name, (d, u) in r.factors.items():
+            shares, lows, highs = carriers.setdefault(name, ([], [], []))
+            shares.append(share)
+            lows.append(d)
+            highs.append(u)
+    return Range(central, {name: _common(*found, len(parts)) for name, found in carriers.items()})
 
 
-def _common(carriers: list[tuple[float, LogPair]], n_parts: int) -> LogPair:
+def _common(shares: list[float], lows: list[float], highs: list[float], n_parts: int) -> LogPair:
     """The log change of a sum of ``n_parts`` when one factor is at its low and at its high end.
 
-    ``carriers``: share of the sum and log changes of each part that has the factor; the others do not move.
+    Of each part that has the factor: its share of the sum and its log changes. The others do not move.
     """
-    first = carriers[0][1]
-    if len(carriers) < n_parts:
-        carriers = [*carriers, (max(1 - math.fsum(share for share, _ in carriers), 0.0), _NONE)]
-    elif all(pair == first for _, pair in carriers):
-        # Calls to one model stay exactly as uncertain as one.
-        return first
-    at_low = _log_mean_exp((share, d) for share, (d, _) in carriers)
-    at_high = _log_mean_exp((share, u) for share, (_, u) in carriers)
-    return at_low, at_high
+    if len(shares) < n_parts:
+        shares = [*shares, max(1 - math.fsum(shares), 0.0)]
+        lows, highs = [*lows, 0.0], [*highs, 0.0]
+    return _log_mean_exp(shares, lows), _log_mean_exp(shares, highs)
 
 
-def _log_mean_exp(weighted: Iterable[tuple[float, float]]) -> float:
+def _log_mean_exp(shares: list[float], logs: list[float]) -> float:
     """``ln(sum of share x exp(log))``, of shares whose sum is 1, without leaving the range of floats."""
-    present = [(share, log) for share, log in weighted if share > 0]
+    if logs.count(logs[0]) == len(logs):
+        # Calls to one model stay exactly as uncertain as one.
+        return logs[0]
+    if max(logs) < _SAFE_LOG and min(logs) > -_SAFE_LOG:
+        return math.log(math.fsum(map(mul, shares, map(math.exp, logs))))
+    present = [(share, log) for share, log in zip(shares, logs, strict=True) if share > 0]
     largest = max(log for _, log in present)
     return largest + math.log(math.fsum(share * math.exp(log - largest) for share, log in present))
 

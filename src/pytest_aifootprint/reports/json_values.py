@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
@@ -27,18 +28,15 @@ def ranged(value: Range | None) -> RangeDict | None:
         return {"low": central, "central": central, "high": central}
     low, high = _ends(frozenset(value.factors.items()))
     high *= central
-    return {"low": low * central, "central": central, "high": high} if math.isfinite(high) else None
+    # A range stops at the largest number there is: an end that stands there is none.
+    return {"low": low * central, "central": central, "high": high} if high < sys.float_info.max else None
 
 
 @lru_cache(maxsize=4096)
 def _ends(factors: frozenset[tuple[str, tuple[float, float]]]) -> tuple[float, float]:
     """What to multiply a central value by; many values of a run have the same factors."""
     one = Range(1.0, dict(factors))
-    try:
-        ends = one.low, one.high
-    except OverflowError:
-        ends = 0.0, math.inf
-    return ends
+    return one.low, one.high
 
 
 def factors_of(value: Range | None) -> list[dict[str, Any]]:

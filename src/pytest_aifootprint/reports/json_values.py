@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
@@ -12,6 +11,9 @@ from typing import Any
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
 
 RangeDict = dict[str, float]
+
+LARGEST = 1e308
+"""Nearly the largest number of a float, where a ``Range`` stops."""
 
 
 def finite(value: float | None) -> float | None:
@@ -29,7 +31,7 @@ def ranged(value: Range | None) -> RangeDict | None:
     low, high = _ends(frozenset(value.factors.items()))
     high *= central
     # A range stops at the largest number there is: an end that stands there is none.
-    return {"low": low * central, "central": central, "high": high} if high < sys.float_info.max else None
+    return {"low": low * central, "central": central, "high": high} if high < LARGEST else None
 
 
 @lru_cache(maxsize=4096)

@@ -79,11 +79,11 @@ def _windows(saved: Saved, seconds: Row, energy: Row) -> Section:
     return Section("its own windows on this machine", given=(*told_given(told), *sheet.given), lines=tuple(book.lines))
 
 
-def told_given(told: Mapping[str, Range]) -> Iterator[Given]:
+def told_given(told: Mapping[str, Range], source: str = "this run") -> Iterator[Given]:
     """What a sheet was told, as inputs."""
     for symbol, value in told.items():
         unit, what = TOLD.get(symbol, ("s", f"seconds that the manufacture of {symbol[2:]} goes by"))
-        yield Given(symbol, what, unit, value, "this run", None, "")
+        yield Given(symbol, what, unit, value, source, None, "")
 
 
 def _calls(saved: Saved, calls: Sequence[Row]) -> Iterator[Section]:

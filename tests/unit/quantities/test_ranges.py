@@ -338,6 +338,13 @@ def test_ten_thousand_factors() -> None:
     assert (product.low, product.high) == pytest.approx((math.exp(-1), math.exp(1)))
 
 
+@pytest.mark.parametrize("far", [200.0, 700.0, 1000.0])
+def test_far_changes_of_a_shared_factor_add_up_in_logs(far: float) -> None:
+    both = Range(1, {"x": (-far, far - 10)}) + Range(1, {"x": (10 - far, far)})
+    step = math.log((1 + math.exp(-10)) / 2)
+    assert both.factors["x"] == pytest.approx((10 - far + step, far + step), rel=1e-12)
+
+
 def test_a_sum_of_the_smallest_and_the_largest_is_the_largest() -> None:
     wide = Range.times_over(1e-300, 1e300, "x") + Range.times_over(1e300, 2, "y")
     finite(wide)

@@ -33,14 +33,6 @@ def _spread(changes: Iterable[float]) -> float:
     return math.hypot(*sorted(changes))
 
 
-def _bounded(value: float) -> float:
-    return min(max(value, -_LARGEST), _LARGEST)
-
-
-def _or_infinite(value: float) -> float:
-    return value if -_LARGEST < value < _LARGEST else math.copysign(math.inf, value)
-
-
 def _times_exp(value: float, log: float) -> float:
     return value * math.exp(log) if log <= _LARGEST_LOG else value * math.inf if value else 0.0
 
@@ -219,11 +211,13 @@ def difference(a: Range, b: Range) -> Difference:
         (da, ua), (db, ub) = a.factors.get(name, _NONE), b.factors.get(name, _NONE)
         at_low = _change(a, da) - _change(b, db)
         at_high = _change(a, ua) - _change(b, ub)
+        if math.isnan(at_low) or math.isnan(at_high):
+            at_low, at_high = -math.inf, math.inf  # two changes that no float holds: nothing is known of what is left
         ups.append(max(at_low, at_high, 0.0))
         downs.append(max(-at_low, -at_high, 0.0))
     central = a.central - b.central
-    return Difference(_or_infinite(central - _spread(downs)), central, _or_infinite(central + _spread(ups)))
+    return Difference(central - _spread(downs), central, central + _spread(ups))
 
 
 def _change(value: Range, log: float) -> float:
-    return _bounded(value.central * math.expm1(min(log, _LARGEST_LOG)))
+    return _times_exp(value.central, log) if log > _SAFE_LOG else value.central * math.expm1(log)

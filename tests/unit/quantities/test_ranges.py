@@ -323,6 +323,20 @@ def test_the_largest_float_is_a_number() -> None:
     assert Range.times_over(1, largest, "x").high == pytest.approx(largest)
 
 
+@pytest.mark.parametrize("log", [20.0, 400.0, 1e6])
+@pytest.mark.parametrize("turned", [False, True])
+def test_nothing_is_known_of_the_difference_of_two_changes_that_no_float_holds(log: float, *, turned: bool) -> None:
+    pair = (log, -1.0) if turned else (-1.0, log)
+    found = difference(Range(3e300, {"x": pair}), Range(1e300, {"x": pair}))
+    assert (found.low, found.central, found.high) == (-math.inf, 2e300, math.inf)
+
+
+def test_a_difference_of_one_far_change_is_exact() -> None:
+    found = difference(Range(1e-200, {"x": (-1.0, 400.0)}), Range(1e-201))
+    assert found.high == pytest.approx(1e-200 * math.exp(400))
+    assert found.low == pytest.approx(1e-200 * math.exp(-1) - 1e-201)
+
+
 def test_a_range_of_the_smallest_and_the_largest_is_read_right() -> None:
     (d, u) = Range.of(5e-324, 1e-300, 1e300, "x").factors["x"]
     assert d == pytest.approx(math.log(5e-324) - math.log(1e-300))

@@ -21,7 +21,8 @@ _NO_FACTORS: Mapping[str, LogPair] = MappingProxyType({})
 _NONE: LogPair = (0.0, 0.0)
 
 
-# No figure of ours comes near; what a typing error makes does, and must neither end a run nor print "inf".
+# No figure of ours comes near; what a typing error makes does, and must not end a run: an end that no float holds is
+# infinite, and never "not a number".
 _LARGEST = sys.float_info.max
 _LARGEST_LOG = math.log(_LARGEST)
 _SAFE_LOG = _LARGEST_LOG / 2
@@ -32,12 +33,8 @@ def _spread(changes: Iterable[float]) -> float:
     return math.hypot(*sorted(changes))
 
 
-def _bounded(value: float) -> float:
-    return min(max(value, -_LARGEST), _LARGEST)
-
-
 def _times_exp(value: float, log: float) -> float:
-    return _bounded(value * math.exp(min(log, _LARGEST_LOG)))
+    return value * math.exp(log) if log <= _LARGEST_LOG else value * math.inf if value else 0.0
 
 
 def _log_ratio(part: float, whole: float) -> float:
@@ -92,7 +89,7 @@ class Range:
 
     @property
     def high(self) -> float:
-        """The 95th percentile: every factor's own worst upward change, combined in quadrature."""
+        """The 95th percentile: every factor's own worst upward change, in quadrature; inf if no float holds it."""
         return _times_exp(self.central, _spread(max(d, u, 0.0) for d, u in self.factors.values()))
 
     @property
@@ -197,7 +194,8 @@ class Difference:
     """A minus B with shared factors cancelled; may cross zero, so it is no Range.
 
     Attributes:
-        low: 5th percentile. central: A - B of the central values. high: 95th percentile.
+        low: 5th percentile. central: A - B of the central values. high: 95th percentile. An end that no float holds is
+            infinite.
     """
 
     low: float
@@ -213,11 +211,13 @@ def difference(a: Range, b: Range) -> Difference:
         (da, ua), (db, ub) = a.factors.get(name, _NONE), b.factors.get(name, _NONE)
         at_low = _change(a, da) - _change(b, db)
         at_high = _change(a, ua) - _change(b, ub)
+        if math.isnan(at_low) or math.isnan(at_high):
+            at_low, at_high = -math.inf, math.inf  # two changes that no float holds: nothing is known of what is left
         ups.append(max(at_low, at_high, 0.0))
         downs.append(max(-at_low, -at_high, 0.0))
     central = a.central - b.central
-    return Difference(_bounded(central - _spread(downs)), central, _bounded(central + _spread(ups)))
+    return Difference(central - _spread(downs), central, central + _spread(ups))
 
 
 def _change(value: Range, log: float) -> float:
-    return _bounded(value.central * math.expm1(min(log, _LARGEST_LOG)))
+    return _times_exp(value.central, log) if log > _SAFE_LOG else value.central * math.expm1(log)

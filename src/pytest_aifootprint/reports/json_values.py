@@ -12,9 +12,6 @@ from pytest_aifootprint.quantities import EXACT_ZERO, Range
 
 RangeDict = dict[str, float]
 
-LARGEST = 1e308
-"""Nearly the largest number of a float, where a ``Range`` stops."""
-
 
 def finite(value: float | None) -> float | None:
     """The number; None for what JSON cannot say."""
@@ -30,8 +27,7 @@ def ranged(value: Range | None) -> RangeDict | None:
         return {"low": central, "central": central, "high": central}
     low, high = _ends(frozenset(value.factors.items()))
     high *= central
-    # A range stops at the largest number there is: an end that stands there is none.
-    return {"low": low * central, "central": central, "high": high} if high < LARGEST else None
+    return {"low": low * central, "central": central, "high": high} if math.isfinite(high) else None
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.lanes import Lane
@@ -36,6 +37,28 @@ class CardBusy:
     def of_all(self, owners: Iterable[OwnerKey]) -> float:
         """Seconds of several owners together."""
         return max(math.fsum(self.owners.get(key, 0.0) for key in owners), 0.0)
+
+
+class Parts(NamedTuple):
+    """Joules of owners in a domain by what said them: a counter, or a load model at work and idle, with its factors."""
+
+    counted: Range
+    active: Range = EXACT_ZERO
+    idle: Range = EXACT_ZERO
+
+    @property
+    def modelled(self) -> Range:
+        """What the load model priced."""
+        return self.active + self.idle if self.idle.central else self.active
+
+    @property
+    def whole(self) -> Range:
+        """All of it."""
+        return total(part for part in self if part.central)
+
+    def scale(self, k: float) -> Parts:
+        """``k`` times each."""
+        return Parts(*(part.scale(k) for part in self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +110,37 @@ class DomainShares:
 
     def energy_of_all(self, owners: Iterable[OwnerKey]) -> Range:
         """Joules of several owners together: what the model gets wrong, it gets wrong for all of them."""
-        keys = list(owners)
-        return self.active_of_all(keys) + self.reserved_of_all(keys) if self.reserved else self.active_of_all(keys)
+        return self.parts_of_all(owners).whole
 
-    def reserved_of_all(self, owners: Iterable[OwnerKey]) -> Range:
-        """Idle joules that several owners bear together: what the machine had taken without them, too."""
-        joules = math.fsum(self.reserved.get(key, 0.0) for key in owners)
-        return _mixed(joules, joules * self.reserved_modelled, self.idle_uncertainty)
+    def parts_of_all(self, owners: Iterable[OwnerKey]) -> Parts:
+        """The same by what said them."""
+        keys = list(owners)
+        active = self.active_parts(keys)
+        joules = math.fsum(self.reserved.get(key, 0.0) for key in keys)
+        if not joules:
+            return active
+        modelled = joules * self.reserved_modelled
+        return Parts(
+            active.counted + Range(joules - modelled), active.active, Range(modelled, self.idle_uncertainty.factors)
+        )
 
     def active_of_all(self, owners: Iterable[OwnerKey]) -> Range:
         """Joules above idle of several owners together."""
+        return self.active_parts(owners).whole
+
+    def active_parts(self, owners: Iterable[OwnerKey]) -> Parts:
+        """The same by what said them."""
         keys = list(owners)
         joules = math.fsum(self.owners.get(key, 0.0) for key in keys)
         modelled = joules if self.modelled is None else math.fsum(self.modelled.get(key, 0.0) for key in keys)
-        return _mixed(joules, min(modelled, joules), self.uncertainty)
+        modelled = min(modelled, joules)
+        return Parts(Range(joules - modelled), Range(modelled, self.uncertainty.factors) if modelled else EXACT_ZERO)
 
-    def modelled_part(self, owners: Iterable[OwnerKey]) -> float:
-        """How much of the owners' joules above idle a load model priced, 0 to 1."""
-        if self.modelled is None:
-            return 1.0
-        keys = list(owners)
-        joules = math.fsum(self.owners.get(key, 0.0) for key in keys)
-        modelled = math.fsum(self.modelled.get(key, 0.0) for key in keys)
-        return min(modelled / joules, 1.0) if joules > 0 else 0.0
+    @property
+    def has_modelled(self) -> bool:
+        """Whether a model priced any owner's joules."""
+        modelled = self.owners if self.modelled is None else self.modelled
+        return any(modelled.values()) or (bool(self.reserved) and self.reserved_modelled > 0)
 
     @property
     def idle(self) -> Range:

@@ -35,6 +35,13 @@ _OF_CALL = {
     "avoidable": "avoidable_carbon_g",
     "avoided": "avoided_carbon_g",
 }
+PARTS = {
+    "J_counter": "cpu_counter",
+    "J_model": "cpu_load_model",
+    "J_idle": "cpu_idle_model",
+    "J_above_idle": "counters_above_idle",
+}
+"""Symbol to key of ``metered_j``: what windows took, by what said so."""
 Figures = dict[str, Range | None]
 
 
@@ -82,8 +89,8 @@ def machine_told(saved: Saved, seconds: Row, energy: Row) -> dict[str, Range]:
     for domain in DOMAINS:
         if not sheet.makes(f"E_{domain}"):
             told[f"E_{domain}"] = ranged(energy.get(domain), f"meter:{domain}") or EXACT_ZERO
-    if sheet.needs("E_active"):
-        told["E_active"] = ranged(seconds["active_energy_j"], "meter:cpu") or EXACT_ZERO
+    parts = seconds.get("metered_j") or {}
+    told |= {symbol: Range(parts.get(key) or 0.0) for symbol, key in PARTS.items() if sheet.needs(symbol)}
     return told
 
 

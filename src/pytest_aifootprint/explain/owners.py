@@ -30,7 +30,10 @@ TOLD = {
     "E_cpu": ("J", "electricity of the CPU, as metered"),
     "E_ram": ("J", "electricity of memory, as metered"),
     "E_gpu": ("J", "electricity of GPUs, as metered"),
-    "E_active": ("J", "electricity above idle, at the wall"),
+    "J_counter": ("J", "electricity of the CPU, as its counter has it"),
+    "J_model": ("J", "CPU seconds without a reading, times the load model's watts above idle"),
+    "J_idle": ("J", "time without a reading, times the load model's idle watts"),
+    "J_above_idle": ("J", "electricity above idle, as counters have it"),
 }
 IN_REPORT = {
     "E_cpu": ("energy_j", "cpu"),
@@ -75,7 +78,7 @@ def _windows(saved: Saved, seconds: Row, energy: Row) -> Section:
     sheet = saved.sheets[HERE]
     told = machine_told(saved, seconds, energy)
     book = Book()
-    book.follow(sheet, told, {"E_cpu": energy.get("cpu")})
+    book.follow(sheet, told, {"E_cpu": energy.get("cpu"), "E_active": seconds.get("active_energy_j")})
     return Section("its own windows on this machine", given=(*told_given(told), *sheet.given), lines=tuple(book.lines))
 
 

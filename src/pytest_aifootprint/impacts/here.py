@@ -59,17 +59,55 @@ def _avoidable(symbol: str, marginal: Grid | None, *, all_of_use: bool) -> Sheet
     return Sheet("", (given,), (step,), answers)
 
 
-def cpu_sheet(model: LoadModel) -> Sheet:
-    """Joules of ``t`` CPU seconds by the load model, at the wall where its watts are (method, section 2)."""
-    watts = model.active_w if model.pue is None else _without(model.active_w / model.pue, model.pue)
-    given = [
-        Given("w", f"watts of a busy CPU above idle: {model.name}", "W", watts, model.source, None, model.basis.value)
-    ]
-    equation = "w * t"
+def cpu_sheet(model: LoadModel, *, idle_shared: bool = False) -> Sheet:
+    """Joules of ``t`` CPU seconds by the load model, at the wall where its watts are (method, section 2).
+
+    ``idle_shared``: and of the ``t_machine`` CPU seconds for which the machine was there.
+    """
+    given = [_watts("w", "a busy CPU above idle", model.active_w, model)]
+    pue = ""
     if model.pue is not None:
         said = Given("PUE_cpu", "of the data centre, inside the watts", "", model.pue, PUE_SOURCE, None, "published")
-        given, equation = [*given, said], "w * PUE_cpu * t"
-    return Sheet("", tuple(given), (Step("E_cpu", equation, "J", "electricity of the CPU"),))
+        given, pue = [*given, said], " * PUE_cpu"
+    if not idle_shared:
+        return Sheet("", tuple(given), (Step("E_cpu", f"w{pue} * t", "J", "electricity of the CPU"),))
+    idle = model.idle_w_per_cpu
+    given.append(_watts("w_idle", "a CPU, whether busy or not", idle, model))
+    idle_pue = pue if _has_pue(idle, model) else ""
+    steps = (
+        Step("E_work", f"w{pue} * t", "J", "electricity of the CPU above idle"),
+        Step("E_cpu", f"E_work + w_idle{idle_pue} * t_machine", "J", "electricity of the CPU"),
+    )
+    return Sheet("", tuple(given), steps)
+
+
+def _has_pue(watts: Range, model: LoadModel) -> bool:
+    """Whether a data centre's PUE is inside the watts."""
+    return model.pue is not None and model.pue.factors.keys() <= watts.factors.keys()
+
+
+def _watts(symbol: str, what: str, watts: Range, model: LoadModel) -> Given:
+    pue = model.pue
+    plain = _without(watts / pue, pue) if pue is not None and _has_pue(watts, model) else watts
+    return Given(symbol, f"watts of {what}: {model.name}", "W", plain, model.source, None, model.basis.value)
+
+
+def gaps_sheet(model: LoadModel, *, idle_shared: bool) -> Sheet:
+    """``E_cpu`` where the load model priced what the counter missed: ``J_counter``, ``J_model`` and ``J_idle``."""
+    parts = [("J_model", "u_w", "a busy CPU", model.active_w)]
+    if idle_shared:
+        parts.append(("J_idle", "u_idle", "an idle CPU", model.idle_w_per_cpu))
+    given = tuple(
+        Given(u, f"uncertainty of {what}: {model.name}", "", Range(1.0, watts.factors), model.source, None,
+              model.basis.value)
+        for _, u, what, watts in parts
+    )  # fmt: skip
+    equation = " + ".join(f"{joules} * {u}" for joules, u, _, _ in parts)
+    steps = (
+        Step("E_gaps", equation, "J", "electricity of the CPU while its counter could not be read"),
+        Step("E_cpu", "J_counter + E_gaps", "J", "electricity of the CPU"),
+    )
+    return Sheet("", given, steps)
 
 
 PUE_SOURCE = "declared, or Google 1.09, AWS 1.15, industry average 1.54 (Uptime Institute 2025)"
@@ -91,6 +129,7 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
     wue: Range | None,
     marginal: Grid | None,
     cpu_metered: bool,
+    gaps: bool = False,
     idle_shared: bool,
 ) -> Sheet:
     """What ``t`` CPU seconds and ``E_ram``, ``E_gpu`` joules of this machine come to.
@@ -105,16 +144,23 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
         wue: likewise.
         marginal: the user's factor for what is not emitted.
         cpu_metered: a counter tells ``E_cpu``.
-        idle_shared: ``E_cpu`` and ``t_machine`` go by the time that somebody had the machine, and ``E_active`` is told.
+        gaps: but not all of it, see ``gaps_sheet``.
+        idle_shared: ``t_machine`` goes by the time that somebody had the machine, and so does its idle power; of what
+            counters said, ``J_above_idle`` is told.
     """
     by_model = not cpu_metered
-    head = cpu_sheet(model) if by_model and not idle_shared else Sheet("", (), ())
+    if by_model:
+        head = cpu_sheet(model, idle_shared=idle_shared)
+    else:
+        head = gaps_sheet(model, idle_shared=idle_shared) if gaps else Sheet("", (), ())
     given = [grid_given("I_here", grid), water_given("EWIF_here", grid, ewif)]
     steps = [Step("E_here", "E_cpu + E_ram + E_gpu", "J", "electricity of this machine")]
     wall = "E_here"
     if pue is not None:
         given.append(Given("PUE_here", "of this machine's data centre", "", pue, DECLARED, None, "declared"))
         equation = "E_cpu + (E_ram + E_gpu) * PUE_here" if by_model else "E_here * PUE_here"
+        if gaps:
+            equation = "(J_counter + E_ram + E_gpu) * PUE_here + E_gaps"
         steps.append(Step("E_wall", equation, "J", "the same at the wall of the data centre"))
         wall = "E_wall"
     steps.append(Step("use", f"{wall} * I_here / 3.6e6", "g", "carbon of that electricity"))
@@ -125,14 +171,19 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
     }
     if wue is not None:
         it = "E_here"
-        if by_model and model.pue is not None:
+        if (by_model or gaps) and model.pue is not None:
             it = "E_it_here"
             given.append(Given("PUE_in", "inside the CPU's watts", "", model.pue, PUE_SOURCE, None, "published"))
-            steps.append(Step(it, "E_cpu / PUE_in + E_ram + E_gpu", "J", "of the machine itself"))
+            equation = "J_counter + E_gaps / PUE_in" if gaps else "E_cpu / PUE_in"
+            steps.append(Step(it, f"{equation} + E_ram + E_gpu", "J", "of the machine itself"))
         given.append(Given("WUE_here", "of this machine's data centre", "L/kWh", wue, DECLARED, None, "declared"))
         steps.append(Step("W_site", f"{it} * WUE_here / 3.6e6", "L", "water at the data centre"))
         answers["water_site_l"] = "W_site"
     steps.append(Step("W_source", f"{wall} * EWIF_here / 3.6e6", "L", "water at the power plants"))
+    if idle_shared:
+        counted = "J_above_idle * PUE_here" if pue is not None else "J_above_idle"
+        at_work = "E_work + " if by_model else "J_model * u_w + " if gaps else ""
+        steps.append(Step("E_active", at_work + counted, "J", "electricity above idle, at the wall"))
     whole = head | Sheet("this machine", tuple(given), tuple(steps), answers)
     return (
         whole

@@ -216,7 +216,7 @@ class Pricer:
         )
 
     def machine_sheet(
-        self, model: LoadModel, cards: Mapping[str, str], *, cpu_metered: bool, idle_shared: bool
+        self, model: LoadModel, cards: Mapping[str, str], *, cpu_metered: bool, gaps: bool, idle_shared: bool
     ) -> Sheet:
         """What this machine's CPU seconds and joules come to, and seconds of its ``cards``, by domain.
 
@@ -232,6 +232,7 @@ class Pricer:
             wue=self._wue_local,
             marginal=self.marginal.get(LOCAL),
             cpu_metered=cpu_metered,
+            gaps=gaps,
             idle_shared=idle_shared,
         )
 

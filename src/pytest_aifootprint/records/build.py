@@ -185,6 +185,7 @@ def _sheets(
         data.selection.cpu_model,
         {share.domain: data.selection.card(share.domain) for share in shares if share.busy is not None},
         cpu_metered=any(readings.domain == "cpu" for readings in data.counters),
+        gaps=any(share.domain == "cpu" and share.modelled is not None and share.has_modelled for share in shares),
         idle_shared=idle_shared,
     )
     found = {HERE: here}
@@ -237,6 +238,7 @@ def _fixtures(
             machine_s=cost.machine_s,
             active_j=cost.active_j,
             cards_s=cost.cards_s,
+            metered=cost.metered,
             avoidable_carbon_g=cost.avoidable_carbon_g,
             only_ai_users=avoidable.only_for(bill, ai_names),
         )
@@ -337,6 +339,7 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
         direct_machine_s=direct.machine_s,
         direct_active_j=direct.active_j,
         direct_cards_s=direct.cards_s,
+        direct_metered=direct.metered,
         fixtures=tuple(shares),
         verdicts=verdicts,
         notices=tuple(sorted(notices)),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerKey
+from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerKey, Parts
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 from pytest_aifootprint.records.domains import MachineData
-from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, Energy, Water
+from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, Energy, MeteredParts, Water
 from pytest_aifootprint.records.wall import Wall
 
 
@@ -24,6 +25,7 @@ class Cost:
         machine_s: CPU seconds that the machine's manufacture goes by: those used, or those that were reserved.
         active_j: joules above idle at the wall, where idle power is shared; else None: all are.
         cards_s: seconds that the manufacture of each GPU goes by, by domain.
+        metered: of one owner's own windows, where the load model priced a part of what a counter meters, or idle power.
     """
 
     energy: Energy = field(default_factory=Energy)
@@ -35,6 +37,7 @@ class Cost:
     machine_s: float = 0.0
     active_j: Range | None = None
     cards_s: Mapping[str, float] = field(default_factory=dict)
+    metered: MeteredParts | None = None
 
     def scale(self, k: float) -> Cost:
         """``k`` times this cost."""
@@ -113,6 +116,7 @@ class Accounts:
             share.domain: (share.busy, data.selection.card(share.domain)) for share in shares if share.busy is not None
         }
         self._cpu_ns = {worker: lane.cpu_ns_by_owner() for worker, lane in lanes.items()}
+        self._mixed = any(s.domain == "cpu" and s.modelled is not None and s.has_modelled for s in shares)
         gpus = any(share.domain.startswith("gpu") for share in shares)
         self._time_ns = {worker: lane.time_ns_by_owner() for worker, lane in lanes.items()} if gpus else {}
 
@@ -120,18 +124,17 @@ class Accounts:
         """What these owners and calls came to together."""
         pricer, model = self._pricer, self._model
         by_domain: dict[str, Range] = {}
-        metered = [(share, share.energy_of_all(owners)) for share in self._shares]
-        for share, energy in metered:
-            name = "gpu" if share.domain.startswith("gpu") else share.domain
-            by_domain[name] = by_domain.get(name, EXACT_ZERO) + energy
+        metered = [(share.domain, share.parts_of_all(owners)) for share in self._shares]
+        for domain, parts in metered:
+            name = "gpu" if domain.startswith("gpu") else domain
+            by_domain[name] = by_domain.get(name, EXACT_ZERO) + parts.whole
         wall = self._wall
-        local_j = total(wall.at_wall_j(share, owners, energy) for share, energy in metered)
-        it_j = total(wall.of_machine_j(share, owners, energy) for share, energy in metered)
+        local_j = total(wall.at_wall_j(domain, parts) for domain, parts in metered)
+        it_j = total(wall.of_machine_j(domain, parts) for domain, parts in metered)
         # The machine takes its idle power whether these tests run or not.
+        active = [] if self._reserved_s is None else [(s.domain, s.active_parts(owners)) for s in self._shares]
         active_j = (
-            local_j
-            if self._reserved_s is None
-            else total(wall.at_wall_j(s, owners, s.active_of_all(owners)) for s in self._shares)
+            local_j if self._reserved_s is None else total(wall.at_wall_j(domain, parts) for domain, parts in active)
         )
         cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
         used_s = cpu_s if self._reserved_s is None else self._reserved(owners) * model.idle_cpus
@@ -170,7 +173,14 @@ class Accounts:
             max(used_s, 0.0),
             None if self._reserved_s is None else active_j,
             cards_s,
+            self._metered_parts(dict(metered), [parts for _, parts in active]),
         )
+
+    def _metered_parts(self, parts: Mapping[str, Parts], active: Sequence[Parts]) -> MeteredParts | None:
+        if "cpu" not in parts or not (self._mixed or active):
+            return None
+        counted, modelled, idle = (part.central for part in parts["cpu"])
+        return MeteredParts(counted, modelled, idle, math.fsum(p.counted.central for p in active) if active else None)
 
     def _held_s(self, busy: CardBusy, owners: Sequence[OwnerKey]) -> float:
         """Seconds in which a card worked for these owners; where idle is shared, in which they had it."""
@@ -204,8 +214,9 @@ class Accounts:
             gpu = share.domain.startswith("gpu")
             mine, whole = (call.duration_ns, time_ns) if gpu else (call.cpu_ns, cpu_ns)
             if whole > 0:
-                parts.append(share.active_of_all(owners).scale(min(mine / whole, 1.0)))
-                at_wall.append(self._wall.at_wall_j(share, owners, parts[-1]))
+                part = share.active_parts(owners).scale(min(mine / whole, 1.0))
+                parts.append(part.whole)
+                at_wall.append(self._wall.at_wall_j(share.domain, part))
         if not parts:
             return None, None
         return total(parts), None if self._wall.pue is None else total(at_wall)

@@ -123,6 +123,21 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class MeteredParts:
+    """Joules of an owner's own windows by what said them, central values: the ranges of models stand in the sheet.
+
+    Attributes:
+        cpu_counter, cpu_load_model, cpu_idle_model: of the CPU, by its counter, and by watts at work and idle.
+        counters_above_idle: of all counters, where idle power is shared; else None.
+    """
+
+    cpu_counter: float
+    cpu_load_model: float
+    cpu_idle_model: float
+    counters_above_idle: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class FixtureShare:
     """A test's share of a shared fixture: the fixture's footprint over its distinct users on all workers.
 
@@ -148,7 +163,7 @@ class FixtureFootprint:
 
     Attributes:
         payers: by how many the whole is divided: a test that ran twice under one id counts twice; 0: nobody bears it.
-        machine_s, active_j, cards_s: as a ``Cost`` has them.
+        machine_s, active_j, cards_s, metered: as a ``Cost`` has them.
         avoidable_carbon_g: had none of its users run. only_ai_users: no other test needs it.
     """
 
@@ -167,6 +182,7 @@ class FixtureFootprint:
     cards_s: Mapping[str, float] = field(default_factory=dict)
     avoidable_carbon_g: Range = EXACT_ZERO
     only_ai_users: bool = False
+    metered: MeteredParts | None = None
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -212,7 +228,7 @@ class TestFootprint:
     """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone.
 
     Attributes:
-        direct_machine_s, direct_active_j, direct_cards_s: as a ``Cost`` has them.
+        direct_machine_s, direct_active_j, direct_cards_s, direct_metered: as a ``Cost`` has them.
         avoidable_carbon_g: had this test alone not run; its own part, and shared fixtures that nobody else uses.
     """
 
@@ -238,6 +254,7 @@ class TestFootprint:
     fixtures: tuple[FixtureShare, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     notices: tuple[Notice, ...] = ()
+    direct_metered: MeteredParts | None = None
 
     @property
     def tokens(self) -> Tokens:

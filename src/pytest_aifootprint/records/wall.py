@@ -6,12 +6,11 @@ the declared one or that of a cloud: it is never applied twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
+from pytest_aifootprint.attribution.shares import Parts
 from pytest_aifootprint.meters.contract import Selection
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Range, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +31,22 @@ class Wall:
         """As this machine's meters and declarations have it."""
         return cls(selection.pue, selection.cpu_model.pue, frozenset(m.domain for m in selection.counters))
 
-    def at_wall_j(self, share: DomainShares, owners: Sequence[OwnerKey], energy_j: Range) -> Range:
-        """``E x PUE`` of joules that these owners had in a domain."""
+    def at_wall_j(self, domain: str, parts: Parts) -> Range:
+        """``E x PUE`` of joules that owners had in a domain: of what a counter said."""
         if self.pue is None:
-            return energy_j
-        modelled = self._modelled(share, owners)
-        if not modelled:
-            return energy_j * self.pue
-        return energy_j if modelled == 1 else energy_j.scale(modelled) + energy_j.scale(1 - modelled) * self.pue
+            return parts.whole
+        if domain != "cpu":
+            return parts.whole * self.pue
+        return total((parts.counted * self.pue, parts.modelled))
 
-    def of_machine_j(self, share: DomainShares, owners: Sequence[OwnerKey], energy_j: Range) -> Range:
-        """``E_it``: the same joules without the PUE."""
-        modelled = 0.0 if self.inside is None else self._modelled(share, owners)
-        if self.inside is None or not modelled:
-            return energy_j
-        return (
-            energy_j.scale(1 - modelled) + energy_j.scale(modelled) / self.inside
-            if modelled < 1
-            else (energy_j / self.inside)
-        )
+    def of_machine_j(self, domain: str, parts: Parts) -> Range:
+        """``E_it``: the same joules without the PUE that the load model's watts contain."""
+        if self.inside is None or domain != "cpu" or not parts.modelled.central:
+            return parts.whole
+        return total((parts.counted, parts.modelled / self.inside))
 
     def told(self, domain: str) -> str:
         """For the line that says how a domain is metered: that a PUE comes on top."""
         if self.pue is None or (domain == "cpu" and domain not in self.counted):
             return ""
         return f"; carbon and water x PUE {self.pue.central:g}, declared"
-
-    def _modelled(self, share: DomainShares, owners: Sequence[OwnerKey]) -> float:
-        """The part of the owners' joules that the load model priced: all, or the gaps of a counter."""
-        if share.domain != "cpu":
-            return 0.0
-        return share.modelled_part(owners) if share.domain in self.counted else 1.0

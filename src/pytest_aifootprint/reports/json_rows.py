@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pytest_aifootprint.attribution.balance import Balance
@@ -15,6 +16,7 @@ from pytest_aifootprint.records.model import (
     Energy,
     FixtureFootprint,
     FixtureShare,
+    MeteredParts,
     RunFootprint,
     TestFootprint,
     Tokens,
@@ -196,6 +198,7 @@ def test_row(test: TestFootprint) -> Row:
             "machine_s": finite(test.direct_machine_s),
             "cards_s": plain(test.direct_cards_s),
             "active_energy_j": ranged(test.direct_active_j),
+            "metered_j": _metered_row(test.direct_metered),
             "energy_j": own_energy,
             "carbon_g": own_carbon,
         },
@@ -206,6 +209,10 @@ def test_row(test: TestFootprint) -> Row:
 
 
 _NO_TOKENS = tokens_row(Tokens())
+
+
+def _metered_row(parts: MeteredParts | None) -> Row | None:
+    return None if parts is None else plain(asdict(parts))
 
 
 def _attempt_row(attempt: Attempt) -> Row:
@@ -302,6 +309,7 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
         "machine_s": finite(fixture.machine_s),
         "cards_s": plain(fixture.cards_s),
         "active_energy_j": ranged(fixture.active_j),
+        "metered_j": _metered_row(fixture.metered),
         "payers": fixture.payers,
         "avoidable_carbon_g": ranged(fixture.avoidable_carbon_g),
         "only_ai_users": fixture.only_ai_users,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_aifootprint.explain.costs import of_call, told_of
 from pytest_aifootprint.explain.lines import Book, Section
 from pytest_aifootprint.explain.owners import call_section, called, figures_table, sum_up
@@ -32,9 +34,12 @@ def explain_model(saved: Saved, model: Row) -> list[Section]:
     names = [name for name in BESIDE if any(f[name] is None or f[name].central for _, f in rows)]  # type: ignore[union-attr]
     book = Book()
     for name in names:
-        alone = name in {"training", "hardware"} and len(saved.models(model["id"])) == 1
+        alone = name in {"training", "hardware"} and len(saved.models(model["id"])) == 1 and not saved.without_row
         sum_up(book, name, "calls", (figures[name] for _, figures in rows), model["carbon_g"][name] if alone else None)
     table = figures_table("its calls, beside what the windows of their tests took", "calls", rows, names)
+    if saved.without_row:
+        missing = f"{saved.without_row} AI tests have no row in this report: calls of theirs are not in this sum"
+        table = replace(table, title=f"{table.title} ({missing})")
     return [
         head,
         *(call_section(saved, call) for call in kinds.values()),

@@ -7,13 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_aifootprint.explain.costs import FIGURES, Figures, of_call, of_fixture, of_test, summed
+from pytest_aifootprint.explain.facts import (
+    basis_section,
+    column_of,
+    grids_section,
+    of_run,
+    plain_number,
+    sci_section,
+    short,
+    training_section,
+    unattributed_section,
+    work_section,
+)
 from pytest_aifootprint.explain.lines import Book, Section, Table, known
 from pytest_aifootprint.explain.owners import figures_table, reported_of, sum_up, totals
-from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
+from pytest_aifootprint.explain.saved import HERE, Row, Saved
 from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range
 
 MOST_ROWS = 20
-NOTHING_RAN = "no model ran"
 RANGE = "high = central * exp(sqrt(sum(ln(factor) ** 2))) over each input's worse end above 1; low likewise below 1"
 
 
@@ -22,20 +33,37 @@ def explain_run(saved: Saved, most_rows: int = MOST_ROWS) -> list[Section]:
     fixtures = {name: of_fixture(saved, row).direct for name, row in saved.fixtures.items()}
     wholes = [(row, of_test(saved, row, fixtures)) for row in saved.tests]
     tests = [(row, whole.total) for row, whole in wholes]
-    return [
+    sums = [
         _counts(saved),
         _tests(saved, tests, most_rows),
         *_avoidable(saved, [(row, whole.direct) for row, whole in wholes], fixtures, most_rows),
+    ]
+    return [
+        *(_without_rows(saved, sums) if saved.without_row else sums),
         *_ranges(tests),
         *_widest(saved, tests),
         *_amortised(saved, fixtures),
-        *_work(saved),
-        *_basis(saved),
-        *_unattributed(saved),
-        *_grids(saved),
-        *_training(saved),
-        *_sci(saved),
+        *work_section(saved),
+        *(() if saved.without_row else basis_section(saved)),
+        *unattributed_section(saved),
+        *grids_section(saved),
+        *training_section(saved),
+        *sci_section(saved),
     ]
+
+
+def _without_rows(saved: Saved, sums: Iterable[Section]) -> Iterator[Section]:
+    """The same where tests have no row: the report's totals have them, and cannot be calculated again."""
+    number = saved.report["totals"]["ai_tests"]
+    text = (
+        f"{saved.without_row} of {number} AI tests have no row in this report (--aifootprint-tests marked).",
+        "The sums on this page are of those that have one, not the report's totals, and are not held against them.",
+        "How sure the energy is (basis) cannot be calculated without them.",
+    )
+    yield Section("not derived", text)
+    for section in sums:
+        lines = tuple(replace(line, reported=None) for line in section.lines)
+        yield replace(section, lines=lines)
 
 
 def _counts(saved: Saved) -> Section:
@@ -43,40 +71,38 @@ def _counts(saved: Saved) -> Section:
     report = saved.report["totals"]
     calls = [c for row in (*saved.tests, *saved.fixtures.values()) for c in row["calls"]]
     counts = (
-        _of_run(
-            "ai_tests", "tests that called a model, used a fixture that did, or are marked", "", _count(saved.tests)
+        of_run(
+            "ai_tests",
+            "tests that called a model, used a fixture that did, or are marked",
+            "",
+            Range(float(len(saved.tests) + saved.without_row)),
         ),
-        _of_run("tests", "all tests", "", Range(float(report["tests"]))),
-        _of_run("models", "models that were called", "", _count(m for m in saved.report["models"] if m["calls"])),
+        of_run("tests", "all tests", "", Range(float(report["tests"]))),
+        of_run("models", "models that were called", "", _count(m for m in saved.report["models"] if m["calls"])),
     )
     book = Book()
     for realness in ("live", "replayed", "mocked"):
         rows = [c for c in calls if c["realness"] == realness]
         if rows:
             book.values[f"{realness}_of_calls"] = [Range(float(c["count"])) for c in rows]
-            said = _number(report["calls"][realness])
+            said = plain_number(report["calls"][realness])
             book.make(f"{realness}_calls", f"sum({realness}_of_calls)", "", f"{realness} calls", said)
     live = [c for c in calls if c["realness"] == "live" and c["operation"] not in {"inference", "training"}]
     for kind in ("input", "output"):
         numbers = [Range(float((c[f"{kind}_tokens"] or 0) * c["count"])) for c in live]
         if any(n.central for n in numbers):
             book.values[f"{kind}_of_calls"] = numbers
-            said = _number(report["tokens"][kind])
+            said = plain_number(report["tokens"][kind])
             book.make(f"{kind}_tokens", f"sum({kind}_of_calls)", "", f"{kind} tokens of live calls", said)
     if {"input_tokens", "output_tokens"} <= book.values.keys():
         book.make("tokens", "input_tokens + output_tokens", "", "tokens")
     names = [name for name in book.values if name.endswith("_of_calls")]
-    text = [f"{name}: {', '.join(_short(r.central) for r in _column(book, name))}" for name in names]
+    text = [f"{name}: {', '.join(short(r.central) for r in column_of(book, name))}" for name in names]
     return Section("what was seen", tuple(text), counts, lines=tuple(book.lines))
 
 
 def _count(rows: Iterable[Row]) -> Range:
     return Range(float(sum(1 for _ in rows)))
-
-
-def _column(book: Book, name: str) -> Sequence[Range]:
-    value = book.values[name]
-    return (value,) if isinstance(value, Range) else value
 
 
 def _tests(saved: Saved, tests: Sequence[tuple[Row, Figures]], most_rows: int) -> Section:
@@ -179,7 +205,7 @@ def _amortised(saved: Saved, fixtures: Mapping[str, Figures]) -> Iterator[Sectio
             continue
         known_parts = {part: fixtures[name][part] or EXACT_ZERO for part in ("use", "training", "hardware")}
         parts = {f"{part}_whole": value for part, value in known_parts.items() if value.central}
-        given = [_of_run(symbol, f"aifootprint explain {name}", "g", value) for symbol, value in parts.items()]
+        given = [of_run(symbol, f"aifootprint explain {name}", "g", value) for symbol, value in parts.items()]
         book = Book(dict(parts))
         what = f"borne by {row['payers']} tests"
         book.make("amortised", " + ".join(parts) or "0", "g", what, row["carbon_g"]["total"])
@@ -210,210 +236,3 @@ def _widest(saved: Saved, tests: Sequence[tuple[Row, Figures]]) -> Iterator[Sect
         Given("at_high_end", "likewise", "", book.range_of("at_high_end"), where, None, ""),
     )
     yield Section("widest input", given=given, lines=tuple(book.lines))
-
-
-def _work(saved: Saved) -> Iterator[Section]:
-    """Models that were trained or loaded here: a part of what their windows took."""
-    intensity = next(g for g in saved.sheets[HERE].given if g.symbol == "I_here")
-    exact = replace(intensity, value=Range(intensity.value.central))
-    for key, title in (("trained_here", "trained"), ("loads", "loads")):
-        for model in saved.report["models"]:
-            work = model[key]
-            if not work or not work["count"] or work["energy_j"] is None:
-                continue
-            windows = [(w["where"], Range(w["energy_j"]["central"])) for w in work["windows"] if w["energy_j"]]
-            given = [
-                exact,
-                *(_of_run("E_windows", f"{where}, by CPU seconds", "J", joules) for where, joules in windows),
-            ]
-            book = Book({"I_here": exact.value, "E_windows": [joules for _, joules in windows]})
-            said = None if work["carbon_g"] is None else _number(work["carbon_g"]["central"])
-            what = f"{work['count']} x, contained in use"
-            book.make(title, "sum(E_windows) * I_here / 3.6e6", "g", what, said)
-            if key == "trained_here" and work["inferences"]:
-                number = Range(float(work["inferences"]))
-                given.append(_of_run("inferences", "with that model", "", number))
-                book.values["inferences"] = number
-                per = work["carbon_g_per_inference"]
-                each = None if per is None else _number(per["central"])
-                book.make("per_inference", f"{title} / inferences", "g", "information, never a cost again", each)
-            yield Section(f"{title} here: {model['id']}", given=tuple(given), lines=tuple(book.lines))
-
-
-def _of_run(symbol: str, what: str, unit: str, value: Range) -> Given:
-    return Given(symbol, what, unit, value, "this run", None, "")
-
-
-def _basis(saved: Saved) -> Iterator[Section]:
-    """How much of the energy is how sure."""
-    totals_j = saved.report["totals"]["energy_j"]
-    joules: dict[str, list[float]] = {}
-    for meter in saved.report["run"]["meters"]:
-        name = "gpu" if meter["domain"].startswith("gpu") else meter["domain"]
-        if totals_j.get(name) is not None:
-            joules.setdefault(meter["basis"], []).append(totals_j[name]["central"])
-    for owner in (*saved.tests, *saved.fixtures.values()):
-        for call in owner["calls"]:
-            if call["energy_j"] is not None and call["energy_j"]["central"]:
-                joules.setdefault(call["basis"], []).append(call["energy_j"]["central"])
-    book = Book()
-    book.values["E_all"] = [Range(j) for parts in joules.values() for j in parts]
-    for basis, parts in joules.items():
-        if math.fsum(parts):
-            book.values[f"E_{basis}"] = [Range(j) for j in parts]
-            said = _number(saved.report["totals"]["basis_share"][basis])
-            book.make(basis, f"sum(E_{basis}) / sum(E_all)", "", f"share of the energy that is {basis}", said)
-    if book.lines:
-        text = tuple(f"E_{basis}: {', '.join(_short(j) for j in parts if j)} J" for basis, parts in joules.items())
-        every = f"E_all: {', '.join(_short(j) for parts in joules.values() for j in parts if j)} J"
-        yield Section("basis", (*text, every), lines=tuple(book.lines))
-
-
-_BALANCE = {
-    "idle": "idle_j",
-    "other_tests": "other_tests_j",
-    "other_processes": "other_processes_j",
-    "this_plugin": "plugin_j",
-}
-
-
-def _unattributed(saved: Saved) -> Iterator[Section]:
-    """Where the metered joules went that no AI test caused."""
-    balance = saved.report["balance"]
-    domains = list(balance)
-    if not math.fsum(balance[d]["metered_j"] for d in domains):
-        return
-    book = Book()
-    given = []
-    for name, key in (("metered", "metered_j"), *_BALANCE.items(), ("fixtures", "shared_fixtures_j")):
-        column = [Range(balance[d][key]) for d in domains]
-        book.values[f"{name}_j"] = column
-        given += [
-            Given(
-                f"{name}_j",
-                f"of {d}, in the report's balance",
-                "J",
-                value,
-                balance[d]["meter"],
-                None,
-                balance[d]["basis"],
-            )
-            for d, value in zip(domains, column, strict=True)
-        ]
-    borne = [share["energy_j"] for row in saved.tests for share in row["fixtures"]]
-    book.values["borne"] = [
-        Range(_metered_part(saved, share, e))
-        for share, e in zip((s for r in saved.tests for s in r["fixtures"]), borne, strict=True)
-    ]
-    parts = []
-    for name in _BALANCE:
-        if math.fsum(r.central for r in _column(book, f"{name}_j")):
-            book.make(name, f"sum({name}_j) / sum(metered_j)", "", "share of what was metered here")
-            parts.append(name)
-    fixtures = math.fsum(r.central for r in _column(book, "fixtures_j"))
-    unborne = fixtures - math.fsum(r.central for r in _column(book, "borne"))
-    if unborne > 1e-6 * fixtures:
-        book.make(
-            "fixtures_of_other_tests",
-            "(sum(fixtures_j) - sum(borne)) / sum(metered_j)",
-            "",
-            "what no AI test bears of them",
-        )
-        parts.append("fixtures_of_other_tests")
-        given.append(
-            Given(
-                "borne",
-                "shares of fixtures that AI tests bear, summed",
-                "J",
-                Range(fixtures - unborne),
-                "the tests",
-                None,
-                "",
-            )
-        )
-    if parts:
-        book.make("unattributed", " + ".join(parts), "", "share of what was metered here that no AI test caused")
-    yield Section("unattributed", given=tuple(given), lines=tuple(book.lines))
-
-
-def _metered_part(saved: Saved, share: Row, energy: Row) -> float:
-    """Joules of a share of a fixture that were metered here: without what its calls came to elsewhere."""
-    fixture = saved.fixtures[share["id"]]
-    here = math.fsum((fixture["energy_j"].get(d) or {"central": 0.0})["central"] for d in ("cpu", "ram", "gpu"))
-    whole: float = fixture["energy_j"]["total"]["central"]
-    central: float = energy["central"]
-    return central * here / whole if whole else 0.0
-
-
-def _grids(saved: Saved) -> Iterator[Section]:
-    """Electricity of all places."""
-    grids = saved.report["run"]["grids"]
-    rows = [("this machine", grids["local"]), *grids["remote"].items()]
-    given = []
-    for who, grid in rows:
-        value = ranged(grid["carbon_g_per_kwh"], "grid") or EXACT_ZERO
-        basis = "a guess" if grid["guessed"] else ""
-        given.append(Given("I", f"{who}: {grid['zone']}", "g/kWh", value, grid["source"], grid["year"], basis))
-    yield Section("grids", given=tuple(given))
-
-
-def _training(saved: Saved) -> Iterator[Section]:
-    """By which method each model's training share is made, and the share of inference that the share method goes by."""
-    by_method: dict[str, list[str]] = {}
-    for model in saved.report["models"]:
-        if model["calls"] and model["training"]["source"] != NOTHING_RAN:
-            by_method.setdefault(model["training"]["method"], []).append(model["id"])
-    if not by_method:
-        return
-    given = [
-        _of_run(f"{method}_models", ", ".join(names), "", Range(float(len(names))))
-        for method, names in by_method.items()
-    ]
-    book = Book()
-    phis = dict.fromkeys(
-        (phi["low"], phi["central"], phi["high"])
-        for model in saved.report["models"]
-        if model["training"]["method"] == "share" and (phi := model["training"].get("phi"))
-    )
-    for number, phi in enumerate(phis, 1):
-        symbol = "m" if len(phis) == 1 else f"m_{number}"
-        m = Range(1 / phi[1] - 1)
-        book.values[symbol] = m
-        given.append(Given(symbol, "training per inference", "", m, "aifootprint explain MODEL", None, ""))
-        name = symbol.replace("m", "phi")
-        book.make(name, f"1 / (1 + {symbol})", "", "share of inference in a model's life", _number(phi[1]))
-    yield Section("training", given=tuple(given), lines=tuple(book.lines))
-
-
-def _sci(saved: Saved) -> Iterator[Section]:
-    """Per call and per passed test."""
-    sci = saved.report["totals"]["sci_style"]
-    if not sci:
-        return
-    text = [f"{key}: {value}" for key, value in sci.items() if isinstance(value, str)]
-    text += [f"departs: {value}" for value in sci["departures"]]
-    carbon = saved.report["totals"]["carbon_g"]
-    units = {f"{unit}s": number for unit, number in sci["functional_units"].items() if number}
-    counts = [
-        _of_run(f"{unit}s", "", "", Range(float(number))) for unit, number in sci["functional_units"].items() if number
-    ]
-    book = Book({unit: Range(float(number)) for unit, number in units.items()})
-    for name, parts in (("consumer", ("use", "hardware")), ("provider", ("training",))):
-        values = {part: Range(carbon[part]["central"]) for part in parts if carbon[part] is not None}
-        book.values.update(values)
-        for unit in units:
-            said = sci.get(f"{name}_g_per_{unit.removesuffix('s')}")
-            if said is not None:
-                what = f"grams per {unit.removesuffix('s').replace('_', ' ')}"
-                equation = f"({' + '.join(values)}) / {unit}"
-                book.make(f"{name}_per_{unit.removesuffix('s')}", equation, "g", what, _number(said["central"]))
-    yield Section("in the style of SCI", tuple(text), tuple(counts), lines=tuple(book.lines))
-
-
-def _number(value: float) -> dict[str, float]:
-    """A plain number as the report would have it as a range."""
-    return dict.fromkeys(("low", "central", "high"), float(value))
-
-
-def _short(value: float) -> str:
-    return f"{value:.6g}"

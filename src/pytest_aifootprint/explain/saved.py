@@ -68,6 +68,13 @@ class Saved:
         return [row for row in self.report["tests"] if row["ai"]]
 
     @property
+    def without_row(self) -> int:
+        """How many tests are in the totals and have no row, because only marked tests were asked for."""
+        if self.report["run"].get("rows") != "marked":
+            return 0
+        return max(int(self.report["totals"]["ai_tests"]) - len(self.tests), 0)
+
+    @property
     def fixtures(self) -> Mapping[str, Row]:
         """The rows of shared fixtures, by id."""
         return self._fixtures

@@ -166,6 +166,7 @@ def build(
         notices=run_notices(collector, all_calls, pricer, notices, int(info.started_at[:4])),
         seams=_seams(collector),
         idle_shared=info.idle_shared,
+        rows=info.rows,
         sheets=_sheets(data, shares, pricer, all_calls, idle_shared=info.idle_shared),
         marginal=pricer.marginal,
         hardware=uses,
@@ -241,6 +242,7 @@ def _fixtures(
             metered=cost.metered,
             avoidable_carbon_g=cost.avoidable_carbon_g,
             only_ai_users=avoidable.only_for(bill, ai_names),
+            ai_payers=sum(payer in ai_names for payer in bill.payers),
         )
         found.append((bill, footprint, cost))
     return found

@@ -163,6 +163,7 @@ class FixtureFootprint:
 
     Attributes:
         payers: by how many the whole is divided: a test that ran twice under one id counts twice; 0: nobody bears it.
+        ai_payers: how many of them are AI tests.
         machine_s, active_j, cards_s, metered: as a ``Cost`` has them.
         avoidable_carbon_g: had none of its users run. only_ai_users: no other test needs it.
     """
@@ -183,6 +184,7 @@ class FixtureFootprint:
     avoidable_carbon_g: Range = EXACT_ZERO
     only_ai_users: bool = False
     metered: MeteredParts | None = None
+    ai_payers: int = 0
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -325,6 +327,7 @@ class RunFootprint:
     """Everything that a report can print.
 
     Attributes:
+        rows: which tests are in ``tests``: ``ai``, ``marked``, ``all``.
         sheets: how the numbers are made: of this machine (``HERE``), and of calls by the name that their price has.
     """
 
@@ -354,4 +357,5 @@ class RunFootprint:
     marginal: Mapping[str, Grid] = field(default_factory=dict)
     hints: tuple[Hint, ...] = ()
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
+    rows: str = "ai"
     hardware: tuple[HardwareUse, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_aifootprint.attribution.shares import DomainShares
-from pytest_aifootprint.quantities import Basis
+from pytest_aifootprint.quantities import Basis, basis_of_sum
 from pytest_aifootprint.records.cost import Cost
 from pytest_aifootprint.records.model import CallFootprint, Totals, count_tokens
 
@@ -46,11 +46,15 @@ def totals_of(  # noqa: PLR0913 - a total is over all of these
 def _basis_share(cost: Cost, calls: Sequence[CallFootprint], shares: Sequence[DomainShares]) -> dict[str, float]:
     """How much of the energy has which basis."""
     joules: Counter[Basis] = Counter()
+    metered: dict[str, list[tuple[float, Basis]]] = {}
     for share in shares:
+        # Several cards are one domain of a cost.
         name = "gpu" if share.domain.startswith("gpu") else share.domain
+        metered.setdefault(name, []).append((share.metered_j, share.basis))
+    for name, parts in metered.items():
         value = cost.energy.by_domain.get(name)
         if value is not None:
-            joules[share.basis] += value.central  # type: ignore[assignment]
+            joules[basis_of_sum(parts) or parts[0][1]] += value.central  # type: ignore[assignment]
     for priced in calls:
         if priced.impact.energy_j is not None:
             joules[priced.impact.basis] += priced.impact.energy_j.central  # type: ignore[assignment]

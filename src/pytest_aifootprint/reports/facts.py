@@ -124,15 +124,13 @@ def unattributed(run: RunFootprint) -> str:
 def _unborne_fixtures(run: RunFootprint) -> float:
     """Joules of shared fixtures that no AI test bears; differences within rounding are none."""
     shared = math.fsum(b.shared_fixtures_j for b in run.balance.values())
-    borne = math.fsum(
-        share.energy.by_domain[domain].central
-        for test in run.tests
-        if test.ai
-        for share in test.fixtures
+    unborne = math.fsum(
+        fixture.energy.by_domain[domain].central * (1 - fixture.ai_payers / max(fixture.payers, 1))
+        for fixture in run.fixtures
         for domain in LOCAL_DOMAINS
-        if domain in share.energy.by_domain
+        if domain in fixture.energy.by_domain
     )
-    return shared - borne if shared - borne > 1e-6 * shared else 0.0
+    return unborne if unborne > 1e-6 * shared else 0.0
 
 
 def training(run: RunFootprint) -> str:

@@ -42,6 +42,7 @@ def run_row(run: RunFootprint) -> Row:
         "ci": plain(run.ci),
         "commit": run.commit,
         "idle_shared": run.idle_shared,
+        "rows": run.rows,
         "workers": [{"id": worker.id, "reported": worker.reported} for worker in run.workers],
         "grids": {
             "local": grid_row(run.local_grid),
@@ -311,6 +312,7 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
         "active_energy_j": ranged(fixture.active_j),
         "metered_j": _metered_row(fixture.metered),
         "payers": fixture.payers,
+        "ai_payers": fixture.ai_payers,
         "avoidable_carbon_g": ranged(fixture.avoidable_carbon_g),
         "only_ai_users": fixture.only_ai_users,
     }

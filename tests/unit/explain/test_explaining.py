@@ -81,7 +81,7 @@ def report() -> dict[str, Any]:
     }  # fmt: skip
     fixture = {
         "id": "m.py::fix", "name": "fix", "scope": "module", "users": ["tests/m.py::test_one", "tests/m.py::test_two"],
-        "payers": 2, "setups": 1, "calls": [], "energy_j": {"cpu": r(2.0), "total": r(2.0)},
+        "payers": 2, "ai_payers": 1, "setups": 1, "calls": [], "energy_j": {"cpu": r(2.0), "total": r(2.0)},
         "carbon_g": carbon(0.0002, 1e-6), "cpu_s": 1.0, "machine_s": 1.0, "cards_s": {},
         "only_ai_users": False,
     }  # fmt: skip

@@ -293,7 +293,7 @@ def with_fixture() -> RunFootprint:
     run = run_of(*(replace(t, fixtures=(share,)) for t in tests))
     fixture = FixtureFootprint(
         "tests/conftest.py::model", "model", "session", tuple(t.nodeid for t in tests), 1,
-        (local_call(1, training_known=True),), energy, carbon, 250.0,
+        (local_call(1, training_known=True),), energy, carbon, 250.0, payers=2, ai_payers=2,
     )  # fmt: skip
     return replace(run, fixtures=(fixture,))
 

@@ -369,10 +369,14 @@ def test_lines_without_something_to_say_are_left_out() -> None:
 def test_shared_fixtures_of_other_tests_are_unattributed() -> None:
     run = samples.with_fixture()
     assert "fixtures of other tests" not in facts.unattributed(run)
-    cpu = replace(run.balance["cpu"], shared_fixtures_j=600.0)
-    # Two AI tests bear 250 J each; 100 J are borne by tests without an AI call.
-    text = facts.unattributed(replace(run, balance={"cpu": replace(cpu, metered_j=1000.0)}))
+    cpu = replace(run.balance["cpu"], shared_fixtures_j=600.0, metered_j=1000.0)
+    # Of six who bear 100 J each, one has no AI call; whether AI tests have a row makes no difference.
+    (fixture,) = run.fixtures
+    shared = replace(fixture, energy=samples.cpu_energy(600), payers=6, ai_payers=5)
+    text = facts.unattributed(replace(run, balance={"cpu": cpu}, fixtures=(shared,), tests=()))
     assert "fixtures of other tests 10 %" in text
+    unused = replace(shared, payers=0, ai_payers=0)
+    assert "fixtures of other tests 60 %" in facts.unattributed(replace(run, balance={"cpu": cpu}, fixtures=(unused,)))
 
 
 def test_basis_names_its_sources() -> None:

@@ -58,8 +58,8 @@ def basis_section(saved: Saved) -> Iterator[Section]:
         metered.setdefault("gpu" if domain.startswith("gpu") else domain, []).append(part)
     for name, meters in metered.items():
         if totals_j.get(name) is not None:
-            basis = basis_of_sum(meters) or meters[0][1]
-            joules.setdefault(basis.value, []).append(totals_j[name]["central"])
+            whole = basis_of_sum(meters) or meters[0][1]
+            joules.setdefault(whole.value, []).append(totals_j[name]["central"])
     for owner in (*saved.tests, *saved.fixtures.values()):
         for call in owner["calls"]:
             if call["energy_j"] is not None and call["energy_j"]["central"]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import typer
 
 from pytest_aifootprint.cli.doctor import doctor
@@ -17,3 +20,7 @@ app.command()(models)
 @app.callback()
 def main() -> None:
     """Energy, carbon and water of AI-assisted tests."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no sign for "µ" gets its number, never an error of ours.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

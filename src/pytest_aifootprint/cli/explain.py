@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.explain.saved import Saved
 
 DIFFERS, NOT_FOUND = 1, 2
+MOST_SIGNS = 1000
 
 
 def explain(
@@ -28,30 +32,51 @@ def explain(
     from rich.console import Console
 
     from pytest_aifootprint.explain.lines import disagreements
-    from pytest_aifootprint.explain.saved import Saved, SavedError
+    from pytest_aifootprint.explain.saved import BROKEN, Saved, SavedError
     from pytest_aifootprint.explain.text import write
     from pytest_aifootprint.quantities.sheets import EquationError
 
     try:
-        saved = Saved.read(report)
-        found = _find(saved, what, rows)
+        with _uncollected():
+            saved = Saved.read(report)
+            found = _find(saved, what, rows)
+            wrong = [] if found is None else disagreements(found[1])
     except (SavedError, EquationError) as error:
-        typer.echo(f"aifootprint explain: {error}", err=True)
+        _say(str(error))
         raise typer.Exit(NOT_FOUND) from None
-    except (KeyError, TypeError) as error:
-        typer.echo(f"aifootprint explain: {report}: not a report of this plugin: {error!r}", err=True)
+    except BROKEN as error:
+        _say(f"{report}: not a report of this plugin: {error!r}")
         raise typer.Exit(NOT_FOUND) from None
     if found is None:
         close = saved.close_to(what or "")
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        typer.echo(f"aifootprint explain: {report} has no test, fixture or model {what!r}{hint}", err=True)
+        _say(f"{report} has no test, fixture or model {what!r}{hint}")
         raise typer.Exit(NOT_FOUND)
     title, sections = found
-    write(title, sections, Console(highlight=False, markup=False))
-    if wrong := disagreements(sections):
+    write(title, sections, Console(highlight=False, markup=False, emoji=False))
+    if wrong:
         names = ", ".join(dict.fromkeys(line.symbol for line in wrong))
-        typer.echo(f"aifootprint explain: the report has other numbers: {names}", err=True)
+        _say(f"the report has other numbers: {names}")
         raise typer.Exit(DIFFERS)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector: a large report is millions of objects, none of them garbage: half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _say(text: str) -> None:
+    """One line for people; what a report says is not obeyed by the terminal."""
+    from pytest_aifootprint.reports import formatting
+
+    typer.echo(f"aifootprint explain: {formatting.one_line(text)[:MOST_SIGNS]}", err=True)
 
 
 def _find(saved: Saved, what: str | None, rows: int) -> tuple[str, list[Section]] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_aifootprint.explain.lines import known
 from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
 
@@ -59,6 +58,20 @@ def told_of(call: Row) -> dict[str, Range]:
 
 def of_call(saved: Saved, call: Row) -> Figures:
     """What a row of calls comes to beside the windows that it ran in; None: unknown."""
+    told = told_of(call)
+    key = (call["sheet"], call["locality"], *((symbol, value.central) for symbol, value in told.items()))
+    one = saved.prices.get(key) if call["sheet"] is not None else None
+    if one is None:
+        one = _of_one(saved, call, told)
+        if call["sheet"] is None:
+            return one
+        saved.prices[key] = one
+    count = call["count"]
+    return one if count == 1 else {name: None if value is None else value.scale(count) for name, value in one.items()}
+
+
+def _of_one(saved: Saved, call: Row, told: Mapping[str, Range]) -> Figures:
+    """The same of one call of the row; a row without a sheet as a whole."""
     figures: Figures = dict.fromkeys(FIGURES, EXACT_ZERO)
     energy = "E_remote" if call["locality"] == "remote" else "E_server"
     if call["sheet"] is None:
@@ -68,13 +81,13 @@ def of_call(saved: Saved, call: Row) -> Figures:
         return figures
     sheet = saved.sheets[call["sheet"]]
     own = {given.symbol for given in sheet.given}
-    values = sheet.results({symbol: value for symbol, value in told_of(call).items() if symbol not in own})
+    values = sheet.results({symbol: value for symbol, value in told.items() if symbol not in own})
 
     def answer(figure: str) -> Range | None:
         symbol = sheet.answers.get(figure, "")
         if symbol is None:
             return None
-        return values[symbol].scale(call["count"]) if symbol else EXACT_ZERO
+        return values[symbol] if symbol else EXACT_ZERO
 
     figures[energy] = answer("energy_j")
     figures.update({name: answer(figure) for name, figure in _OF_CALL.items()})
@@ -113,9 +126,10 @@ def summed(parts: Iterable[Figures]) -> Figures:
     rows = list(parts)
     found: Figures = {}
     for name in FIGURES:
-        values = [row[name] for row in rows]
-        some = total(known(values))
-        found[name] = None if None in values and not some.central else some
+        values: list[Range | None] = [row[name] for row in rows]
+        numbers = [value for value in values if value is not None and value.central]
+        some = numbers[0] if len(numbers) == 1 else total(numbers)
+        found[name] = None if not numbers and None in values else some
     return found
 
 

@@ -16,6 +16,10 @@ HERE = "this machine"
 SCHEMA_VERSION = 1
 
 
+BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RecursionError)
+"""What goes wrong with a file that looks like a report and is none."""
+
+
 class SavedError(ValueError):
     """A report that cannot be read or explained: one line with the file, what is wrong and what to do."""
 
@@ -25,6 +29,7 @@ class Saved:
 
     Attributes:
         path: of the file. report: all of it. sheets: how its numbers are made, by name.
+        prices: what one call comes to, by its sheet and what it told: as far as somebody asked.
     """
 
     def __init__(self, report: Row, path: str = "report") -> None:
@@ -37,11 +42,12 @@ class Saved:
         if not isinstance(report.get("sheets"), dict) or HERE not in report["sheets"]:
             raise SavedError(f"{path}: an older report that does not say how its numbers are made; run the tests again")
         try:
+            self.prices: dict[tuple[Any, ...], dict[str, Range | None]] = {}
             self.sheets = {name: _sheet(name, row) for name, row in report["sheets"].items()}
             self._fixtures = {row["id"]: row for row in report["fixtures"]}
             self._nodeids = [row["nodeid"] for row in report["tests"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise SavedError(f"{path}: not a report of this plugin: {type(error).__name__}: {error}") from None
+        except BROKEN as error:
+            raise SavedError(f"{path}: not a report of this plugin: {type(error).__name__}: {error}"[:500]) from None
 
     @classmethod
     def read(cls, path: Path) -> Saved:

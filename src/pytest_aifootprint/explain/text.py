@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from pytest_aifootprint.explain.lines import Line, Section, Table
 from pytest_aifootprint.quantities import Given, Range
+from pytest_aifootprint.reports import formatting
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
 INDENT = 2
 COLUMN = 19
@@ -17,22 +19,26 @@ COLUMN = 19
 
 def write(title: str, sections: Sequence[Section], console: Console) -> None:
     """Print an explanation."""
-    from rich.text import Text
-
-    console.print(Text(title, style="bold"))
+    console.print(_plain(title, style="bold"))
     for section in sections:
         console.print()
-        console.print(Text(section.title, style="bold"))
+        console.print(_plain(section.title, style="bold"))
         for part in _parts(section, console.width):
             console.print(part)
 
 
-def _parts(section: Section, width: int) -> Iterator[RenderableType]:
-    from rich.padding import Padding
+def _plain(*lines: str, style: str = "") -> Text:
+    """Lines as they are, but for what a terminal would obey: a report may be anybody's."""
     from rich.text import Text
 
+    return Text("\n".join(formatting.one_line(str(line)) for line in lines), style=style)
+
+
+def _parts(section: Section, width: int) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+
     for text in section.text:
-        yield Padding(Text(text), (0, 0, 0, INDENT), expand=False)
+        yield Padding(_plain(text), (0, 0, 0, INDENT), expand=False)
     if section.given:
         before = [None, *(g.source for g in section.given)]
         yield _facts(
@@ -53,13 +59,12 @@ def _parts(section: Section, width: int) -> Iterator[RenderableType]:
 def _facts(rows: Sequence[tuple[str, str, str]]) -> RenderableType:
     """A name, and beside it one line on another."""
     from rich.table import Table as Grid
-    from rich.text import Text
 
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(min_width=8, no_wrap=True)
     grid.add_column(overflow="fold")
     for name, first, second in rows:
-        grid.add_row(Text(" " * INDENT + name), Text(f"{first}\n{second}" if second else first))
+        grid.add_row(_plain(" " * INDENT + name), _plain(*((first, second) if second else (first,))))
     return grid
 
 
@@ -87,11 +92,10 @@ def _table(table: Table, width: int, *, named: bool) -> Iterator[RenderableType]
     """As many columns beside each other as fit; the rows are numbered and named once (``named``: above)."""
     from rich.padding import Padding
     from rich.table import Table as Grid
-    from rich.text import Text
 
-    yield Padding(Text(f"{table.title}:"), (1, 0, 0, INDENT), expand=False)
+    yield Padding(_plain(f"{table.title}:"), (1, 0, 0, INDENT), expand=False)
     for number, (name, _) in enumerate(() if named else table.rows, 1):
-        yield Padding(Text(f"#{number} {name}"), (0, 0, 0, INDENT), expand=False)
+        yield Padding(_plain(f"#{number} {name}"), (0, 0, 0, INDENT), expand=False)
     fitting = max(1, (width - INDENT - 6) // COLUMN)
     for first in range(0, len(table.columns), fitting):
         columns = table.columns[first : first + fitting]
@@ -99,9 +103,10 @@ def _table(table: Table, width: int, *, named: bool) -> Iterator[RenderableType]
         units = any(unit for _, unit in columns)
         grid.add_column("  #", justify="right")
         for symbol, unit in columns:
-            grid.add_column(f"{symbol}\n{unit}" if units else symbol, justify="right", no_wrap=True)
+            head = _plain(symbol, unit) if units else _plain(symbol)
+            grid.add_column(head, justify="right", no_wrap=True)
         for number, (_, cells) in enumerate(table.rows, 1):
-            grid.add_row(str(number), *(_cell(cell) for cell in cells[first : first + fitting]))
+            grid.add_row(str(number), *(_plain(_cell(cell)) for cell in cells[first : first + fitting]))
         yield grid
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,10 @@ from pytest_aifootprint.quantities.ranges import EXACT_ZERO, LogPair, Range
 
 Value = Range | Sequence[Range]
 Numbers = Mapping[str, float | Sequence[float]]
+Walk = Callable[[Numbers], float]
+
+
+MOST_SAID = 80
 
 
 class EquationError(ValueError):
@@ -133,16 +138,25 @@ def calculate(equation: str, values: Mapping[str, Value], gathered: str = "") ->
     """
     walk = _parsed(equation)
     needed = {name: values[name] for name in _names(equation) if name in values}
-    ranges = [r for value in needed.values() for r in ((value,) if isinstance(value, Range) else value)]
-    factors = dict.fromkeys(name for r in ranges for name in r.factors)
-    central = walk({name: _at(value, None, 0) for name, value in needed.items()})
+    centrals: dict[str, float | list[float]] = {}
+    carriers: dict[str, list[str]] = {}
+    for name, value in needed.items():
+        if isinstance(value, Range):
+            centrals[name] = value.central
+            names: Iterable[str] = value.factors
+        else:
+            centrals[name] = [r.central for r in value]
+            names = dict.fromkeys(factor for r in value for factor in r.factors)
+        for factor in names:
+            carriers.setdefault(factor, []).append(name)
+    central = walk(centrals)
     if not (math.isfinite(central) and central >= 0):
-        raise EquationError(f"{equation!r} comes to {central!r}: a quantity is finite and 0 or more")
+        raise EquationError(f"{_said(equation)} comes to {central!r}: a quantity is finite and 0 or more")
     if not central:
         return EXACT_ZERO
     ends: dict[str, LogPair] = {}
-    for factor in factors:
-        low, high = (walk({name: _at(value, factor, end) for name, value in needed.items()}) for end in (0, 1))
+    for factor, moved in carriers.items():
+        low, high = (walk(centrals | {n: _at(needed[n], factor, end) for n in moved}) for end in (0, 1))
         ends[factor] = (_log(low / central, equation), _log(high / central, equation))
     whole = Range(central, ends)
     if not gathered or not ends:
@@ -150,28 +164,33 @@ def calculate(equation: str, values: Mapping[str, Value], gathered: str = "") ->
     return Range.of(whole.low, central, whole.high, gathered)
 
 
+def _said(equation: str) -> str:
+    """An equation in a message: a line, however long it is."""
+    return repr(equation if len(equation) <= MOST_SAID else f"{equation[:MOST_SAID]}...")
+
+
 def _log(ratio: float, equation: str) -> float:
     if not (math.isfinite(ratio) and ratio > 0):
-        raise EquationError(f"{equation!r} is not above 0 at an end of its inputs")
+        raise EquationError(f"{_said(equation)} is not above 0 at an end of its inputs")
     return math.log(ratio)
 
 
-def _at(value: Value, factor: str | None, end: int) -> float | list[float]:
+def _at(value: Value, factor: str, end: int) -> float | list[float]:
     if isinstance(value, Range):
         return _one(value, factor, end)
     return [_one(r, factor, end) for r in value]
 
 
-def _one(value: Range, factor: str | None, end: int) -> float:
-    pair = value.factors.get(factor) if factor is not None else None
+def _one(value: Range, factor: str, end: int) -> float:
+    pair = value.factors.get(factor)
     return value.central if pair is None else value.central * math.exp(pair[end])
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
     ast.Pow: math.pow,
 }
 _FUNCTIONS: Mapping[str, Callable[[Iterable[float]], float]] = {"min": min, "max": max, "sum": math.fsum}
@@ -182,7 +201,7 @@ def _tree(equation: str) -> ast.expr:
     try:
         return ast.parse(equation, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise EquationError(f"{equation!r} is no equation") from None
+        raise EquationError(f"{_said(equation)} is no equation") from None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -192,41 +211,57 @@ def _names(equation: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _parsed(equation: str) -> Callable[[Numbers], float]:
-    tree = _tree(equation)
+@functools.lru_cache(maxsize=1024)
+def _parsed(equation: str) -> Walk:
+    made = _made(_tree(equation), equation)
 
     def walk(values: Numbers) -> float:
         try:
-            return _number(tree, values, equation)
-        except (ArithmeticError, ValueError) as error:
+            return made(values)
+        except (ArithmeticError, ValueError, RecursionError) as error:
             if isinstance(error, EquationError):
                 raise
-            raise EquationError(f"{equation!r} cannot be calculated: {error}") from None
+            raise EquationError(f"{_said(equation)} cannot be calculated: {error}") from None
 
     return walk
 
 
-def _number(node: ast.expr, values: Numbers, equation: str) -> float:
+def _made(node: ast.expr, equation: str) -> Walk:
+    """What calculates a part of an equation: functions inside each other, made once."""
     if isinstance(node, ast.Constant) and type(node.value) in {int, float}:
-        return float(node.value)  # type: ignore[arg-type]
+        number = float(node.value)  # type: ignore[arg-type]
+        return lambda _: number
     if isinstance(node, ast.Name):
-        found = values.get(node.id)
-        if isinstance(found, (int, float)):
-            return float(found)
-        raise EquationError(f"{equation!r} needs {node.id}, which nobody told")
+        return _named(node.id, equation)
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        left, right = _number(node.left, values, equation), _number(node.right, values, equation)
-        return _OPERATORS[type(node.op)](left, right)
+        apply = _OPERATORS[type(node.op)]
+        left, right = _made(node.left, equation), _made(node.right, equation)
+        return lambda values: apply(left(values), right(values))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
         function = _FUNCTIONS.get(node.func.id)
         if function is not None:
-            return function(_arguments(node.args, values, equation))
-    raise EquationError(f"{equation!r} is more than arithmetic")
+            return _applied(function, node.args, equation)
+    raise EquationError(f"{_said(equation)} is more than arithmetic")
 
 
-def _arguments(nodes: Sequence[ast.expr], values: Numbers, equation: str) -> list[float]:
-    if len(nodes) == 1 and isinstance(nodes[0], ast.Name):
-        column = values.get(nodes[0].id)
-        if isinstance(column, Sequence):
-            return list(column)
-    return [_number(node, values, equation) for node in nodes]
+def _named(name: str, equation: str) -> Walk:
+    def value(values: Numbers) -> float:
+        found = values.get(name)
+        if isinstance(found, (int, float)):
+            return float(found)
+        raise EquationError(f"{_said(equation)} needs {name}, which nobody told")
+
+    return value
+
+
+def _applied(function: Callable[[Iterable[float]], float], nodes: Sequence[ast.expr], equation: str) -> Walk:
+    column = nodes[0].id if len(nodes) == 1 and isinstance(nodes[0], ast.Name) else ""
+    parts = [_made(node, equation) for node in nodes]
+
+    def value(values: Numbers) -> float:
+        found = values.get(column) if column else None
+        if isinstance(found, Sequence):
+            return function(found)
+        return function(part(values) for part in parts)
+
+    return value

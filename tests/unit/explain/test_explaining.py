@@ -33,7 +33,7 @@ def step(symbol: str, equation: str, unit: str) -> dict[str, Any]:
     return {"symbol": symbol, "equation": equation, "unit": unit, "what": f"what {symbol} is", "gathered": None}
 
 
-MACHINE = {
+MACHINE: dict[str, Any] = {
     "given": [given_row("w", 2.0, "W"), given_row("I_here", 360.0, "g/kWh"), given_row("rate", 1e-6, "g/s")],
     "steps": [
         step("E_cpu", "w * t", "J"),

@@ -57,7 +57,7 @@ def _end(text: str, width: int) -> str:
 
 def render(summary: Summary, width: int) -> list[Line]:
     """The lines of a summary; each verdict still knows that it is one."""
-    lines = [Line("", summary.header)]
+    lines = _drawn(_wrapping(summary.header), width)
     if summary.figures:
         lines += _drawn(_figures(summary), width)
     if summary.facts:

@@ -112,10 +112,10 @@ NAMES = {
     "unit conversion": {"J_PER_UJ", "J_PER_MJ", "W_PER_MW", "G_PER_KG", "NS", "_NS", "KG_PER_LB", "HOURS_PER_YEAR",
                         "DAYS_PER_YEAR", "BYTES_PER_GB", "_NS_PER_US", "_UNITS"},
     "limit of what is believed or read": {
-        "HIGHEST_G_PER_KWH", "MOST_DECLARED", "SMALLEST_B", "LARGEST_B", "FEWEST_PARAMS", "MOST_PARAMS", "MAX_CARD_W", "MAX_ZONE_W",
+        "HIGHEST_G_PER_KWH", "SMALLEST_B", "LARGEST_B", "FEWEST_PARAMS", "MOST_PARAMS", "MAX_CARD_W", "MAX_ZONE_W",
         "_MOST_BYTES", "_TIMEOUT_S", "_MAX_DIGITS", "_READ_BYTES", "_CPUINFO_HEAD", "CHUNK_BYTES", "CHEAP_BYTES",
         "MOST_NAMED", "_CACHED_PRICES", "_MOST_ANCESTORS", "REGISTER_STEPS", "_LONGEST_VERSION",
-        "MOST_MATCHES", "FEWEST_TOKENS", "MOST_TOKENS",
+        "MOST_MATCHES", "FEWEST_TOKENS", "MOST_TOKENS", "MOST_DECLARED",
     },
     "tolerance, or what is worth saying": {
         "TOLERANCE", "CLAMPED_SHARE", "WORTH_SAYING", "WORTH_SAYING_S", "_WORTH_SAYING_S", "_SLACK", "SLACK_S",

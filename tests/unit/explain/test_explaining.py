@@ -219,6 +219,26 @@ def test_a_name_that_is_not_there_is_answered_with_close_ones(tmp_path: Path) ->
     assert "has no test, fixture or model 'test_oen'; did you mean tests/m.py::test_one?" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [("model", "org/model-x"), ("odel-x", "org/model-x"), ("fi", "m.py::fix"), ("nothing-alike", ""), ("", "")],
+)
+def test_a_part_of_a_name_is_answered_with_the_whole(tmp_path: Path, asked: str, meant: str) -> None:
+    done = ask(tmp_path, report(), asked)
+    assert done.exit_code == 2
+    assert done.stderr.endswith(f"; did you mean {meant}?\n" if meant else f"model {asked!r}\n")
+
+
+def test_who_asks_for_a_test_without_a_row_hears_how_to_get_one(tmp_path: Path) -> None:
+    row = report()
+    row["totals"]["tests"] = 3
+    hint = "(tests without an AI call have a row with --aifootprint-tests all)"
+    assert hint in ask(tmp_path, row, "test_plain").stderr
+    assert hint not in ask(tmp_path, row, "gpt-4").stderr
+    row["totals"]["tests"] = len(row["tests"])
+    assert hint not in ask(tmp_path, row, "test_plain").stderr
+
+
 def test_an_end_that_two_tests_share_names_neither() -> None:
     row = report()
     row["tests"].append({**row["tests"][0], "nodeid": "other/m.py::test_one"})

@@ -217,6 +217,26 @@ def test_the_footprint_is_used(pytester: pytest.Pytester) -> None:
     assert grams == pytest.approx(report["totals"]["carbon_g"]["total"]["central"], abs=1e-6)
 
 
+def test_who_replaces_returns_what_is_changed_in_passing_is_nobodys(pytester: pytest.Pytester) -> None:
+    conftest = """
+    def pytest_aifootprint_factor(row):
+        row["source"] = "mine"
+        row.pop("year")
+
+    def pytest_aifootprint_update_factor(row):
+        assert row["source"] != "mine"
+
+    def pytest_aifootprint_model(name, found):
+        found.clear()
+
+    def pytest_aifootprint_update_model(name, found):
+        assert found["id"]
+    """
+    report = run(pytester, conftest)
+
+    assert notices(report, "hook-failed") == notices(report, "figures-changed") == []
+
+
 def test_the_first_answer_counts_and_every_amendment(pytester: pytest.Pytester) -> None:
     pytester.syspathinsert()
     pytester.makepyfile(
@@ -406,9 +426,15 @@ def test_one_plugin_that_fails_does_not_silence_the_next_to_amend(pytester: pyte
     report = run(pytester, conftest, "-plate")
 
     assert report["run"]["grids"]["remote"]["openai"]["carbon_g_per_kwh"]["central"] == 100
-    assert any(
-        "update_grid of conftest.py, grid of openai: ValueError: mine" in n for n in notices(report, "hook-failed")
-    )
+    (said,) = notices(report, "hook-failed")
+    assert said.startswith(f"{HOOK}update_grid of conftest.py, grid of this machine and 7 more: ValueError: mine; ")
+
+
+def test_a_hook_that_always_raises_is_one_notice(pytester: pytest.Pytester) -> None:
+    (said,) = notices(run(pytester, f"def {HOOK}update_factor(): raise ValueError('mine')"), "hook-failed")
+
+    where = r"update_factor of conftest\.py, factor inference\.closed and \d\d more: ValueError: mine; valid: "
+    assert re.match(HOOK + where, said)
 
 
 def test_a_plugin_that_wants_out_gets_out(pytester: pytest.Pytester) -> None:

@@ -12,14 +12,15 @@ from typing import Any
 from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow
 from pytest_aifootprint.catalogue.llm_sizes import llm_sizes
 from pytest_aifootprint.detection.calls import AICall
+from pytest_aifootprint.explain.owners import told_given
 from pytest_aifootprint.impacts import CallImpact, ModelOverride, Pricer, resolve_grid
 from pytest_aifootprint.impacts.amortisation import Amortisation
 from pytest_aifootprint.impacts.families import known_families
 from pytest_aifootprint.impacts.lineage import check_declared, known_names
 from pytest_aifootprint.impacts.models import Model, ModelIndex
 from pytest_aifootprint.impacts.remote import generates
-from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH
+from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities.units import J_PER_KWH
 from pytest_aifootprint.reports.json_models import training_row
 from pytest_aifootprint.reports.json_values import ranged
 
@@ -158,7 +159,7 @@ def one(
                      "given": provider is not None},
         "training": {
             **training_row(impact.training),
-            "steps": _steps(model, impact, served_by, key, catalogue),
+            **_calculation(impact),
             "per_call": {
                 "input_tokens": call.input_tokens, "output_tokens": call.output_tokens,
                 "energy_j": ranged(impact.training_energy_j), "carbon_g": ranged(impact.training_carbon_g),
@@ -177,10 +178,12 @@ def told_operation(name: str) -> str:
 
 
 def _its_provider(name: str, model: Model, catalogue: Catalogue) -> Provider:
+    """The provider whose table in ecologits has the model, or its family."""
     sizes = llm_sizes()
-    family = {member.table for member in known_families().members(name, None)} if model.kind == "family" else set()
+    relatives = known_families().members(name, None) if model.kind == "family" else []
+    tables = {member.table for member in relatives}
     for row in catalogue.providers.values():
-        if row.ecologits is not None and ((row.ecologits, model.id.lower()) in sizes or family == {row.ecologits}):
+        if row.ecologits is not None and (row.ecologits in tables or (row.ecologits, model.id.lower()) in sizes):
             return row
     return catalogue.provider(None)
 
@@ -217,55 +220,32 @@ def _parent(model: Model) -> str | None:
     return declared or (model.row.parent if model.row is not None else None) or None
 
 
-def _steps(model: Model, impact: CallImpact, provider: Provider, key: str, catalogue: Catalogue) -> list[Facts]:
-    """Each line of the sum: what, by which equation, the result, and where its inputs are from."""
-    told, energy, carbon = impact.training, impact.training_energy_j, impact.training_carbon_g
-    if carbon is None:
-        return []
-    amortisation = Amortisation(catalogue)
-    grid = amortisation.grid(model, provider, key)
-    place = f"at the place of training: {grid.zone}"
-    intensity = _step(
-        "I", place, grid.carbon_g_per_kwh, "g/kWh", f"{grid.source}{f', {grid.year}' if grid.year else ''}"
-    )
-    if told.method == "share":
-        own = model.override is not None and model.override.inference_share is not None
-        phi = "phi declared by the user" if own else catalogue.factors["phi.multiplier"].origin.source
-        served = f"a served call like this one: {impact.equation.partition('; C = ')[0]}"
-        return [
-            _step("E_ref", served, _wh(impact.energy_j), "Wh", impact.source),
-            _step("m", "(1 - phi) / phi", amortisation.multiplier(model), "", phi),
-            _step("E_train", "E_ref x m", _wh(energy), "Wh", "method share: it needs no count of uses"),
-            intensity,
-            _step("C_train", "E_train x I", carbon, "g", ""),
-        ]
-    whole = amortisation.whole(model, provider, key, computed=told.method == "compute")
-    assert whole is not None
-    steps = []
-    if whole.computed:
-        eta = Range.of(*catalogue.value("training.flop_per_joule"), "eta_train")
-        origin = catalogue.factors["training.flop_per_joule"].origin
-        steps.append(_step("eta_train", "operations per joule of training", eta, "FLOP/J", origin.source))
-    if whole.energy_j is not None:
-        how = whole.equation.removesuffix("; ") or f"as {whole.basis}"
-        steps.append(_step("E_whole", how, whole.energy_j.scale(1 / J_PER_KWH), "kWh", whole.source))
-    if whole.at_grid:
-        steps.append(intensity)
-    how = "E_whole x I" if whole.at_grid else f"as {whole.basis}"
-    steps.append(_step("C_whole", how, whole.carbon_kg, "kg", "" if whole.at_grid else whole.source))
-    steps.append(_step("N_life", "uses over the model's life", told.lifetime_uses, "uses", "declared by the user"))
-    if energy is not None:
-        steps.append(_step("E_train", "E_whole / N_life", _wh(energy), "Wh", f"method {told.method}"))
-    steps.append(_step("C_train", "C_whole / N_life", carbon, "g", f"method {told.method}"))
-    return steps
-
-
-def _step(symbol: str, equation: str, value: Range | None, unit: str, source: str) -> Facts:
-    return {"symbol": symbol, "equation": equation, "value": ranged(value), "unit": unit, "source": source}
-
-
-def _wh(joules: Range | None) -> Range | None:
-    return None if joules is None else joules.scale(1 / J_PER_WH)
+def _calculation(impact: CallImpact) -> Facts:
+    """How a call's training share is made, from ``Pricer``'s own sheet: inputs with their sources, and each step."""
+    sheet = impact.sheet
+    if sheet is None or impact.training_carbon_g is None:
+        return {"inputs": [], "steps": []}
+    wanted = {name: sheet.answers[name] for name in ("training_energy_j", "training_carbon_g")}
+    whole = sheet.answering(wanted).pruned()
+    told = {"n": Range(float(INPUT_TOKENS)), "c": EXACT_ZERO, "out": Range(float(OUTPUT_TOKENS))}
+    values = whole.results({symbol: value for symbol, value in told.items() if whole.needs(symbol)})
+    inputs = [*told_given({symbol: values[symbol] for symbol in told if symbol in values}, "an example"), *whole.given]
+    return {
+        "inputs": [
+            {
+                "symbol": given.symbol, "what": given.what, "value": ranged(given.value), "unit": given.unit,
+                "source": given.source, "year": given.year, "basis": given.basis,
+            }
+            for given in inputs
+        ],
+        "steps": [
+            {
+                "symbol": step.symbol, "what": step.what, "equation": step.equation,
+                "value": ranged(values[step.symbol]), "unit": step.unit,
+            }
+            for step in whole.steps
+        ],
+    }  # fmt: skip
 
 
 def _triple(value: tuple[float, float, float] | None) -> Facts | None:

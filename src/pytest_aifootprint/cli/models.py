@@ -174,9 +174,14 @@ def _share_lines(facts: Facts) -> tuple[str, list[tuple[str, str]]]:
         rows.append(("whole", f"{told['whole']}: {_kwh(kwh)}, {_kg(told['carbon_kg'])}CO2e"))
     if told["parent"]:
         rows.append(("left out", f"the training of its parent {told['parent']}"))
-    for step in told["steps"]:
-        source = f" [{step['source']}]" if step["source"] else ""
-        rows.append((step["symbol"], f"{step['equation']} = {_ends(step['value'])} {step['unit']}".rstrip() + source))
+    for given in told["inputs"]:
+        year = "" if given["year"] is None or str(given["year"]) in given["source"] else f", {given['year']}"
+        value = f"{_ends(given['value'])} {given['unit']}".rstrip()
+        rows.append((given["symbol"], f"{value}: {given['what']} [{given['source']}{year}]"))
+    rows += [
+        (step["symbol"], f"{step['equation']} = {_ends(step['value'])} {step['unit']}".rstrip())
+        for step in told["steps"]
+    ]
     if per_call["carbon_g"] is None:
         rows.append(("a call", f"unknown, not 0: {told['source']}"))
     else:

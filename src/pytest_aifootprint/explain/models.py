@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_aifootprint.explain.costs import FIGURES, of_call, told_of
-from pytest_aifootprint.explain.lines import Book, Section, known
-from pytest_aifootprint.explain.owners import call_section, called, figures_table
+from pytest_aifootprint.explain.costs import of_call, told_of
+from pytest_aifootprint.explain.lines import Book, Section
+from pytest_aifootprint.explain.owners import call_section, called, figures_table, sum_up
 from pytest_aifootprint.explain.saved import Row, Saved
 
 BESIDE = ("E_server", "E_remote", "use", "training", "hardware", "W_site", "W_source", "avoidable", "avoided")
@@ -32,18 +32,8 @@ def explain_model(saved: Saved, model: Row) -> list[Section]:
     names = [name for name in BESIDE if any(f[name] is None or f[name].central for _, f in rows)]  # type: ignore[union-attr]
     book = Book()
     for name in names:
-        unit, what = FIGURES[name]
-        column = known(figures[name] for _, figures in rows)
-        if not column:
-            book.unknown(name, f"sum({name}_calls)", unit, what)
-            continue
-        book.values[f"{name}_calls"] = column
-        said = (
-            model["carbon_g"][name]
-            if name in {"training", "hardware"} and len(saved.models(model["id"])) == 1
-            else None
-        )
-        book.make(name, f"sum({name}_calls)", unit, what, said)
+        alone = name in {"training", "hardware"} and len(saved.models(model["id"])) == 1
+        sum_up(book, name, "calls", (figures[name] for _, figures in rows), model["carbon_g"][name] if alone else None)
     table = figures_table("its calls, beside what the windows of their tests took", "calls", rows, names)
     return [
         head,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_aifootprint.explain.costs import (
@@ -79,11 +79,11 @@ def _windows(saved: Saved, seconds: Row, energy: Row) -> Section:
     return Section("its own windows on this machine", given=(*told_given(told), *sheet.given), lines=tuple(book.lines))
 
 
-def told_given(told: Mapping[str, Range]) -> Iterator[Given]:
+def told_given(told: Mapping[str, Range], source: str = "this run") -> Iterator[Given]:
     """What a sheet was told, as inputs."""
     for symbol, value in told.items():
         unit, what = TOLD.get(symbol, ("s", f"seconds that the manufacture of {symbol[2:]} goes by"))
-        yield Given(symbol, what, unit, value, "this run", None, "")
+        yield Given(symbol, what, unit, value, source, None, "")
 
 
 def _calls(saved: Saved, calls: Sequence[Row]) -> Iterator[Section]:
@@ -168,6 +168,17 @@ def totals(book: Book, names: Sequence[str], water: Any, energy: Any = None, car
     ):
         if parts:
             book.make(symbol, " + ".join(parts), unit, what, said)
+
+
+def sum_up(book: Book, name: str, kind: str, values: Iterable[Range | None], reported: Any = None) -> None:
+    """The sum of a column of figures, named like ``use_calls``; unknown where nothing in it is known."""
+    unit, what = FIGURES[name]
+    column = known(values)
+    if not column:
+        book.unknown(name, f"sum({name}_{kind})", unit, what)
+        return
+    book.values[f"{name}_{kind}"] = column
+    book.make(name, f"sum({name}_{kind})", unit, what, reported)
 
 
 def figures_table(title: str, kind: str, rows: Sequence[tuple[str, Figures]], names: Sequence[str]) -> Table:

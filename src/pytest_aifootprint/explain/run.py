@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_aifootprint.explain.costs import FIGURES, Figures, of_call, of_fixture, of_test, summed
 from pytest_aifootprint.explain.lines import Book, Section, Table, known
-from pytest_aifootprint.explain.owners import figures_table, reported_of, totals
+from pytest_aifootprint.explain.owners import figures_table, reported_of, sum_up, totals
 from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
 from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range
 
@@ -87,13 +87,7 @@ def _tests(saved: Saved, tests: Sequence[tuple[Row, Figures]], most_rows: int) -
     said = {**reported_of(report), "W_site": report["water_l"]["site"], "W_source": report["water_l"]["source"]}
     said["avoided"] = report["avoided_carbon_g"]
     for name in names:
-        unit, what = FIGURES[name]
-        column = known(f[name] for _, f in tests)
-        if not column:
-            book.unknown(name, f"sum({name}_tests)", unit, what)
-            continue
-        book.values[f"{name}_tests"] = column
-        book.make(name, f"sum({name}_tests)", unit, what, said.get(name))
+        sum_up(book, name, "tests", (f[name] for _, f in tests), said.get(name))
     totals(
         book,
         [name for name in names if name in book.values],

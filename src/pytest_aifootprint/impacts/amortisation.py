@@ -74,10 +74,11 @@ class Amortisation:
         whole = self.whole(model, provider, name, computed=method == "compute")
         uses = self._uses(model)
         if uses is not None and whole is not None and method in {None, "compute" if whole.computed else "count"}:
-            grid = self.grid(model, provider, name)
+            # A place that was not needed is none that anything was priced with.
+            place_of_training = self.grid(model, provider, name) if whole.at_grid else None
             sheet = self._once(
                 ("count", model.id, model.override, name),
-                lambda: count_sheet(model, whole, uses, grid, self._catalogue),
+                lambda: count_sheet(model, whole, uses, place_of_training, self._catalogue),
             )
             return _counted(whole, uses, _parent(model), sheet)
         if served_energy_j is None or method in {"count", "compute"}:
@@ -174,7 +175,7 @@ class Amortisation:
     def _told(self, model: Model, whole: Whole | None, multiplier: Range) -> Training:
         shares = self._catalogue.factors["phi.multiplier"].origin.source
         if model.override is not None and model.override.inference_share is not None:
-            shares = "phi declared by the user"
+            shares = f"phi {model.override.source}"
         phi, parent = training.inference_share(multiplier), _parent(model)
         if whole is None:
             return Training("share", shares, phi=phi, parent=parent)

@@ -11,7 +11,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.providers.hosts import is_loopback
 from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import outcomes
-from pytest_aifootprint.impacts.amortisation import MEASURED, UNKNOWN, Amortisation
+from pytest_aifootprint.impacts.amortisation import MEASURED, UNKNOWN, Amortisation, TrainingShare
 from pytest_aifootprint.impacts.call_sheets import CallSheets
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Use
 from pytest_aifootprint.impacts.declared import names_of
@@ -120,6 +120,8 @@ class CallPrices:
         assert served is not None
         energy = site.energy_j(served)
         share = self._amortisation.of_call(asked.model, energy, site.provider, site.name)
+        if share.carbon_g is None:
+            notices = (*notices, _training_unknown(asked.model, share))
         basis, source = _basis(asked.model, notices), asked.model.source
         live = site.price(served, energy, share, basis=basis, source=source, notices=notices)
         replayed = call.realness != "live"
@@ -155,11 +157,8 @@ class CallPrices:
             UNKNOWN if _is_anybody(call, model) else self._amortisation.of_call(model, energy, site.provider, site.name)
         )
         if share.carbon_g is None:
-            message = f"nothing is published about the training of {model.id}: its share is unknown, not 0"
-            if share is not UNKNOWN:
-                message = f"the training share of {model.id} is unknown, not 0: {share.training.source}"
             equation = "use is metered in the windows; training share unknown"
-            notices = (Notice("training-unknown", message),)
+            notices = (_training_unknown(model, share),)
             unknown = outcomes.metered_here(share, Basis.ASSUMED, "metered in the windows", equation, notices)
             return replace(unknown, sheet=share.sheet)
         source = model.source
@@ -225,6 +224,14 @@ def _is_anybody(call: AICall, model: Model) -> bool:
 def _trained_here() -> CallImpact:
     equation = "use and training are metered in the windows"
     return outcomes.metered_here(MEASURED, Basis.MEASURED, "metered in the windows", equation)
+
+
+def _training_unknown(model: Model, share: TrainingShare) -> Notice:
+    if share is UNKNOWN:
+        message = f"nothing is published about the training of {model.id}: its share is unknown, not 0"
+    else:
+        message = f"the training share of {model.id} is unknown, not 0: {share.training.source}"
+    return Notice("training-unknown", message)
 
 
 def _basis(model: Model, notices: tuple[Notice, ...]) -> Basis:

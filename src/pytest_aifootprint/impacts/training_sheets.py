@@ -28,7 +28,7 @@ def share_sheet(multiplier: Range, model: Model, grid: Grid, catalogue: Catalogu
     """
     what = "training per inference: (1 - phi) / phi"
     if model.override is not None and model.override.inference_share is not None:
-        m = Given("m", what, "", multiplier, DECLARED, None, "declared")
+        m = Given("m", what, "", multiplier, model.override.source, None, "declared")
     else:
         m = factor_given("m", what, catalogue, "phi.multiplier", "phi")
     steps = (
@@ -38,14 +38,14 @@ def share_sheet(multiplier: Range, model: Model, grid: Grid, catalogue: Catalogu
     return Sheet("", (m, grid_given("I_train", grid)), steps, ANSWERS)
 
 
-def count_sheet(model: Model, whole: Whole, uses: Range, grid: Grid, catalogue: Catalogue) -> Sheet:
+def count_sheet(model: Model, whole: Whole, uses: Range, grid: Grid | None, catalogue: Catalogue) -> Sheet:
     """From a whole training and the uses over the model's life, by the count and compute methods.
 
     Args:
         model: for the name.
         whole: of the training.
         uses: declared.
-        grid: where the model was trained, for a training of which the energy alone is known.
+        grid: where the model was trained, for a training of which the energy alone is known; else None.
         catalogue: has the efficiency of trainings.
     """
     given = [Given("uses", "calls over the model's life", "", uses, DECLARED, None, "declared")]
@@ -56,7 +56,7 @@ def count_sheet(model: Model, whole: Whole, uses: Range, grid: Grid, catalogue: 
         steps.append(made)
     elif whole.energy_j is not None:
         given.append(_whole("E_whole", "electricity of the whole training", "J", whole.energy_j, whole))
-    if whole.at_grid:
+    if grid is not None:
         given.append(grid_given("I_train", grid))
         steps.append(Step("whole", "E_whole * I_train / 3.6e6", "g", "carbon of that, where the model was trained"))
     elif whole.carbon_kg is not None:

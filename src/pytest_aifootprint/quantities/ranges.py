@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import mul
 from types import MappingProxyType
 
 LogPair = tuple[float, float]
@@ -20,9 +21,11 @@ _NO_FACTORS: Mapping[str, LogPair] = MappingProxyType({})
 _NONE: LogPair = (0.0, 0.0)
 
 
-# No figure of ours comes near; what a typing error makes does, and must neither end a run nor print "inf".
+# No figure of ours comes near; what a typing error makes does, and must not end a run: an end that no float holds is
+# infinite, and never "not a number".
 _LARGEST = sys.float_info.max
 _LARGEST_LOG = math.log(_LARGEST)
+_SAFE_LOG = _LARGEST_LOG / 2
 
 
 def _spread(changes: Iterable[float]) -> float:
@@ -30,12 +33,8 @@ def _spread(changes: Iterable[float]) -> float:
     return math.hypot(*sorted(changes))
 
 
-def _bounded(value: float) -> float:
-    return min(max(value, -_LARGEST), _LARGEST)
-
-
 def _times_exp(value: float, log: float) -> float:
-    return _bounded(value * math.exp(min(log, _LARGEST_LOG)))
+    return value * math.exp(log) if log <= _LARGEST_LOG else value * math.inf if value else 0.0
 
 
 def _log_ratio(part: float, whole: float) -> float:
@@ -90,7 +89,7 @@ class Range:
 
     @property
     def high(self) -> float:
-        """The 95th percentile: every factor's own worst upward change, combined in quadrature."""
+        """The 95th percentile: every factor's own worst upward change, in quadrature; inf if no float holds it."""
         return _times_exp(self.central, _spread(max(d, u, 0.0) for d, u in self.factors.values()))
 
     @property
@@ -156,33 +155,36 @@ def total(ranges: Iterable[Range]) -> Range:
         central = math.fsum(r.central for r in parts)
     except OverflowError:
         raise ValueError("a sum of ranges is larger than any number") from None
-    carriers: dict[str, list[tuple[float, LogPair]]] = {}
+    carriers: dict[str, tuple[list[float], list[float], list[float]]] = {}
     for r in parts:
         share = r.central / central
-        for name, pair in r.factors.items():
-            carriers.setdefault(name, []).append((share, pair))
-    return Range(central, {name: _common(found, len(parts)) for name, found in carriers.items()})
+        for name, (d, u) in r.factors.items():
+            shares, lows, highs = carriers.setdefault(name, ([], [], []))
+            shares.append(share)
+            lows.append(d)
+            highs.append(u)
+    return Range(central, {name: _common(*found, len(parts)) for name, found in carriers.items()})
 
 
-def _common(carriers: list[tuple[float, LogPair]], n_parts: int) -> LogPair:
+def _common(shares: list[float], lows: list[float], highs: list[float], n_parts: int) -> LogPair:
     """The log change of a sum of ``n_parts`` when one factor is at its low and at its high end.
 
-    ``carriers``: share of the sum and log changes of each part that has the factor; the others do not move.
+    Of each part that has the factor: its share of the sum and its log changes. The others do not move.
     """
-    first = carriers[0][1]
-    if len(carriers) < n_parts:
-        carriers = [*carriers, (max(1 - math.fsum(share for share, _ in carriers), 0.0), _NONE)]
-    elif all(pair == first for _, pair in carriers):
-        # Calls to one model stay exactly as uncertain as one.
-        return first
-    at_low = _log_mean_exp((share, d) for share, (d, _) in carriers)
-    at_high = _log_mean_exp((share, u) for share, (_, u) in carriers)
-    return at_low, at_high
+    if len(shares) < n_parts:
+        shares = [*shares, max(1 - math.fsum(shares), 0.0)]
+        lows, highs = [*lows, 0.0], [*highs, 0.0]
+    return _log_mean_exp(shares, lows), _log_mean_exp(shares, highs)
 
 
-def _log_mean_exp(weighted: Iterable[tuple[float, float]]) -> float:
+def _log_mean_exp(shares: list[float], logs: list[float]) -> float:
     """``ln(sum of share x exp(log))``, of shares whose sum is 1, without leaving the range of floats."""
-    present = [(share, log) for share, log in weighted if share > 0]
+    if logs.count(logs[0]) == len(logs):
+        # Calls to one model stay exactly as uncertain as one.
+        return logs[0]
+    if max(logs) < _SAFE_LOG and min(logs) > -_SAFE_LOG:
+        return math.log(math.fsum(map(mul, shares, map(math.exp, logs))))
+    present = [(share, log) for share, log in zip(shares, logs, strict=True) if share > 0]
     largest = max(log for _, log in present)
     return largest + math.log(math.fsum(share * math.exp(log - largest) for share, log in present))
 
@@ -192,7 +194,8 @@ class Difference:
     """A minus B with shared factors cancelled; may cross zero, so it is no Range.
 
     Attributes:
-        low: 5th percentile. central: A - B of the central values. high: 95th percentile.
+        low: 5th percentile. central: A - B of the central values. high: 95th percentile. An end that no float holds is
+            infinite.
     """
 
     low: float
@@ -208,11 +211,13 @@ def difference(a: Range, b: Range) -> Difference:
         (da, ua), (db, ub) = a.factors.get(name, _NONE), b.factors.get(name, _NONE)
         at_low = _change(a, da) - _change(b, db)
         at_high = _change(a, ua) - _change(b, ub)
+        if math.isnan(at_low) or math.isnan(at_high):
+            at_low, at_high = -math.inf, math.inf  # two changes that no float holds: nothing is known of what is left
         ups.append(max(at_low, at_high, 0.0))
         downs.append(max(-at_low, -at_high, 0.0))
     central = a.central - b.central
-    return Difference(_bounded(central - _spread(downs)), central, _bounded(central + _spread(ups)))
+    return Difference(central - _spread(downs), central, central + _spread(ups))
 
 
 def _change(value: Range, log: float) -> float:
-    return _bounded(value.central * math.expm1(min(log, _LARGEST_LOG)))
+    return _times_exp(value.central, log) if log > _SAFE_LOG else value.central * math.expm1(log)

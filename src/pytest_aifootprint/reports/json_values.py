@@ -34,11 +34,7 @@ def ranged(value: Range | None) -> RangeDict | None:
 def _ends(factors: frozenset[tuple[str, tuple[float, float]]]) -> tuple[float, float]:
     """What to multiply a central value by; many values of a run have the same factors."""
     one = Range(1.0, dict(factors))
-    try:
-        ends = one.low, one.high
-    except OverflowError:
-        ends = 0.0, math.inf
-    return ends
+    return one.low, one.high
 
 
 def factors_of(value: Range | None) -> list[dict[str, Any]]:

@@ -59,22 +59,30 @@ class Extensions:
         self._config = config
         self._models = models
         self._folder = folder
-        self._failed: dict[Notice, None] = {}
+        self._failed: dict[tuple[str, str, str], list[str]] = {}
+        self._unheard = ""
         self._changed: dict[str, str] = {}
 
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What a reader has to know: which figures are not the shipped ones, and which hooks failed."""
+        failed = tuple(Notice("hook-failed", message) for message in self.doubts)
         if not self._changed:
-            return tuple(self._failed)
+            return failed
         named = [f"{what} {how}" for what, how in list(self._changed.items())[:_MOST_NAMED]]
         more = f" and {len(self._changed) - _MOST_NAMED} more" if len(self._changed) > _MOST_NAMED else ""
-        return (*self._failed, Notice("figures-changed", f"not the figures that ship: {', '.join(named)}{more}"))
+        return (*failed, Notice("figures-changed", f"not the figures that ship: {', '.join(named)}{more}"))
 
     @property
     def doubts(self) -> list[str]:
         """Why no verdict may be a pass: figures that a plugin wanted to set and that are not set."""
-        return [notice.message for notice in self._failed]
+        found = [self._unheard] if self._unheard else []
+        for (hook, plugin, said), places in self._failed.items():
+            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+            valid = "" if "valid: " in said else f"; {_VALID[hook]}"
+            message = f"{PREFIX}{hook} of {plugin}, {places[0]}{more}: {said}{valid}; the shipped figure stands"
+            found.append(" ".join(message.split()))
+        return found
 
     @property
     def any(self) -> bool:
@@ -84,7 +92,7 @@ class Extensions:
     def not_heard(self, error: ValueError) -> None:
         """Note that plugins could not be asked, if there are any."""
         if self.any:
-            self._failed.setdefault(Notice("hook-failed", f"plugins could not be asked for their figures: {error}"))
+            self._unheard = f"plugins could not be asked for their figures: {error}"
 
     @property
     def knows_models(self) -> bool:
@@ -258,9 +266,7 @@ class Extensions:
             raise
         except of_ours as error:
             said = str(error) if of_ours is ValueError else f"{type(error).__name__}: {error}"
-            valid = "" if "valid: " in said else f"; {_VALID[hook]}"
-            message = f"{PREFIX}{hook} of {plugin}, {what}: {said}{valid}; the shipped figure stands"
-            self._failed.setdefault(Notice("hook-failed", " ".join(message.split())))  # one line
+            self._failed.setdefault((hook, plugin, said), []).append(what)
             return False, None
 
 

@@ -163,6 +163,10 @@ def test_an_unknown_parent_is_told(tables: tuple[ModelOverride, ...], message: s
     assert re.match(message, notice.message)
 
 
+def test_a_cycle_that_nobody_checked_ends_no_run() -> None:
+    assert said_of(ModelOverride("ours", parent="b"), ModelOverride("b", parent="ours")) == []
+
+
 def test_of_a_table_without_calls_nothing_is_told() -> None:
     assert said_of(ModelOverride("other", parent="zzzzqqqq")) == []
 

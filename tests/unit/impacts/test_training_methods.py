@@ -238,6 +238,16 @@ def test_a_declared_place_of_training_is_taken_and_the_users_own_grid_never(grid
     assert g_per_kwh(nowhere) == pytest.approx(WORLD_G_PER_KWH)
 
 
+def test_a_place_that_was_not_needed_is_none_of_the_runs() -> None:
+    """A figure of its grid would be said to be old, and changes nothing."""
+    table = ModelOverride("ours", training_gco2e=1e6, expected_uses=USES)
+    pricer = Pricer(resolve_grid("FRA", {}), {"ours": table})
+    call = AICall("inference", "x", "local", "live", 0, 1, model="ours")
+
+    assert pricer.call(call).training.method == "count"
+    assert [grid.zone for grid in pricer.grids()] == ["FRA"]
+
+
 def test_the_provider_stands_in_for_a_place_that_nobody_tells() -> None:
     impact = price(locality="remote", provider="google")
 
@@ -268,6 +278,8 @@ def test_a_method_without_its_inputs_is_unknown_never_another_one(method: str) -
     assert impact.training_carbon_g is None
     assert impact.training.method == "unknown"
     assert f"training_method = '{method}' lacks" in impact.training.source
+    [notice] = [notice for notice in impact.notices if notice.code == "training-unknown"]
+    assert notice.message.startswith("the training share of gpt-4o is unknown, not 0: training_method = ")
 
 
 def test_only_a_disclosed_size_is_computed_with() -> None:

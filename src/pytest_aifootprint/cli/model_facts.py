@@ -192,7 +192,7 @@ def _declared(table: ModelOverride) -> Facts:
     said = {field.name: getattr(table, field.name) for field in dataclasses.fields(table)}
     said["paths"] = [pattern.text for pattern in table.paths]
     said["metered"] = None if table.metered is None else dataclasses.asdict(table.metered)
-    return {key: value for key, value in said.items() if value not in (None, (), [])}
+    return {key: value for key, value in said.items() if value not in (None, (), [], "")}
 
 
 def _lineage(index: ModelIndex, model: Model, catalogue: Catalogue) -> list[Facts]:

@@ -195,6 +195,7 @@ def test_the_projects_table_and_the_lineage_are_shown(project: Path) -> None:
     (project / "pyproject.toml").write_text(TABLES)
     text = flat(run("acme/tuned"))
 
+    assert "said_by" not in text
     assert "Your table in pyproject.toml name acme/tuned expected_uses 100,000, 1,000,000, 10,000,000" in text
     assert "Made from (in none of the figures below) google/gemma-3-270m computed: 10 MWh" in text
     assert "found by the size in its parent's name" in text

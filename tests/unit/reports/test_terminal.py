@@ -112,9 +112,16 @@ def test_the_first_line_is_wrapped_like_the_others() -> None:
     run = samples.mixed()
     tokens = replace(run.totals.tokens, unknown_calls=3)
     run = samples.mixed(totals=replace(run.totals, tokens=tokens))
-    first, second = printed(run, width=80).splitlines()[1:3]
-    assert first == "3 of 52 tests called an AI model: 7 live calls, 1 replayed, 3 models, 7.6 k"
-    assert second == "tokens, tokens of 3 calls unknown"
+    assert printed(run, width=80).splitlines()[1:3] == [
+        "3 of 52 tests called an AI model: 7 live calls, 1 replayed, 3 models,",
+        "7.6 k tokens, tokens of 3 calls unknown",
+    ]
+    assert printed(run, width=30).splitlines()[1:5] == [
+        "3 of 52 tests called an AI",
+        "model: 7 live calls,",
+        "1 replayed, 3 models,",
+        "7.6 k tokens,",
+    ]
 
 
 def test_no_ai_call_is_said_and_nothing_else() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import re
 from pathlib import Path
 from typing import Any
 
@@ -319,8 +318,8 @@ def test_the_same_slip_in_every_row_is_one_line(pytester: pytest.Pytester) -> No
 
     (said,) = notices(report, "hook-failed")
     assert re.fullmatch(
-        r"pytest_aifootprint_factor of conftest\.py, factor [\w.]+ and \d\d more: the answer must be a table \(a dict\) or "
-        r"None, got 7; valid: every figure of the row, with source and year; the shipped figure stands",
+        r"pytest_aifootprint_factor of conftest\.py, factor [\w.]+ and \d\d more: the answer must be a table "
+        r"\(a dict\) or None, got 7; valid: every figure of the row, with source and year; the shipped figure stands",
         said,
     )
     assert report["verdicts"][0]["message"].endswith(said)

@@ -55,6 +55,19 @@ def test_every_grid_that_the_documentation_names_is_one() -> None:
         assert named_zone(grid, None) if is_live(grid) else lookup_zone(grid)
 
 
+def test_the_first_page_and_the_tutorial_show_the_same_run_and_it_fits_80_columns() -> None:
+    readme = (ROOT / "README.md").read_text()
+    run = "collected 15 items\n" + readme.partition("```\ncollected 15 items\n")[2].partition("\n```")[0]
+    tutorial = (ROOT / "docs" / "tutorial" / "first-run.md").read_text()
+
+    assert " AI footprint =" in run
+    assert "\ntraining  " in run
+    assert run in tutorial
+    # A notice, a hint or a verdict is one line, to be found by a search for its code.
+    told = ("notice  ", "hint    ", "budget  ")
+    assert [line for line in run.splitlines() if len(line) > 80 and not line.startswith(told)] == []
+
+
 # --- the JSON report --------------------------------------------------------------------------------------------------
 
 REPORT_PAGE = (ROOT / "docs" / "reference" / "json-report.md").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,8 @@ def test_a_tests_numbers_are_made_of_its_windows_its_calls_and_its_part_of_fixtu
         "source of I_here, 2025 (seen)",
     ):
         assert line in text, line
+    assert re.search(r"E_cpu_own +6 J   electricity of the CPU, of its own windows", text)
+    assert re.search(r"use_own +\S+ g   carbon of that electricity, of its own windows", text)
 
 
 def test_an_unknown_training_share_is_unknown_and_in_no_sum(tmp_path: Path) -> None:

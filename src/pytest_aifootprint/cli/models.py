@@ -168,7 +168,7 @@ def _share_lines(facts: Facts) -> tuple[str, list[tuple[str, str]]]:
     operation = facts["operation"]
     rows = [("operation", operation["name"] + ("" if operation["given"] else "; another: --operation"))]
     rows.append(("provider", where + ("" if provider["given"] else "; another: --provider")))
-    rows.append(("method", f"{told['method']}: {_METHODS[told['method']]}"))
+    rows.append(("method", f"{told['method']}: {_METHODS[told['method']]}{_instead(facts)}"))
     if told["whole"] is not None:
         kwh = {"low": told["kwh"], "central": told["kwh"], "high": told["kwh"]} if told["kwh"] is not None else None
         rows.append(("whole", f"{told['whole']}: {_kwh(kwh)}, {_kg(told['carbon_kg'])}CO2e"))
@@ -191,12 +191,22 @@ def _share_lines(facts: Facts) -> tuple[str, list[tuple[str, str]]]:
 
 
 _METHODS = {
-    "share": "a share of what the call uses; declare expected_uses to divide the whole instead",
+    "share": "a share of what the call uses",
     "count": "the whole training over the declared uses",
     "compute": "the training computed from size and tokens, over the declared uses",
     "measured": "trained in this run",
     "unknown": "nothing to make a share from",
 }
+
+
+def _instead(facts: Facts) -> str:
+    """What would make it another method than the share."""
+    told, declared = facts["training"], facts["declared"] or {}
+    if told["method"] != "share" or "training_method" in declared:
+        return ""
+    wanted = [] if told["whole"] else ["training_kwh, training_gco2e, codecarbon_csv or training_tokens"]
+    wanted += [] if "expected_uses" in declared else ["expected_uses"]
+    return f"; declare {' and '.join(wanted)} to divide the whole instead" if wanted else ""
 
 
 def _row_lines(row: Facts) -> list[tuple[str, str]]:

@@ -249,6 +249,25 @@ def test_a_model_in_the_process_is_not_told_the_share_of_one_behind_an_api(proje
     assert facts("sklearn.SVC")["training"]["per_call"]["energy_j"]["central"] == pytest.approx(36_000)
 
 
+WHOLE = "training_kwh, training_gco2e, codecarbon_csv or training_tokens"
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "said"),
+    [
+        ("gpt-4o", "", f"uses; declare {WHOLE} and expected_uses to divide the whole instead"),
+        ("gpt-4o", "expected_uses = 1000", f"uses; declare {WHOLE} to divide the whole instead"),
+        ("bigscience/bloom", "", "uses; declare expected_uses to divide the whole instead"),
+        ("bigscience/bloom", "expected_uses = 1000", "count: the whole training over the declared uses"),
+        ("bigscience/bloom", 'training_method = "share"', "a share of what the call uses whole published"),
+    ],
+)
+def test_what_else_it_takes_to_divide_a_training_is_said(project: Path, name: str, table: str, said: str) -> None:
+    (project / "pyproject.toml").write_text(f'[tool.aifootprint.models."{name}"]\n{table}\n')
+
+    assert said in flat(run(name))
+
+
 @pytest.mark.parametrize(
     ("name", "operation"),
     [

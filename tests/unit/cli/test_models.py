@@ -322,6 +322,18 @@ def test_a_table_that_a_run_would_stop_at_is_named_and_left_out(project: Path, t
     assert facts("gpt-4o")["declared"] is None
 
 
+def test_a_project_file_that_a_run_would_stop_at_is_told_beside_the_answer(project: Path) -> None:
+    (project / "pyproject.toml").write_text("no toml ===\n")
+    for command in (["models", "gpt-4o", "--json"], ["doctor", "--json"]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0
+        assert json.loads(done.stdout)
+        assert done.stderr.startswith("pyproject.toml: left out, a run would stop here: ")
+        assert done.stderr.count("\n") == 1
+    (project / "pyproject.toml").write_text("[project]\n")
+    assert CliRunner().invoke(app, ["models", "gpt-4o"]).stderr == ""
+
+
 def test_what_is_no_table_is_named(project: Path) -> None:
     (project / "pyproject.toml").write_text('[tool.aifootprint.models]\nm = "7B"\n')
 

@@ -310,35 +310,50 @@ def test_a_conftest_in_the_folder_of_tests_is_heard(pytester: pytest.Pytester, w
     assert notices(report, "figures-changed") == [said]
 
 
+def test_the_same_slip_in_every_row_is_one_line(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("def pytest_aifootprint_factor(key):\n    return 7")
+    pytester.makepyfile(SUITE)
+    pytester.runpytest("--aifootprint", "--aifootprint-report=json:out.json", "--aifootprint-budget=5 g")
+    report = json.loads((pytester.path / "out.json").read_text())
+
+    (said,) = notices(report, "hook-failed")
+    assert re.fullmatch(
+        r"pytest_aifootprint_factor of conftest\.py, factor [\w.]+ and \d\d more: the answer must be a table "
+        r"\(a dict\) or None, got 7; valid: every figure of the row, with source and year; the shipped figure stands",
+        said,
+    )
+    assert report["verdicts"][0]["message"].endswith(said)
+
+
 HOOK = "pytest_aifootprint_"
 BAD = {
     "no source": (
         "factor(key):\n    if key == 'standby': return {'value': [0, .1, .2], 'year': 2026}",
-        "factor of conftest.py, factor standby: factor: standby: source is missing; valid: every figure",
+        "factor of conftest.py, factor standby: source is missing; valid: every figure",
     ),
     "no year": (
         "factor(key):\n    if key == 'standby': return {'value': [0, .1, .2], 'source': 'me'}",
-        "factor of conftest.py, factor standby: factor: standby: year is missing",
+        "factor of conftest.py, factor standby: year is missing",
     ),
     "out of order": (
         "factor(key):\n    if key == 'vm': return {'embodied_kg': [9, 5, 16], 'source': 'me', 'year': 2026}",
-        "factor of conftest.py, machine vm: machine: vm: life_years is missing",
+        "factor of conftest.py, machine vm: life_years is missing",
     ),
     "not a table": (
         "factor(key):\n    if key == 'standby': return 0.1",
-        "factor of conftest.py, factor standby: factor: standby: the answer must be a table (a dict) or None, got 0.1",
+        "factor of conftest.py, factor standby: the answer must be a table (a dict) or None, got 0.1",
     ),
     "another key": (
         "factor(key, row):\n    if key == 'vm': return {**row, 'key': 'server'}",
-        "factor of conftest.py, machine vm: machine: vm: key cannot be changed, it is 'vm'",
+        "factor of conftest.py, machine vm: key cannot be changed, it is 'vm'",
     ),
     "a zone that is none": (
         "update_factor(key, row):\n    if key == 'openai': row.update(zone='ATLANTIS', source='me')",
-        "update_factor of conftest.py, provider openai: provider: openai: zone: 'ATLANTIS' is not a place",
+        "update_factor of conftest.py, provider openai: zone: 'ATLANTIS' is not a place",
     ),
     "amended without a source": (
         "update_factor(key, row):\n    if key == 'standby': row['value'] = [0, 0, 0]",
-        "update_factor of conftest.py, factor standby: factor: standby: source must say where the amended figures",
+        "update_factor of conftest.py, factor standby: source must say where the amended figures",
     ),
     "raises": (
         "update_factor(key, row):\n    if key == 'standby': raise RuntimeError('two\\nlines')",
@@ -350,19 +365,19 @@ BAD = {
     ),
     "a grid without a year": (
         "grid():\n    return {'g_per_kwh': 20, 'source': 'me'}",
-        "grid of conftest.py, grid of this machine: grid of local: year is missing",
+        "grid of conftest.py, grid of this machine: year is missing",
     ),
     "a grid of nothing": (
         "grid():\n    return {'g_per_kwh': 0, 'source': 'me', 'year': 2026}",
-        "grid of conftest.py, grid of this machine: grid of local: g_per_kwh must be above 0, got 0",
+        "grid of conftest.py, grid of this machine: g_per_kwh must be above 0, got 0",
     ),
     "a bare number": (
         "provider_grid(provider):\n    if provider == 'openai': return '20 g/kWh'",
-        "provider_grid of conftest.py, grid of openai: grid of openai: '20 g/kWh' has no source",
+        "provider_grid of conftest.py, grid of openai: '20 g/kWh' has no source",
     ),
     "an impossible grid": (
         "update_grid(place, grid):\n    if place == 'openai': grid.update(g_per_kwh=9000, source='me', year=2026)",
-        "update_grid of conftest.py, grid of openai: grid of openai: g_per_kwh must be 5000 at most, got 9000",
+        "update_grid of conftest.py, grid of openai: g_per_kwh must be 5000 at most, got 9000",
     ),
     "a size that is none": (
         "model(name):\n    if name == 'acme-one': return {'params': 7}",

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -53,6 +55,23 @@ def run(pytester: pytest.Pytester, *args: str) -> tuple[pytest.RunResult, dict[s
     return result, data
 
 
+def unknown_keys(value: Any, schema: dict[str, Any], where: str = "report") -> Iterator[str]:
+    """Keys that the schema does not have, but for maps whose keys are names of the user's."""
+    if "$ref" in schema:
+        schema = report_schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+    if isinstance(value, list):
+        for one in value:
+            yield from unknown_keys(one, schema.get("items", {}), f"{where}[]")
+    if isinstance(value, dict):
+        inner, rest = schema.get("properties", {}), schema.get("additionalProperties")
+        for key, one in value.items():
+            below = inner.get(key, rest)
+            if isinstance(below, dict):
+                yield from unknown_keys(one, below, f"{where}.{key}")
+            elif inner:
+                yield f"{where}.{key}"
+
+
 def fixtures(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """By name; those of other plugins (pytest-asyncio has one that every test uses) left out."""
     found = {f["id"].rpartition("::")[2]: f for f in data["fixtures"]}
@@ -72,6 +91,24 @@ def test_ai_tests_have_rows_and_others_none(pytester: pytest.Pytester, workers: 
     assert data["totals"]["calls"] == {"live": 5, "replayed": 0, "mocked": 0}
     assert data["totals"]["tokens"]["input"] == 5000
     assert all(w["reported"] for w in data["run"]["workers"])
+
+
+def test_the_schema_has_every_key_of_a_report(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_suite=SUITE)
+    _, data = run(pytester)
+
+    assert data["sheets"]
+    assert data["totals"]["sci_style"]
+    assert sorted(set(unknown_keys(data, report_schema()))) == []
+
+
+def test_the_host_of_a_report_has_no_name(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_plain(): pass")
+    _, data = run(pytester)
+    boot = Path("/proc/sys/kernel/random/boot_id")
+
+    assert re.fullmatch(r"[0-9a-f]{16}", data["run"]["host"]["id"])
+    assert not boot.exists() or boot.read_text().strip() not in json.dumps(data)
 
 
 def test_a_burning_test_pays_and_a_sleeping_one_does_not(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:

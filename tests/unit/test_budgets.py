@@ -98,6 +98,14 @@ def test_what_is_no_limit_says_what_is_valid(text: str) -> None:
         parse_limit(text)
 
 
+def test_a_verdict_is_one_line_however_many_doubts_there_are() -> None:
+    few = judge(limit(5), Range(1.0), "central", "run", ["a", "b", "c"])
+    many = judge(limit(5), Range(1.0), "central", "run", [f"row {n}" for n in range(60)])
+
+    assert (few.verdict, few.reason) == ("undecided", "a; b; c")
+    assert (many.verdict, many.reason) == ("undecided", "row 0; row 1; row 2; and 57 more")
+
+
 def test_doubts_name_what_is_missing() -> None:
     from pytest_aifootprint.session.gate import doubts_of
 

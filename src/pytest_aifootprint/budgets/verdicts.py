@@ -9,6 +9,8 @@ from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, RunFootprint, Tokens, Verdict, Water
 
 ROUNDING = 1e-9
+MOST_DOUBTS = 3
+"""That one line can hold; a notice has each."""
 
 
 def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Sequence[str] = ()) -> Verdict:
@@ -36,7 +38,8 @@ def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Se
     elif over:
         word, why = "fail", "the range crosses the limit" if crosses else ""
     elif doubts:
-        word, why = "undecided", "; ".join(doubts)
+        more = f"; and {len(doubts) - MOST_DOUBTS} more" if len(doubts) > MOST_DOUBTS else ""
+        word, why = "undecided", "; ".join(doubts[:MOST_DOUBTS]) + more
     elif within:
         word, why = "pass", "the range crosses the limit" if crosses else ""
     elif bound == "low":

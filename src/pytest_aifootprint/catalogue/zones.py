@@ -21,12 +21,12 @@ KG_PER_LB = 0.45359237
 HIGHEST_G_PER_KWH = 5000.0
 """No plant emits more; a higher number has the wrong unit."""
 
-VALID_ZONES = (
+VALID_PLACES = (
     'valid: an ISO country code ("FRA"), a US state ("USA/virginia" or "USA/va"), a Canadian or Chinese province '
     '("CAN/quebec"), a Nordic zone ("SWE/SE3"), a cloud region ("gcp/us-central1", "aws/eu-west-3", "azure/westus3"), '
-    '"wor" for the world, a number ("56 g/kWh", "0.056 kg/kWh"), or "electricitymaps/FR", asked for over the network '
-    "with your own token"
+    '"wor" for the world, a number ("56 g/kWh", "0.056 kg/kWh")'
 )
+VALID_ZONES = f'{VALID_PLACES}, or "electricitymaps/FR", asked for over the network with your own token'
 
 _MIXES = "data/private_infra/global_energy_mix.json"
 _SOURCES = "data/private_infra/carbon_intensity_per_source.json"

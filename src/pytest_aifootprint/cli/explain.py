@@ -50,6 +50,9 @@ def explain(
     if found is None:
         close = saved.close_to(what or "")
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        # Whoever asks for a test that ran wonders why it is not there.
+        if what and "test" in what.casefold() and saved.report["totals"]["tests"] > len(saved.report["tests"]):
+            hint += " (tests without an AI call have a row with --aifootprint-tests all)"
         _say(f"{report} has no test, fixture or model {what!r}{hint}")
         raise typer.Exit(NOT_FOUND)
     title, sections = found

@@ -18,6 +18,7 @@ from pytest_aifootprint.impacts.amortisation import Amortisation
 from pytest_aifootprint.impacts.families import known_families
 from pytest_aifootprint.impacts.lineage import check_declared, known_names
 from pytest_aifootprint.impacts.models import Model, ModelIndex
+from pytest_aifootprint.impacts.remote import generates
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
 from pytest_aifootprint.quantities.units import J_PER_KWH
 from pytest_aifootprint.reports.json_models import training_row
@@ -26,6 +27,11 @@ from pytest_aifootprint.reports.json_values import ranged
 INPUT_TOKENS, OUTPUT_TOKENS = 1000, 200
 MOST_MATCHES = 5
 UNKNOWN_PROVIDER = "unknown"
+IN_PROCESS = "inference"
+OPERATIONS = ("chat", "completion", "embedding", "rerank", "moderation", "classification", IN_PROCESS)
+LIBRARIES = ("sklearn", "xgboost", "lightgbm", "keras", "torch", "fasttext")
+"""In whose name a model in the process goes that has none of its own: ``sklearn.SVC``."""
+_TELLING = {"embed": "embedding", "rerank": "rerank", "moderation": "moderation"}
 
 Facts = dict[str, Any]
 
@@ -97,37 +103,54 @@ def _row_facts(row: TrainingRow, index: ModelIndex, amortisation: Amortisation, 
     }
 
 
-def one(name: str, provider: str | None, tables: Mapping[str, ModelOverride], catalogue: Catalogue) -> Facts:
+def one(
+    name: str,
+    provider: str | None,
+    tables: Mapping[str, ModelOverride],
+    catalogue: Catalogue,
+    operation: str | None = None,
+) -> Facts:
     """How a name is resolved, what is known of the model, and how its training share is made, step by step.
 
     Args:
         name: as a test's code would give it.
-        provider: that serves it; None: the one whose table in ecologits has it.
+        provider: that serves it; None: the one whose table in ecologits has it, or has its family.
         tables: of the project.
         catalogue: the data.
+        operation: of OPERATIONS; None: what the name tells.
     """
+    asked = operation or told_operation(name)
     served_by = catalogue.provider(provider)
     index = ModelIndex(catalogue, tables)
-    model = index.find((name,), "chat", served_by.ecologits)
+    in_process = asked == IN_PROCESS
     if provider is None:
+        model = index.find((name,), asked, None, relatives=not in_process)
         served_by = _its_provider(name, model, catalogue)
+    model = index.find((name,), asked, served_by.ecologits, relatives=not in_process)
     key = served_by.key if served_by.key != UNKNOWN_PROVIDER else (provider or UNKNOWN_PROVIDER).lower()
     known = model.kind != "class" or model.row is not None or model.override is not None
     call = AICall(
-        "chat", "aifootprint models", "remote", "live", 0, 0, provider=key, model=name, input_tokens=INPUT_TOKENS,
-        output_tokens=OUTPUT_TOKENS,
+        asked, "aifootprint models", "local" if in_process else "remote", "live", 0, 0, provider=key, model=name,
+        input_tokens=None if in_process else INPUT_TOKENS,
+        output_tokens=OUTPUT_TOKENS if generates(asked) and not in_process else None,
     )  # fmt: skip
     impact = Pricer(resolve_grid("WOR", {}), tables, catalogue=catalogue).call(call)
+    # A class range is of models behind an API: of one in the process, nothing is known then.
+    sized = model.kind != "class" or not in_process
     return {
         "name": name,
         "known": known,
+        "operation": {"name": asked, "given": operation is not None},
         "close_matches": [] if known else difflib.get_close_matches(
             name.lower(), list(known_names(tables, catalogue)), MOST_MATCHES
         ),
         "resolved": {
-            "id": model.id, "kind": model.kind, "source": model.source, "basis": model.basis.value,
-            "active_b": _triple(model.active_b), "total_b": _triple(model.total_b),
-            "notice": None if model.notice is None else model.notice.message,
+            "id": model.id, "kind": model.kind if sized else "unknown",
+            "source": model.source if sized else "nothing is known of a model in the process by this name",
+            "basis": model.basis.value if sized else None,
+            "active_b": _triple(model.active_b) if sized else None,
+            "total_b": _triple(model.total_b) if sized else None,
+            "notice": None if model.notice is None or not sized else model.notice.message,
         },
         "declared": None if model.override is None else _declared(model.override),
         "lineage": _lineage(index, model, catalogue),
@@ -138,11 +161,20 @@ def one(name: str, provider: str | None, tables: Mapping[str, ModelOverride], ca
             **training_row(impact.training),
             **_calculation(impact),
             "per_call": {
-                "input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS,
+                "input_tokens": call.input_tokens, "output_tokens": call.output_tokens,
                 "energy_j": ranged(impact.training_energy_j), "carbon_g": ranged(impact.training_carbon_g),
             },
         },
     }  # fmt: skip
+
+
+def told_operation(name: str) -> str:
+    """What a model of this name does, as far as the name tells; a chat where it does not."""
+    library, dot, _ = name.partition(".")
+    if dot and library in LIBRARIES:
+        return IN_PROCESS
+    words = name.lower()
+    return next((operation for word, operation in _TELLING.items() if word in words), "chat")
 
 
 def _its_provider(name: str, model: Model, catalogue: Catalogue) -> Provider:
@@ -160,7 +192,7 @@ def _declared(table: ModelOverride) -> Facts:
     said = {field.name: getattr(table, field.name) for field in dataclasses.fields(table)}
     said["paths"] = [pattern.text for pattern in table.paths]
     said["metered"] = None if table.metered is None else dataclasses.asdict(table.metered)
-    return {key: value for key, value in said.items() if value not in (None, (), [])}
+    return {key: value for key, value in said.items() if value not in (None, (), [], "")}
 
 
 def _lineage(index: ModelIndex, model: Model, catalogue: Catalogue) -> list[Facts]:

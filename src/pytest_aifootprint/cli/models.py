@@ -27,6 +27,14 @@ Facts = Mapping[str, Any]
 def models(
     name: Annotated[str | None, typer.Argument(help="A model, as your code names it.", show_default=False)] = None,
     provider: Annotated[str | None, typer.Option(help="Who serves it.", show_default=False)] = None,
+    operation: Annotated[
+        str | None,
+        typer.Option(
+            help="What it is called for: chat, completion, embedding, rerank, moderation, classification, or inference "
+            "(in the process). Default: what its name tells.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List what is known of models; of one: its size, lineage, training, and how its training share is made.
@@ -36,6 +44,12 @@ def models(
     from pytest_aifootprint.catalogue import default_catalogue
     from pytest_aifootprint.cli import model_facts
 
+    if name is not None and not name.strip():
+        raise typer.BadParameter("the name of a model is empty")
+    if operation not in (None, *model_facts.OPERATIONS):
+        raise typer.BadParameter(
+            f"{operation!r} is not valid; valid: {', '.join(model_facts.OPERATIONS)}", param_hint="--operation"
+        )
     catalogue = default_catalogue()
     project = Path("pyproject.toml")
     declared = project_table(project, "models")
@@ -43,7 +57,7 @@ def models(
     if name is None:
         facts = model_facts.everything(catalogue, tables)
     else:
-        facts = model_facts.one(name, provider, tables, catalogue)
+        facts = model_facts.one(name, provider, tables, catalogue, operation)
     facts["declared_error"] = error
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
@@ -123,7 +137,8 @@ def show_one(facts: Facts, console: Console) -> None:
         console.print()
 
     resolved = facts["resolved"]
-    rows = [("model", resolved["id"]), ("found by", f"{resolved['source']} ({resolved['kind']}, {resolved['basis']})")]
+    how = f" ({resolved['kind']}, {resolved['basis']})" if resolved["basis"] else ""
+    rows = [("model", resolved["id"]), ("found by", resolved["source"] + how)]
     rows += [("active", f"{_ends(resolved['active_b'])} billion parameters")] if resolved["active_b"] else []
     rows += [("in all", f"{_ends(resolved['total_b'])} billion parameters")] if resolved["total_b"] else []
     rows += [("notice", resolved["notice"])] if resolved["notice"] else []
@@ -148,9 +163,12 @@ def _share_lines(facts: Facts) -> tuple[str, list[tuple[str, str]]]:
     told, provider = facts["training"], facts["provider"]
     per_call = told["per_call"]
     where = f"{provider['name']} (trains in {provider['training_zone']})"
-    tokens = f"{per_call['input_tokens']:,} tokens read, {per_call['output_tokens']} written"
-    rows = [("provider", where + ("" if provider["given"] else "; another: --provider"))]
-    rows.append(("method", f"{told['method']}: {_METHODS[told['method']]}"))
+    tokens = f"{per_call['input_tokens']:,} tokens read" if per_call["input_tokens"] else "one inference"
+    tokens += f", {per_call['output_tokens']} written" if per_call["output_tokens"] else ""
+    operation = facts["operation"]
+    rows = [("operation", operation["name"] + ("" if operation["given"] else "; another: --operation"))]
+    rows.append(("provider", where + ("" if provider["given"] else "; another: --provider")))
+    rows.append(("method", f"{told['method']}: {_METHODS[told['method']]}{_instead(facts)}"))
     if told["whole"] is not None:
         kwh = {"low": told["kwh"], "central": told["kwh"], "high": told["kwh"]} if told["kwh"] is not None else None
         rows.append(("whole", f"{told['whole']}: {_kwh(kwh)}, {_kg(told['carbon_kg'])}CO2e"))
@@ -173,12 +191,22 @@ def _share_lines(facts: Facts) -> tuple[str, list[tuple[str, str]]]:
 
 
 _METHODS = {
-    "share": "a share of what the call uses; declare expected_uses to divide the whole instead",
+    "share": "a share of what the call uses",
     "count": "the whole training over the declared uses",
     "compute": "the training computed from size and tokens, over the declared uses",
     "measured": "trained in this run",
     "unknown": "nothing to make a share from",
 }
+
+
+def _instead(facts: Facts) -> str:
+    """What would make it another method than the share."""
+    told, declared = facts["training"], facts["declared"] or {}
+    if told["method"] != "share" or "training_method" in declared:
+        return ""
+    wanted = [] if told["whole"] else ["training_kwh, training_gco2e, codecarbon_csv or training_tokens"]
+    wanted += [] if "expected_uses" in declared else ["expected_uses"]
+    return f"; declare {' and '.join(wanted)} to divide the whole instead" if wanted else ""
 
 
 def _row_lines(row: Facts) -> list[tuple[str, str]]:

@@ -155,10 +155,10 @@ def _owner(
         else:
             book.make(name, " + ".join(columns[name]) or "0", unit, what, reported.get(name))
     totals(book, [name for name in names if name in book.values], water)
-    made = [
-        Given(symbol, f"{FIGURES[symbol.removesuffix('_own')][1]}, of its own windows", "", value, "above", None, "")
-        for symbol, value in own.items()
-    ]
+    made = []
+    for symbol, value in own.items():
+        unit, what = FIGURES[symbol.removesuffix("_own")]
+        made.append(Given(symbol, f"{what}, of its own windows", unit, value, "above", None, ""))
     yield Section("in all", given=tuple(made), tables=tuple(tables), lines=tuple(book.lines))
 
 

@@ -14,6 +14,7 @@ Row = Mapping[str, Any]
 
 HERE = "this machine"
 SCHEMA_VERSION = 1
+MOST_CLOSE = 3
 
 
 BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RecursionError)
@@ -105,13 +106,19 @@ class Saved:
         return whole or [row for row in rows if row["id"].casefold().rsplit("/", 1)[-1] == wanted]
 
     def close_to(self, name: str) -> list[str]:
-        """Ids of tests and models that look like it."""
+        """Ids of tests, shared fixtures and models that contain it or look like it; models go by one name or two."""
         import difflib  # for a typo alone
 
-        ids = list(dict.fromkeys((*self._nodeids, *(row["id"] for row in self.report["models"]))))
+        models = dict.fromkeys(row["id"] for row in self.report["models"])
+        ids = list(dict.fromkeys((*self._nodeids, *self._fixtures, *models)))
+        wanted = name.rsplit("::", 1)[-1].casefold()
+        if not wanted.strip():
+            return []
         ends = {one.rsplit("::", 1)[-1].casefold(): one for one in ids}
-        close = difflib.get_close_matches(name.rsplit("::", 1)[-1].casefold(), ends, n=3, cutoff=0.5)
-        return [ends[one] for one in close]
+        ends |= {one.rsplit("/", 1)[-1].casefold(): one for one in models}
+        close = difflib.get_close_matches(wanted, ends, n=MOST_CLOSE, cutoff=0.5)
+        containing = [end for end in ends if wanted in end and end not in close]
+        return list(dict.fromkeys(ends[one] for one in (*containing, *close)))[:MOST_CLOSE]
 
     def calls_of(self, row: Row) -> Iterator[tuple[str, Row]]:
         """Calls to a model, each with the test or fixture that made it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_aifootprint.catalogue import Fields, Triple, ZoneError, lookup_zone
+from pytest_aifootprint.catalogue.zones import VALID_PLACES, VALID_ZONES
 from pytest_aifootprint.impacts.codecarbon_csv import MeteredTraining, read_codecarbon_csv
 from pytest_aifootprint.impacts.model_files import PathPattern
 from pytest_aifootprint.impacts.names import LARGEST_B
@@ -78,6 +79,8 @@ class ModelOverride:
                 negative or zero number, a file of CodeCarbon that cannot be used.
         """
         fields = Fields(f'[tool.aifootprint.models."{name}"]', table)
+        if not name.strip():
+            raise fields.error("the name is empty; valid: the model's name, as your code names it")
         if "params_b" in table:
             raise fields.error(f"unknown key 'params_b'; say params: {HOW_TO_SAY_PARAMS}")
         override = cls(
@@ -137,7 +140,8 @@ def _grid(fields: Fields) -> str | None:
         try:
             lookup_zone(text)
         except ZoneError as error:
-            raise fields.error(f"{name}: {error}") from None
+            # Where a model was trained, no live figure of today can tell.
+            raise fields.error(f"{name}: {str(error).replace(VALID_ZONES, VALID_PLACES)}") from None
     return text
 
 
@@ -167,10 +171,11 @@ def _method(fields: Fields) -> str | None:
 
 
 def _above_zero(fields: Fields, name: str) -> float | None:
-    value = fields.number(name)
-    if value == 0:
-        raise fields.error(f"{name} must be above 0")
-    return value
+    value = fields.raw(name)
+    # Else the reader of tables says that 0 is valid, which it is not here.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
+        raise fields.error(f"{name} must be a number above 0, got {value!r}")
+    return fields.number(name)
 
 
 def _metered(fields: Fields, table: Mapping[str, Any], folder: Path) -> MeteredTraining | None:
@@ -198,7 +203,7 @@ def _uses(fields: Fields) -> Triple | float | None:
     if isinstance(fields.raw(name), list):
         triple = fields.triple(name)
         if triple is not None and triple[0] <= 0:
-            raise fields.error(f"{name} must be above 0")
+            raise fields.error(f"{name} must be numbers above 0, got {fields.raw(name)!r}")
         return triple
     return _above_zero(fields, name)
 

@@ -26,9 +26,9 @@ def share_sheet(multiplier: Range, model: Model, grid: Grid, catalogue: Catalogu
         grid: where the model was trained.
         catalogue: has it for all others.
     """
-    what = "training per inference: (1 - phi) / phi"
+    what = "(1 - phi) / phi"
     if model.override is not None and model.override.inference_share is not None:
-        m = Given("m", what, "", multiplier, model.override.source, None, "declared")
+        m = Given("m", what, "training per inference", multiplier, model.override.source, None, "declared")
     else:
         m = factor_given("m", what, catalogue, "phi.multiplier", "phi")
     steps = (

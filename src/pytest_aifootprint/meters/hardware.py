@@ -9,14 +9,14 @@ from dataclasses import dataclass
 MACHINES = ("vm", "laptop", "desktop", "server")
 
 HARDWARE_KEYS: Mapping[str, str] = {
-    "tdp_w": "watts of one socket",
-    "cores": "physical cores of one socket",
-    "threads": "threads of one socket",
-    "watts_per_cpu_second": "watts of one busy CPU above idle: a number or [low, central, high]",
-    "idle_watts_per_cpu": "watts of one idle logical CPU: a number or [low, central, high]",
+    "tdp_w": "watts of one socket, above 0",
+    "cores": "physical cores of one socket, a whole number above 0",
+    "threads": "threads of one socket, a whole number above 0",
+    "watts_per_cpu_second": "watts of one busy CPU above idle, above 0: a number or [low, central, high]",
+    "idle_watts_per_cpu": "watts of one idle logical CPU, above 0: a number or [low, central, high]",
     "pue": "power usage effectiveness, 1 or more: a number or [low, central, high]",
-    "wue_l_per_kwh": "litres of water that the data centre evaporates per kWh of its machines: a number or "
-    "[low, central, high], above 0",
+    "wue_l_per_kwh": "litres of water that the data centre evaporates per kWh of its machines, above 0: a number or "
+    "[low, central, high]",
     "machine": "one of " + ", ".join(MACHINES),
     "embodied_kgco2e": "kg CO2e of making this machine (of a virtual machine: its part of the host), above 0: a number "
     "or [low, central, high]",
@@ -29,6 +29,13 @@ HARDWARE_KEYS: Mapping[str, str] = {
     "[low, central, high]",
 }
 """Key to what it means; the message for an unknown or invalid key quotes it."""
+
+MOST_DECLARED: Mapping[str, float] = {
+    "tdp_w": 10_000, "cores": 10_000, "threads": 100_000, "watts_per_cpu_second": 10_000, "idle_watts_per_cpu": 10_000,
+    "pue": 10, "wue_l_per_kwh": 100, "embodied_kgco2e": 1_000_000, "lifetime_years": 100,
+    "gpu_embodied_kgco2e": 100_000, "gpu_lifetime_years": 100,
+}  # fmt: skip
+"""What no machine exceeds: a higher number has the wrong unit (hours for years, grams for kilograms)."""
 
 Triple = tuple[float, float, float]
 
@@ -91,20 +98,21 @@ def validate_hardware(table: Mapping[str, object] | None) -> Hardware:
 
 
 def _invalid(key: str, value: object) -> ValueError:
-    return ValueError(f"hardware: {key} = {value!r} is not valid; {key} is {HARDWARE_KEYS[key]}")
+    most = f"; {MOST_DECLARED[key]:,} at most" if key in MOST_DECLARED else ""
+    return ValueError(f"hardware: {key} = {value!r} is not valid; {key} is {HARDWARE_KEYS[key]}{most}")
 
 
-def _number(value: object) -> float | None:
-    """A positive finite number; True is none."""
+def _number(key: str, value: object) -> float | None:
+    """A positive number that is not more than anybody has; True is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and value > 0 else None
+    return float(value) if 0 < value <= MOST_DECLARED.get(key, math.inf) and math.isfinite(value) else None
 
 
 def _watts(table: Mapping[str, object], key: str) -> float | None:
     if key not in table:
         return None
-    number = _number(table[key])
+    number = _number(key, table[key])
     if number is None:
         raise _invalid(key, table[key])
     return number
@@ -130,7 +138,7 @@ def _triple(table: Mapping[str, object], key: str) -> Triple | None:
     if key not in table:
         return None
     value = table[key]
-    members = [_number(v) for v in value] if isinstance(value, (list, tuple)) else [_number(value)] * 3
+    members = [_number(key, v) for v in value] if isinstance(value, (list, tuple)) else [_number(key, value)] * 3
     if len(members) != 3:
         raise _invalid(key, value)
     low, central, high = members

@@ -50,7 +50,9 @@ def read_tables(config: pytest.Config) -> Tables:
     hardware = _table(table.get("hardware", {}), f"[{WHERE}.hardware]", path.name)
     models = _table(table.get("models", {}), f"[{WHERE}.models]", path.name)
     for name, content in models.items():
-        _table(content, f'[{WHERE}.models."{name}"]', path.name)
+        if not isinstance(content, dict):
+            valid = 'valid: a table, such as { params = "7B" }'
+            raise option_error(f'[{WHERE}.models."{name}"]', path.name, f"{content!r} is not a table; {valid}")
     marginal = _table(table.get("marginal", {}), f"[{WHERE}.marginal]", path.name)
     return Tables(hardware, models, marginal, path.name, path.parent)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from pytest_aifootprint.detection.amended import CALL_HOOK
 from pytest_aifootprint.detection.calls import LOAD, AICall
 from pytest_aifootprint.detection.remarks import meaning
 from pytest_aifootprint.detection.seams import UNTRIED, sees
@@ -82,6 +83,12 @@ def _water_notices(pricer: Pricer) -> Iterator[Notice]:
     yield Notice("water-world", message)
 
 
+def _error_notice(error: str) -> Notice:
+    if error.startswith(f"{CALL_HOOK}: "):
+        return Notice("hook-failed", f"{' '.join(error.split())}; the rest of the call stands")
+    return Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
+
+
 def _seen_notices(collector: Collector) -> Iterator[Notice]:
     """What may be missing: lost workers, seams that did not arm, errors of ours, calls outside tests."""
     for worker, reported in sorted(collector.workers.items()):
@@ -94,8 +101,7 @@ def _seen_notices(collector: Collector) -> Iterator[Notice]:
                 yield Notice("untried-version", f"{name}{where}: {state}; its calls are seen as far as it is as before")
             elif not sees(state):
                 yield Notice("seam-not-armed", f"{name}{where}: {state}; its calls are not seen")
-    for error in dict.fromkeys(collector.errors):
-        yield Notice("internal-error", f"an error of this plugin, which changed no test: {error}")
+    yield from map(_error_notice, dict.fromkeys(collector.errors))
     remote = [c for c in collector.unowned if c.locality == "remote" and c.realness == "live"]
     local = [c for c in collector.unowned if c not in remote and c.operation != LOAD]
     if local:

@@ -57,7 +57,7 @@ def _end(text: str, width: int) -> str:
 
 def render(summary: Summary, width: int) -> list[Line]:
     """The lines of a summary; each verdict still knows that it is one."""
-    lines = [Line("", summary.header)]
+    lines = [line for part in _at_commas(summary.header, width) for line in _drawn(_wrapping(part), width)]
     if summary.figures:
         lines += _drawn(_figures(summary), width)
     if summary.facts:
@@ -67,6 +67,19 @@ def render(summary: Summary, width: int) -> list[Line]:
     if summary.ranking and summary.lines:
         lines.append(Line("", ""))
     return [*lines, *summary.lines]
+
+
+def _at_commas(text: str, width: int) -> list[str]:
+    """In lines that end behind a comma, as far as that makes them fit: no number is parted from its noun."""
+    lines = [""]
+    for part in text.split(", "):
+        joined = f"{lines[-1]}, {part}" if lines[-1] else part
+        if lines[-1] and cell_len(joined) >= width:
+            lines[-1] += ","
+            lines.append(part)
+        else:
+            lines[-1] = joined
+    return lines
 
 
 def _wrapping(text: str) -> Text:

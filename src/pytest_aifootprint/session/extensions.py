@@ -265,9 +265,15 @@ class Extensions:
         except pytest.exit.Exception:
             raise
         except of_ours as error:
-            said = str(error) if of_ours is ValueError else f"{type(error).__name__}: {error}"
+            said = _without_place(str(error), what) if of_ours is ValueError else f"{type(error).__name__}: {error}"
             self._failed.setdefault((hook, plugin, said), []).append(what)
             return False, None
+
+
+def _without_place(said: str, what: str) -> str:
+    """What is wrong, without the place that the message names anyway: the same slip in fifty rows is one line."""
+    places = (what.replace(" ", ": ", 1), what, "grid of local")
+    return next((said.removeprefix(f"{place}: ") for place in places if said.startswith(f"{place}: ")), said)
 
 
 def _amended_row(where: tuple[str, str], before: Mapping[str, Any], after: object, by: str) -> dict[str, Any] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.detection.amended import CALL_HOOK, amend
 from pytest_aifootprint.detection.believed import disbelieve
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.recorder import Owner, Recorder
@@ -71,9 +73,11 @@ class Running:
         """Tell other plugins of calls. Their errors are kept for the report."""
         if not calls or self.config is None or not self.config.hook.pytest_aifootprint_call.get_hookimpls():
             return
+        ask = partial(self.config.hook.pytest_aifootprint_call, config=self.config, nodeid=nodeid)
         for call in calls:
             try:
-                self.config.hook.pytest_aifootprint_call(config=self.config, nodeid=nodeid, call=call)
+                for line in amend(call, lambda told: ask(call=told)):
+                    self.recorder.error(CALL_HOOK, ValueError(line))
             except Exception as error:  # noqa: BLE001 - another plugin's error changes no result
-                self.recorder.error("pytest_aifootprint_call", error)
+                self.recorder.error(CALL_HOOK, error)
             disbelieve(call)  # a count that is none would not even reach the process that prices

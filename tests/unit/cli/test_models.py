@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from pytest_aifootprint.catalogue import default_catalogue, llm_sizes
 from pytest_aifootprint.cli import app
+from pytest_aifootprint.cli.model_facts import told_operation
 from pytest_aifootprint.cli.models import NOT_KNOWN
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer, resolve_grid
@@ -194,6 +195,7 @@ def test_the_projects_table_and_the_lineage_are_shown(project: Path) -> None:
     (project / "pyproject.toml").write_text(TABLES)
     text = flat(run("acme/tuned"))
 
+    assert "said_by" not in text
     assert "Your table in pyproject.toml name acme/tuned expected_uses 100,000, 1,000,000, 10,000,000" in text
     assert "Made from (in none of the figures below) google/gemma-3-270m computed: 10 MWh" in text
     assert "found by the size in its parent's name" in text
@@ -229,6 +231,81 @@ def test_an_unknown_model_gets_its_class_and_close_matches_and_status_1(name: st
     assert found["resolved"]["active_b"] == {"low": 8, "central": pytest.approx(48.99, rel=1e-3), "high": 300}
 
 
+def test_a_model_in_the_process_is_not_told_the_share_of_one_behind_an_api(project: Path) -> None:
+    found = facts("sklearn.SVC", status=NOT_KNOWN)
+
+    assert found["operation"] == {"name": "inference", "given": False}
+    assert found["training"]["method"] == "unknown"
+    assert found["training"]["per_call"] == {
+        "input_tokens": None, "output_tokens": None, "energy_j": None, "carbon_g": None
+    }  # fmt: skip
+    assert found["resolved"]["active_b"] is None
+    text = flat(run("sklearn.SVC", status=NOT_KNOWN))
+    assert "Its training share in a call, one inference operation inference; another: --operation" in text
+    assert "a call unknown, not 0: " in text
+    assert "billion" not in text
+    table = '[tool.aifootprint.models."sklearn.SVC"]\ntraining_kwh = 10\nexpected_uses = 1000\n'
+    (project / "pyproject.toml").write_text(table)
+    assert facts("sklearn.SVC")["training"]["per_call"]["energy_j"]["central"] == pytest.approx(36_000)
+
+
+WHOLE = "training_kwh, training_gco2e, codecarbon_csv or training_tokens"
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "said"),
+    [
+        ("gpt-4o", "", f"uses; declare {WHOLE} and expected_uses to divide the whole instead"),
+        ("gpt-4o", "expected_uses = 1000", f"uses; declare {WHOLE} to divide the whole instead"),
+        ("bigscience/bloom", "", "uses; declare expected_uses to divide the whole instead"),
+        ("bigscience/bloom", "expected_uses = 1000", "count: the whole training over the declared uses"),
+        ("bigscience/bloom", 'training_method = "share"', "a share of what the call uses whole published"),
+    ],
+)
+def test_what_else_it_takes_to_divide_a_training_is_said(project: Path, name: str, table: str, said: str) -> None:
+    (project / "pyproject.toml").write_text(f'[tool.aifootprint.models."{name}"]\n{table}\n')
+
+    assert said in flat(run(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("text-embedding-3-small", "embedding"), ("rerank-v3.5", "rerank"), ("omni-moderation-latest", "moderation"),
+        ("gpt-4o", "chat"), ("torch.MLP", "inference"), ("gpt-4.1", "chat"), ("torchy-7b", "chat"),
+    ],
+)  # fmt: skip
+def test_what_a_model_does_is_told_by_its_name(name: str, operation: str) -> None:
+    assert told_operation(name) == operation
+
+
+def test_a_model_that_only_reads_writes_nothing_and_another_operation_can_be_named() -> None:
+    read = facts("text-embedding-3-small", status=NOT_KNOWN)
+    written = facts("text-embedding-3-small", "--operation", "chat", status=NOT_KNOWN)
+
+    assert read["training"]["per_call"]["output_tokens"] is None
+    assert read["resolved"]["active_b"]["high"] == 8
+    assert written["operation"] == {"name": "chat", "given": True}
+    assert written["resolved"]["active_b"]["high"] == 300
+    call = AICall("embedding", "x", "remote", "live", 0, 0, model="text-embedding-3-small", input_tokens=1000)
+    impact = Pricer(resolve_grid("FRA", {})).call(call)
+    assert impact.training_carbon_g is not None
+    assert read["training"]["per_call"]["carbon_g"]["central"] == pytest.approx(impact.training_carbon_g.central)
+
+
+@pytest.mark.parametrize(("name", "provider"), [("gpt-5.9-mini", "openai"), ("claude-opus-9", "anthropic")])
+def test_a_release_that_nobody_knows_is_trained_where_its_family_is(name: str, provider: str) -> None:
+    assert facts(name)["provider"]["name"] == provider
+    assert facts(name, "--provider", "mistral")["provider"]["name"] == "mistral"
+
+
+def test_a_name_or_an_operation_that_is_none_is_one_line_and_status_2() -> None:
+    assert "the name of a model is empty" in flat(run(" ", status=2))
+    assert "'paint' is not valid; valid: chat, completion, embedding" in flat(
+        run("gpt-4o", "--operation", "paint", status=2)
+    )
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [
@@ -243,6 +320,18 @@ def test_a_table_that_a_run_would_stop_at_is_named_and_left_out(project: Path, t
     assert said in flat(run("gpt-4o"))
     assert said in facts("gpt-4o")["declared_error"]
     assert facts("gpt-4o")["declared"] is None
+
+
+def test_a_project_file_that_a_run_would_stop_at_is_told_beside_the_answer(project: Path) -> None:
+    (project / "pyproject.toml").write_text("no toml ===\n")
+    for command in (["models", "gpt-4o", "--json"], ["doctor", "--json"]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0
+        assert json.loads(done.stdout)
+        assert done.stderr.startswith("pyproject.toml: left out, a run would stop here: ")
+        assert done.stderr.count("\n") == 1
+    (project / "pyproject.toml").write_text("[project]\n")
+    assert CliRunner().invoke(app, ["models", "gpt-4o"]).stderr == ""
 
 
 def test_what_is_no_table_is_named(project: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,8 @@ def test_a_tests_numbers_are_made_of_its_windows_its_calls_and_its_part_of_fixtu
         "source of I_here, 2025 (seen)",
     ):
         assert line in text, line
+    assert re.search(r"E_cpu_own +6 J   electricity of the CPU, of its own windows", text)
+    assert re.search(r"use_own +\S+ g   carbon of that electricity, of its own windows", text)
 
 
 def test_an_unknown_training_share_is_unknown_and_in_no_sum(tmp_path: Path) -> None:
@@ -217,6 +220,26 @@ def test_a_name_that_is_not_there_is_answered_with_close_ones(tmp_path: Path) ->
     done = ask(tmp_path, report(), "test_oen")
     assert done.exit_code == 2
     assert "has no test, fixture or model 'test_oen'; did you mean tests/m.py::test_one?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [("model", "org/model-x"), ("odel-x", "org/model-x"), ("fi", "m.py::fix"), ("nothing-alike", ""), ("", "")],
+)
+def test_a_part_of_a_name_is_answered_with_the_whole(tmp_path: Path, asked: str, meant: str) -> None:
+    done = ask(tmp_path, report(), asked)
+    assert done.exit_code == 2
+    assert done.stderr.endswith(f"; did you mean {meant}?\n" if meant else f"model {asked!r}\n")
+
+
+def test_who_asks_for_a_test_without_a_row_hears_how_to_get_one(tmp_path: Path) -> None:
+    row = report()
+    row["totals"]["tests"] = 3
+    hint = "(tests without an AI call have a row with --aifootprint-tests all)"
+    assert hint in ask(tmp_path, row, "test_plain").stderr
+    assert hint not in ask(tmp_path, row, "gpt-4").stderr
+    row["totals"]["tests"] = len(row["tests"])
+    assert hint not in ask(tmp_path, row, "test_plain").stderr
 
 
 def test_an_end_that_two_tests_share_names_neither() -> None:

@@ -104,8 +104,10 @@ def test_params_are_a_count_or_a_text(said: object, params: float) -> None:
         ({"training_gco2e": 1000}, r"training_gco2e needs expected_uses"),
         ({"expected_uses": [3, 2, 1]}, r"expected_uses must be \[low, central, high\] in rising order"),
         ({"expected_uses": [1, 2]}, r"expected_uses must be a list of 3 numbers"),
-        ({"expected_uses": [0, 1, 2]}, r"expected_uses must be above 0"),
-        ({"expected_uses": 0}, r"expected_uses must be above 0"),
+        ({"expected_uses": [0, 1, 2]}, r"expected_uses must be numbers above 0, got \[0, 1, 2\]"),
+        ({"expected_uses": 0}, r"expected_uses must be a number above 0, got 0"),
+        ({"expected_uses": -1}, r"expected_uses must be a number above 0, got -1"),
+        ({"training_kwh": -1, "expected_uses": 1}, r"training_kwh must be a number above 0, got -1"),
         ({"parent": 3}, r"parent must be a text, got 3"),
         ({"path": 3}, r"path must be a text or a list of texts, got 3"),
         ({"path": []}, r"path must be a text or a list of texts, got \[\]"),
@@ -147,6 +149,18 @@ def test_a_wrong_table_is_one_line_that_names_the_place(table: dict[str, object]
         read(table)
 
     assert "\n" not in str(error.value)
+
+
+def test_a_place_of_training_is_none_that_only_today_knows() -> None:
+    said = outcome({"training_grid": "electricitymaps/FR"})
+
+    assert "training_grid: 'electricitymaps/FR' is not a place" in said
+    assert said.endswith('a number ("56 g/kWh", "0.056 kg/kWh")')
+
+
+def test_a_table_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r'^\[tool\.aifootprint\.models\." "\]: the name is empty; valid: '):
+        ModelOverride.from_table(" ", {"params": "7B"}, tmp_path)
 
 
 KEYS = (

@@ -205,6 +205,12 @@ def test_a_machine_that_we_cannot_look_into_is_assumed(tmp_path: Path) -> None:
         ({"utilisation": [0.5, 0.7, 2]}, "utilisation = [0.5, 0.7, 2] is not valid; utilisation is share of its life"),
         ({"gpu_embodied_kgco2e": "200"}, "gpu_embodied_kgco2e = '200' is not valid; gpu_embodied_kgco2e is kg CO2e"),
         ({"gpu_lifetime_years": -1}, "gpu_lifetime_years = -1 is not valid; gpu_lifetime_years is years"),
+        ({"lifetime_years": 35_040}, "lifetime_years = 35040 is not valid; lifetime_years is years that this machine"),
+        ({"lifetime_years": [3, 4, 101]}, "[low, central, high]; 100 at most"),
+        ({"embodied_kgco2e": 1e30}, "embodied_kgco2e = 1e+30 is not valid"),
+        ({"cores": 1e30}, "cores = 1e+30 is not valid; cores is physical cores of one socket, a whole number above 0"),
+        ({"tdp_w": 1e30}, "tdp_w is watts of one socket, above 0; 10,000 at most"),
+        ({"pue": 115}, "pue = 115 is not valid"),
         ({"gpu_utilisation": 70}, "gpu_utilisation = 70 is not valid; gpu_utilisation is share of its life"),
     ],
 )

@@ -108,6 +108,22 @@ def test_narrow_terminal_loses_columns_and_the_start_of_names_but_no_figure() ->
     ]
 
 
+def test_the_first_line_is_wrapped_like_the_others() -> None:
+    run = samples.mixed()
+    tokens = replace(run.totals.tokens, unknown_calls=3)
+    run = samples.mixed(totals=replace(run.totals, tokens=tokens))
+    assert printed(run, width=80).splitlines()[1:3] == [
+        "3 of 52 tests called an AI model: 7 live calls, 1 replayed, 3 models,",
+        "7.6 k tokens, tokens of 3 calls unknown",
+    ]
+    assert printed(run, width=30).splitlines()[1:5] == [
+        "3 of 52 tests called an AI",
+        "model: 7 live calls,",
+        "1 replayed, 3 models,",
+        "7.6 k tokens,",
+    ]
+
+
 def test_no_ai_call_is_said_and_nothing_else() -> None:
     assert printed(samples.no_ai(), width=40) == dedented("""
         ============= AI footprint =============
@@ -119,7 +135,8 @@ def test_no_ai_call_with_a_blind_seam() -> None:
     run = samples.no_ai(seams={"httpx": "armed", "torch": "failed: AttributeError: x"})
     assert printed(run, width=40) == dedented("""
         ============= AI footprint =============
-        0 AI calls in 52 tests; not every seam armed: torch (failed: AttributeError: x)
+        0 AI calls in 52 tests; not every seam
+        armed: torch (failed: AttributeError: x)
         notice  torch: failed: AttributeError: x; its calls are not seen (seam-not-armed)
     """)
 

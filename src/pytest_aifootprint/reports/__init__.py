@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import csv_report, json_report
+from pytest_aifootprint.reports import csv_report, json_report, markdown_report
 
 
 class ReportKind(Protocol):
@@ -19,7 +19,11 @@ class ReportKind(Protocol):
         """Write the report, all or nothing. Raises OSError with a ``strerror`` for people."""
 
 
-REPORTS: dict[str, ReportKind] = {"csv": csv_report, "json": json_report}
+REPORTS: dict[str, ReportKind] = {
+    "csv": csv_report,
+    "json": json_report,
+    "markdown": markdown_report,
+}
 
 
 def report_writer(kind: str) -> ReportKind:

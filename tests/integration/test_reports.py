@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from pytest_aifootprint.reports import REPORTS
+
 SUITE = """
     import pytest
 
@@ -21,10 +23,9 @@ SUITE = """
 
 def test_one_run_writes_a_report_of_every_kind(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     pytester.makepyfile(test_it=SUITE)
-    done = pytester.runpytest(
-        "--aifootprint", "--aifootprint-report", "json:out/r.json", "--aifootprint-report", "csv:out/r.csv",
-        "--aifootprint-report", "markdown:out/r.md", "--aifootprint-budget", "1 mgCO2e", *workers,
-    )  # fmt: skip
+    files = ("json:out/r.json", "csv:out/r.csv", "markdown:out/r.md", "badge:out/b.json")
+    reports = [f"--aifootprint-report={file}" for file in files]
+    done = pytester.runpytest("--aifootprint", *reports, "--aifootprint-budget", "1 mgCO2e", *workers)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     report = json.loads((pytester.path / "out/r.json").read_text())
     with (pytester.path / "out/r.csv").open(newline="") as file:
@@ -32,6 +33,9 @@ def test_one_run_writes_a_report_of_every_kind(pytester: pytest.Pytester, worker
     assert rows.keys() == {"test_it.py::test_asks[1]", "test_it.py::test_asks[2]"}
     for test in report["tests"]:
         assert float(rows[test["nodeid"]]["carbon_g"]) == test["carbon_g"]["total"]["central"]
+    badge = json.loads((pytester.path / "out/b.json").read_text())
+    assert badge["color"] == "red"
+    assert badge["message"].endswith("gCO2e")
     markdown = (pytester.path / "out/r.md").read_text()
     assert "**budget**" in markdown
     assert "2 of 3 tests called an AI model: 2 live calls" in markdown
@@ -39,6 +43,13 @@ def test_one_run_writes_a_report_of_every_kind(pytester: pytest.Pytester, worker
 
 def test_reports_stand_under_their_own_names_where_none_is_given(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=SUITE)
-    kinds = ("csv", "json", "markdown")
-    pytester.runpytest("--aifootprint", *(f"--aifootprint-report={kind}" for kind in kinds))
-    assert {path.name for path in pytester.path.glob("aifootprint.*")} == {f"aifootprint.{kind}" for kind in kinds}
+    pytester.runpytest("--aifootprint", *(f"--aifootprint-report={kind}" for kind in REPORTS))
+    names = {path.name for path in pytester.path.glob("aifootprint*")}
+    assert names == {"aifootprint-badge.json", "aifootprint.csv", "aifootprint.json", "aifootprint.md"}
+
+
+def test_an_unknown_kind_is_refused_in_one_line(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    done = pytester.runpytest("--aifootprint", "--aifootprint-report=pdf")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines("*'pdf' is no kind of report; valid: badge, csv, json, markdown*")

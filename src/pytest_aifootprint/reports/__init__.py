@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import csv_report, json_report, markdown_report
+from pytest_aifootprint.reports import badge_report, csv_report, json_report, markdown_report
 
 
 class ReportKind(Protocol):
-    """A module that writes reports of one kind."""
+    """A module that writes reports of one kind; ``NAME`` of the file where none is given."""
+
+    NAME: str
 
     def probe(self, path: Path) -> None:
         """Before the run: raise ValueError, one line, if a report cannot be written there. Leaves nothing behind."""
@@ -20,6 +22,7 @@ class ReportKind(Protocol):
 
 
 REPORTS: dict[str, ReportKind] = {
+    "badge": badge_report,
     "csv": csv_report,
     "json": json_report,
     "markdown": markdown_report,

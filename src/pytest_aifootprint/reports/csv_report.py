@@ -12,8 +12,9 @@ from pytest_aifootprint.reports import files
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.json_values import finite, ranged
 
-__all__ = ["HEADER", "probe", "rows", "write"]
+__all__ = ["HEADER", "NAME", "probe", "rows", "write"]
 
+NAME = "aifootprint.csv"
 DOMAINS = ("cpu", "ram", "gpu", "remote", "local_server")
 REALNESS = ("live", "replayed", "mocked")
 HEADER = (

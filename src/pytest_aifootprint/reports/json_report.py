@@ -14,8 +14,9 @@ from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.json_models import hint_row, model_row
 from pytest_aifootprint.reports.json_sheets import sheet_row
 
-__all__ = ["as_dict", "chunks", "probe", "write"]
+__all__ = ["NAME", "as_dict", "chunks", "probe", "write"]
 
+NAME = "aifootprint.json"
 SCHEMA_VERSION = 1
 
 

@@ -13,8 +13,9 @@ from pytest_aifootprint.reports import files
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.summary import Summary, summarise
 
-__all__ = ["lines", "probe", "write"]
+__all__ = ["NAME", "lines", "probe", "write"]
 
+NAME = "aifootprint.md"
 MOST_TESTS = 20
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """The variable in which GitHub Actions names the file of a job's summary: what other steps wrote there stays."""

@@ -312,8 +312,11 @@ def _limit(text: str, value: Value) -> Limit:
 
 
 def _report(text: str, value: Value, config: pytest.Config) -> tuple[str, Path, Value]:
+    from pytest_aifootprint.reports import REPORTS  # needed where a report is asked for alone
+
     kind, _, path = text.partition(":")
-    path = path or f"{PREFIX}.{kind}"
+    # An unknown kind is refused with the valid ones when its path is probed.
+    path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
     return kind, config.invocation_params.dir / Path(os.path.expandvars(path)).expanduser(), value
 
 

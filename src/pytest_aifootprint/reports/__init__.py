@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import json_report
+from pytest_aifootprint.reports import badge_report, csv_report, json_report, markdown_report
 
 
 class ReportKind(Protocol):
-    """A module that writes reports of one kind."""
+    """A module that writes reports of one kind; ``NAME`` of the file where none is given."""
+
+    NAME: str
 
     def probe(self, path: Path) -> None:
         """Before the run: raise ValueError, one line, if a report cannot be written there. Leaves nothing behind."""
@@ -19,7 +21,12 @@ class ReportKind(Protocol):
         """Write the report, all or nothing. Raises OSError with a ``strerror`` for people."""
 
 
-REPORTS: dict[str, ReportKind] = {"json": json_report}
+REPORTS: dict[str, ReportKind] = {
+    "badge": badge_report,
+    "csv": csv_report,
+    "json": json_report,
+    "markdown": markdown_report,
+}
 
 
 def report_writer(kind: str) -> ReportKind:

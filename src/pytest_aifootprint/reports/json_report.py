@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
+from pytest_aifootprint.reports import files
 from pytest_aifootprint.reports import json_rows as rows
+from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.json_models import hint_row, model_row
 from pytest_aifootprint.reports.json_sheets import sheet_row
 
+__all__ = ["NAME", "as_dict", "chunks", "probe", "write"]
+
+NAME = "aifootprint.json"
 SCHEMA_VERSION = 1
-BUFFER = 1 << 18
-
-
-def probe(path: Path) -> None:
-    """See whether a report can be written to ``path``, and leave nothing behind. Missing folders are made later.
-
-    Raises:
-        ValueError: one line with the path and the reason.
-    """
-    path = Path(path)
-    if not path.name:
-        raise ValueError("a report needs the path of a file")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; a report needs the path of a file")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise ValueError(f"{path} cannot be written: permission denied")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir():
-        raise ValueError(f"{path} cannot be written: {folder} is not a folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"{path} cannot be written: no permission to write in {folder}")
 
 
 def write(run: RunFootprint, path: Path) -> None:
-    """Write the report: a new file takes the place of an old one when it is complete.
-
-    Raises:
-        OSError: with the reason in ``strerror``; an old file is as it was.
-    """
-    path = Path(path)
-    # A device or a pipe (/dev/stdout) is written to, not replaced; of a link, the file that it names is replaced.
-    special = path.exists() and not path.is_file()
-    target = Path(os.path.realpath(path))
-    draft = target if special else target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", buffering=BUFFER, encoding="ascii", newline="\n") as file:
-            file.writelines(chunks(run))
-        if not special:
-            draft.replace(target)
-    except OSError as error:
-        raise OSError(error.errno, f"the JSON report cannot be written: {error.strerror}", str(path)) from error
-    finally:
-        if not special:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
+    """Write the report: a new file takes the place of an old one when it is complete. Raises OSError, see ``files``."""
+    files.write(path, "the JSON report", chunks(run), encoding="ascii")
 
 
 def chunks(run: RunFootprint) -> Iterator[str]:

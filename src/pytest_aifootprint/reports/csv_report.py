@@ -1,0 +1,103 @@
+"""The CSV report: one row a test, for a spreadsheet or a data frame. Columns are only ever added at the end."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
+from pytest_aifootprint.reports import files
+from pytest_aifootprint.reports.files import probe
+from pytest_aifootprint.reports.json_values import finite, ranged
+
+__all__ = ["HEADER", "NAME", "probe", "rows", "write"]
+
+NAME = "aifootprint.csv"
+DOMAINS = ("cpu", "ram", "gpu", "remote", "local_server")
+REALNESS = ("live", "replayed", "mocked")
+HEADER = (
+    "nodeid", "worker", "outcome", "attempts", "duration_s", "ai",
+    *(f"calls_{realness}" for realness in REALNESS),
+    "input_tokens", "output_tokens", "calls_without_tokens",
+    "energy_j", "energy_j_low", "energy_j_high", *(f"energy_{domain}_j" for domain in DOMAINS),
+    "carbon_g", "carbon_g_low", "carbon_g_high", "carbon_use_g", "carbon_training_g", "carbon_hardware_g",
+    "water_l", "water_l_low", "water_l_high",
+    "avoidable_carbon_g", "avoided_carbon_g", "direct_cpu_s", "direct_carbon_g", "verdict",
+)  # fmt: skip
+"""Central values where no end is named, as in tests[] of the JSON report. Unknown is an empty cell, not 0."""
+
+_WORST = ("fail", "undecided", "pass")
+# A spreadsheet takes a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+Cell = str | int | float | None
+
+
+class _Line:
+    """What ``csv`` writes to: gives each line back."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def write(run: RunFootprint, path: Path) -> None:
+    """Write the report: a new file takes the place of an old one when it is complete. Raises OSError, see ``files``."""
+    writer = csv.writer(_Line(), lineterminator="\n")
+    files.write(path, "the CSV report", (writer.writerow(row) for row in rows(run)))
+
+
+def rows(run: RunFootprint) -> Iterator[tuple[Cell, ...]]:
+    """The header, then a row for each test that has one, in the order in which they ran."""
+    yield HEADER
+    for test in run.tests:
+        yield _row(test)
+
+
+def _row(test: TestFootprint) -> tuple[Cell, ...]:
+    calls = {realness: sum(c.call.count for c in test.calls if c.call.realness == realness) for realness in REALNESS}
+    tokens, energy, carbon = test.tokens, test.energy.by_domain, test.carbon
+    unknown = len(carbon.unknown) == 3
+    return (
+        _name(test.nodeid),
+        test.worker,
+        test.outcome,
+        len(test.attempts),
+        sum(attempt.duration_s for attempt in test.attempts),
+        int(test.ai),
+        *calls.values(),
+        tokens.input,
+        tokens.output,
+        tokens.unknown_calls,
+        *_ends(test.energy.total),
+        *(_central(energy.get(domain)) for domain in DOMAINS),
+        *_ends(None if unknown else carbon.total),
+        *(_central(part) for part in (carbon.use, carbon.training, carbon.hardware)),
+        *_ends(test.water.total),
+        _central(test.avoidable_carbon_g),
+        _central(test.avoided_carbon_g),
+        finite(test.direct_cpu_s),
+        None if len(test.direct_carbon.unknown) == 3 else _central(test.direct_carbon.total),
+        _verdict(test.verdicts),
+    )
+
+
+def _name(nodeid: str) -> str:
+    """The same test for pytest, and no formula for a spreadsheet."""
+    return f"./{nodeid}" if nodeid.startswith(_FORMULA) else nodeid
+
+
+def _ends(value: Range | None) -> tuple[Cell, Cell, Cell]:
+    row = ranged(value)
+    return (None, None, None) if row is None else (row["central"], row["low"], row["high"])
+
+
+def _central(value: Range | None) -> float | None:
+    return None if value is None else finite(value.central)
+
+
+def _verdict(verdicts: tuple[Verdict, ...]) -> str:
+    """The worst; empty without a limit."""
+    found = {verdict.verdict for verdict in verdicts}
+    return next((worst for worst in _WORST if worst in found), "")

@@ -1,0 +1,129 @@
+"""The Markdown report, rendered by a real renderer: what the summary says, and nothing that a name could smuggle in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
+from markdown_it import MarkdownIt
+
+from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.records.model import RunFootprint
+from pytest_aifootprint.reports import markdown_report, report_writer
+from pytest_aifootprint.reports.summary import summarise
+
+HOSTILE = [
+    "t.py::test[<script>alert(1)</script>]",
+    "t.py::test[a|b|c]",
+    "t.py::test[`*_~#!x`]",
+    "t.py::test[![x](http://a/b.png)]",
+    "t.py::test[@everyone]",
+    "t.py::test[\N{GRINNING FACE}\n\n# heading]",
+    "t.py::" + "x" * 5000,
+]
+
+
+class Page(HTMLParser):
+    """Tags and text of rendered HTML; cells of its tables."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def text_of(run: RunFootprint) -> str:
+    return "\n".join(markdown_report.lines(summarise(run, 20)))
+
+
+def rendered(run: RunFootprint) -> Page:
+    return Page(MarkdownIt("commonmark").enable("table").render(text_of(run)))
+
+
+@pytest.mark.parametrize("make", samples.EVERY.values(), ids=samples.EVERY)
+def test_every_run_renders_to_its_summary(make: Callable[[], RunFootprint]) -> None:
+    run = make()
+    page, summary = rendered(run), summarise(run, 20)
+    flat = re.sub(r"\s+", " ", page.text)
+    assert summary.header in flat
+    cells = [cell.strip() for row in page.rows for cell in row]
+    for figure in summary.figures:
+        assert figure.central in cells
+    for row in summary.ranking:
+        assert row.nodeid in cells
+        assert row.carbon in cells
+    for line in summary.lines:
+        assert re.sub(r"\s+", " ", line.text) in flat
+    for label, text in summary.facts:
+        assert f"{label} {' '.join(text.split())}" in flat
+    assert {len(row) for row in page.rows} <= {4, 6}
+
+
+def test_verdicts_stand_on_top_each_with_its_mark() -> None:
+    head = text_of(samples.failed_budget()).partition("| |")[0]
+    verdicts = [line for line in summarise(samples.failed_budget(), 20).lines if line.verdict]
+    assert verdicts
+    assert head.count("**budget**") == len(verdicts)
+    assert "\N{CROSS MARK} **budget**" in head
+
+
+@pytest.mark.parametrize("nodeid", HOSTILE)
+def test_a_test_id_is_text_whatever_it_holds(nodeid: str) -> None:
+    run = samples.mixed()
+    first = replace(run.tests[0], nodeid=nodeid)
+    page = rendered(replace(run, tests=(first, *run.tests[1:])))
+    plain = rendered(run)
+    assert page.tags == plain.tags
+    shown = nodeid.replace("\n", "\\n")
+    assert any(shown == cell.strip() for row in page.rows for cell in row)
+
+
+def test_a_notice_is_text_whatever_it_holds() -> None:
+    run = samples.mixed()
+    message = "<img src=x onerror=alert(1)> [a](http://b) **c** | d\n# e @f"
+    page = rendered(replace(run, notices=(Notice("x", message),)))
+    assert "img" not in page.tags
+    assert "a" not in page.tags
+    assert message.replace("\n", "\\n") in page.text
+
+
+def test_nobody_is_mentioned() -> None:
+    run = samples.mixed()
+    named = replace(run.tests[0], nodeid="t.py::test[@somebody]")
+    assert "@" not in text_of(replace(run, tests=(named,), notices=(Notice("x", "mail a@b"),)))
+
+
+def test_what_other_steps_wrote_into_a_jobs_summary_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "summary.md"
+    file.write_text("# Build\n", encoding="utf-8")
+    markdown_report.write(samples.mixed(), file)
+    assert file.read_text(encoding="utf-8").startswith("## AI footprint")
+    file.write_text("# Build\n", encoding="utf-8")
+    monkeypatch.setenv(markdown_report.STEP_SUMMARY, str(file))
+    markdown_report.write(samples.mixed(), file)
+    markdown_report.write(samples.mixed(), tmp_path / "other.md")
+    assert file.read_text(encoding="utf-8").startswith("# Build\n\n\n## AI footprint")
+    assert (tmp_path / "other.md").read_text(encoding="utf-8").startswith("## AI footprint")
+
+
+def test_the_kind_is_known_by_its_name() -> None:
+    assert report_writer("markdown") is markdown_report

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
+from pytest_aifootprint.quantities import ZERO_J, Basis, Joules, Notice, Range, total
 
 OwnerKey = tuple[str, int]
 
@@ -81,21 +81,21 @@ class DomainShares:
     reserved_modelled: float = 0.0
     busy: CardBusy | None = None
 
-    def energy_of(self, owner: OwnerKey) -> Range:
+    def energy_of(self, owner: OwnerKey) -> Joules:
         """Joules of one owner with their uncertainty; exact 0 for an owner without any."""
         return self.energy_of_all((owner,))
 
-    def energy_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+    def energy_of_all(self, owners: Iterable[OwnerKey]) -> Joules:
         """Joules of several owners together: what the model gets wrong, it gets wrong for all of them."""
         keys = list(owners)
         return self.active_of_all(keys) + self.reserved_of_all(keys) if self.reserved else self.active_of_all(keys)
 
-    def reserved_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+    def reserved_of_all(self, owners: Iterable[OwnerKey]) -> Joules:
         """Idle joules that several owners bear together: what the machine had taken without them, too."""
         joules = math.fsum(self.reserved.get(key, 0.0) for key in owners)
         return _mixed(joules, joules * self.reserved_modelled, self.idle_uncertainty)
 
-    def active_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+    def active_of_all(self, owners: Iterable[OwnerKey]) -> Joules:
         """Joules above idle of several owners together."""
         keys = list(owners)
         joules = math.fsum(self.owners.get(key, 0.0) for key in keys)
@@ -112,17 +112,17 @@ class DomainShares:
         return min(modelled / joules, 1.0) if joules > 0 else 0.0
 
     @property
-    def idle(self) -> Range:
+    def idle(self) -> Joules:
         """Idle joules with their uncertainty."""
         return _mixed(self.idle_j, self.modelled_idle_j, self.idle_uncertainty)
 
 
-def _mixed(joules: float, modelled: float, uncertainty: Range) -> Range:
+def _mixed(joules: float, modelled: float, uncertainty: Range) -> Joules:
     if not joules:
-        return EXACT_ZERO
+        return ZERO_J
     if modelled >= joules:
-        return Range(joules, uncertainty.factors)
-    return total((Range(joules - modelled), Range(modelled, uncertainty.factors)))
+        return Joules(Range(joules, uncertainty.factors))
+    return Joules(total((Range(joules - modelled), Range(modelled, uncertainty.factors))))
 
 
 def model_shares(

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
+from pytest_aifootprint.impacts.electricity import at_wall_j, without_pue_j
 from pytest_aifootprint.meters.contract import Selection
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Joules, Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +33,25 @@ class Wall:
         """As this machine's meters and declarations have it."""
         return cls(selection.pue, selection.cpu_model.pue, frozenset(m.domain for m in selection.counters))
 
-    def at_wall_j(self, share: DomainShares, owners: Sequence[OwnerKey], energy_j: Range) -> Range:
+    def at_wall_j(self, share: DomainShares, owners: Sequence[OwnerKey], energy_j: Joules) -> Joules:
         """``E x PUE`` of joules that these owners had in a domain."""
         if self.pue is None:
             return energy_j
         modelled = self._modelled(share, owners)
         if not modelled:
-            return energy_j * self.pue
-        return energy_j if modelled == 1 else energy_j.scale(modelled) + energy_j.scale(1 - modelled) * self.pue
+            return at_wall_j(energy_j, self.pue)
+        if modelled == 1:
+            return energy_j
+        return energy_j.scale(modelled) + at_wall_j(energy_j.scale(1 - modelled), self.pue)
 
-    def of_machine_j(self, share: DomainShares, owners: Sequence[OwnerKey], energy_j: Range) -> Range:
+    def of_machine_j(self, share: DomainShares, owners: Sequence[OwnerKey], energy_j: Joules) -> Joules:
         """``E_it``: the same joules without the PUE."""
         modelled = 0.0 if self.inside is None else self._modelled(share, owners)
         if self.inside is None or not modelled:
             return energy_j
-        return (
-            energy_j.scale(1 - modelled) + energy_j.scale(modelled) / self.inside
-            if modelled < 1
-            else (energy_j / self.inside)
-        )
+        if modelled < 1:
+            return energy_j.scale(1 - modelled) + without_pue_j(energy_j.scale(modelled), self.inside)
+        return without_pue_j(energy_j, self.inside)
 
     def told(self, domain: str) -> str:
         """For the line that says how a domain is metered: that a PUE comes on top."""

@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+from pytest_aifootprint.quantities import ZERO_G, Range, total
 from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint
 from pytest_aifootprint.reports import facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
@@ -224,7 +224,7 @@ def _saved_at(names: Sequence[str], run: RunFootprint) -> str:
 def _trained(run: RunFootprint, unit: formatting.Unit) -> Iterator[tuple[str, str, str]]:
     """Models that this run trained itself: contained in use, and what that is per inference, as information."""
     trained = [(model, model.trained) for model in run.models if model.trained is not None]
-    heaviest = sorted(trained, key=lambda pair: -(pair[1].work.carbon_g or EXACT_ZERO).central)
+    heaviest = sorted(trained, key=lambda pair: -(pair[1].work.carbon_g or ZERO_G).central)
     for model, training in heaviest[:MOST_TRAINED]:
         times = formatting.counted(training.work.count, "training")
         text = f"{times} of {formatting.one_line(model.id)}, contained in use"

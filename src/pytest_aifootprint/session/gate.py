@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_aifootprint.budgets.limits import is_use_only
 from pytest_aifootprint.detection.seams import sees
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import ZERO_G, Grams, Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
 from pytest_aifootprint.reports import formatting
 
@@ -28,8 +28,8 @@ _OF_TEST: dict[str, Callable[[TestFootprint], Range]] = {
 }
 
 
-def _use_of(test: TestFootprint) -> Range:
-    return test.carbon.use if test.carbon.use is not None else EXACT_ZERO
+def _use_of(test: TestFootprint) -> Grams:
+    return test.carbon.use if test.carbon.use is not None else ZERO_G
 
 
 def doubts_of(run: RunFootprint) -> list[str]:

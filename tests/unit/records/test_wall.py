@@ -3,12 +3,12 @@
 import pytest
 
 from pytest_aifootprint.attribution.shares import DomainShares
-from pytest_aifootprint.quantities import Basis, Range
+from pytest_aifootprint.quantities import Basis, Joules, Range
 from pytest_aifootprint.records.wall import Wall
 
 ONE = ("main", 1)
 PUE = Range.of(1.1, 1.2, 1.4, "pue:local")
-E = Range(60.0)
+E = Joules(Range(60.0))
 
 
 def shares(domain: str, *, modelled_j: float | None = 0.0) -> DomainShares:
@@ -27,7 +27,7 @@ def test_what_a_counter_metered_gets_the_declared_pue_with_its_range() -> None:
 
 def test_the_load_models_joules_have_their_pue_inside() -> None:
     wall = Wall(PUE, PUE, frozenset({"gpu0"}))
-    modelled = E * PUE
+    modelled = Joules(E * PUE)
 
     assert wall.at_wall_j(shares("cpu", modelled_j=None), [ONE], modelled) == modelled
     assert wall.of_machine_j(shares("cpu", modelled_j=None), [ONE], modelled).central == pytest.approx(60)

@@ -11,17 +11,17 @@ from dataclasses import replace
 
 from pytest_aifootprint.attribution.fixtures import FixtureBill
 from pytest_aifootprint.attribution.shares import DomainShares
-from pytest_aifootprint.impacts import Pricer, electricity, hardware, training, water
+from pytest_aifootprint.impacts import Pricer, electricity, hardware, here, inputs, outcomes, remote, training, water
 from pytest_aifootprint.impacts.amortisation import TrainingShare
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training, Use
-from pytest_aifootprint.impacts.remote import Served
 from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.impacts.wholes import Whole
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
 from pytest_aifootprint.quantities import *
 from pytest_aifootprint.records.cost import Cost
 from pytest_aifootprint.records.hardware import HardwareUse
-from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Totals, Water
+from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, FixtureFootprint
+from pytest_aifootprint.records.model import TestFootprint, Totals, Water
 from pytest_aifootprint.records.model_use import Hint, ModelFootprint, Place, Trained, Work
 from pytest_aifootprint.records.wall import Wall
 from pytest_aifootprint.reports import formatting
@@ -63,18 +63,18 @@ def products() -> None:
 
 
 def conversions() -> None:
-    as_joules(kwh)
+    joules: Joules = as_joules(kwh)
     as_joules(j)  # arg-type
-    as_kilograms(g)
+    kilograms: Kilograms = as_kilograms(g)
     as_kilograms(kg)  # arg-type
-    as_grams(kg)
+    grams: Grams = as_grams(kg)
     as_grams(g)  # arg-type
-    joules_over(w, 3.0)
+    worked: Joules = joules_over(w, 3.0)
     joules_over(j, 3.0)  # arg-type
     bad: Grams = as_kilograms(g)  # assignment
 
 
-def equations(grid: Grid, site: RemoteSite, served: Served) -> None:
+def equations(grid: Grid, site: RemoteSite, served: remote.Served, constants: remote.PrefillConstants) -> None:
     use: Grams = electricity.carbon_g(j, grid)
     electricity.carbon_g(l, grid)  # arg-type
     electricity.carbon_g(j * ratio, grid)  # arg-type
@@ -96,12 +96,21 @@ def equations(grid: Grid, site: RemoteSite, served: Served) -> None:
     flop: Grams = training.compute_energy_j(1.0, 1.0, ratio)  # assignment
     per_use: Grams = training.count_per_use(g, ratio)
     counted: Grams = training.count_per_use(kg, ratio)  # assignment
-    hardware.used_g(g_per_s, 1.0)
+    made: Grams = hardware.used_g(g_per_s, 1.0)
     hardware.used_g(g, 1.0)  # arg-type
     hardware.used_g(g_per_kwh, 1.0)  # arg-type
-    site.saved_g(site.energy_j(served))
+    not_emitted: Grams = site.saved_g(site.energy_j(served))
+    avoidable: Grams = site.avoidable_g(j)
     site.saved_g(served.hardware_g)  # arg-type
     site.avoidable_g(g)  # arg-type
+    unseen: Joules = outcomes.server_energy_j(j, ratio)
+    outcomes.server_energy_j(g, ratio)  # arg-type
+    read: Joules = remote.prefill_energy_j(1e9, 10, 0, constants)
+    inputs.water_given("EWIF", grid, l_per_kwh)
+    inputs.water_given("EWIF", grid, g_per_kwh)  # arg-type
+    here.use_sheet("E", grid, l_per_kwh, ratio, l_per_kwh, None)
+    here.use_sheet("E", grid, g_per_kwh, ratio, None, None)  # arg-type
+    here.use_sheet("E", grid, l_per_kwh, ratio, g_per_kwh, None)  # arg-type
     saved: Joules = site.avoidable_g(j)  # assignment
 
 
@@ -131,9 +140,13 @@ def contracts(impact: CallImpact, whole: Whole) -> None:
     TrainingShare(g, g, impact.training)  # arg-type
     TrainingShare(j, j, impact.training)  # arg-type
     whole.with_carbon(g)  # arg-type
-    Served(j, g, "")
-    Served(g, g, "")  # arg-type
-    Served(j, j, "")  # arg-type
+    replace(whole, energy_j=kwh)  # arg-type
+    replace(whole, carbon_kg=g)  # arg-type
+    energy: Joules | None = whole.energy_j
+    mass: Kilograms | None = whole.carbon_kg
+    remote.Served(j, g, "")
+    remote.Served(g, g, "")  # arg-type
+    remote.Served(j, j, "")  # arg-type
 
 
 def machine(pricer: Pricer, model: LoadModel, selection: Selection, shares: DomainShares, wall: Wall) -> None:
@@ -151,6 +164,15 @@ def machine(pricer: Pricer, model: LoadModel, selection: Selection, shares: Doma
     pricer.local_water(l)  # arg-type
     pricer.local_water(j, g)  # arg-type
     pricer.local_carbon_g(shares.energy_of(("main", 1)))
+    its: Joules = shares.energy_of_all([]) + shares.active_of_all([]) + shares.reserved_of_all([]) + shares.idle
+    at_wall: Joules = wall.at_wall_j(shares, [], j) + wall.of_machine_j(shares, [], j)
+    grams: Grams = pricer.local_carbon_g(j) + pricer.local_avoidable_g(j)
+    manufacture: Grams = pricer.hardware_g(1.0, "vm", 4) + pricer.accelerator_g(1.0, "")
+    world: LitresPerKwh = pricer.world_water_l_per_kwh
+    litres: tuple[Litres, Litres] = pricer.local_water(j, j)
+    row = pricer.local_hardware.machine("vm")
+    rate: GramsPerSecond = hardware.rate_g_per_s(row)
+    each: Grams = hardware.cpu_share_g(row, 1.0, 4) + hardware.accelerator_share_g(row, 1.0)
     owned: Grams = shares.energy_of_all([])  # assignment
     active: Grams = shares.active_of_all([])  # assignment
     reserved: Grams = shares.reserved_of_all([])  # assignment
@@ -161,7 +183,10 @@ def machine(pricer: Pricer, model: LoadModel, selection: Selection, shares: Doma
     card: Joules = pricer.accelerator_g(1.0, "")  # assignment
 
 
-def records(call: CallFootprint, totals: Totals, bill: FixtureBill, row: HardwareUse, model: ModelFootprint) -> None:
+def records(
+    call: CallFootprint, totals: Totals, bill: FixtureBill, row: HardwareUse, model: ModelFootprint,
+    fixture: FixtureFootprint, test: TestFootprint,
+) -> None:
     carbon, litres, energy = Carbon(use=g, training=None), Water(site=l), Energy({"cpu": j})
     Carbon(use=j)  # arg-type
     Carbon(training=kg)  # arg-type
@@ -169,6 +194,9 @@ def records(call: CallFootprint, totals: Totals, bill: FixtureBill, row: Hardwar
     Water(site=g)  # arg-type
     Water(source=j)  # arg-type
     Energy({"cpu": w})  # dict-item
+    in_all: Grams = carbon.total
+    joules: Joules = energy.total
+    both: Litres = litres.total
     carbon.total + energy.total  # operator
     litres.total + carbon.total  # operator
     carbon_of: Grams = bill.share_of(carbon.total)
@@ -181,9 +209,16 @@ def records(call: CallFootprint, totals: Totals, bill: FixtureBill, row: Hardwar
     Cost(avoided_carbon_g=j)  # arg-type
     Cost(active_j=g)  # arg-type
     replace(totals, avoidable_carbon_g=j)  # arg-type
+    replace(totals, avoided_carbon_g=j)  # arg-type
     replace(totals, hardware_unattributed_g=kg)  # arg-type
     replace(row, rate_g_per_s=g)  # arg-type
+    nobodys: Grams = row.unattributed_g
     unborne: Joules = row.unattributed_g  # assignment
+    replace(fixture, avoidable_carbon_g=j)  # arg-type
+    replace(fixture, active_j=g)  # arg-type
+    replace(test, avoidable_carbon_g=j)  # arg-type
+    replace(test, avoided_carbon_g=j)  # arg-type
+    replace(test, direct_active_j=g)  # arg-type
     Work(energy_j=j, carbon_g=g)
     Work(energy_j=g)  # arg-type
     Work(carbon_g=j)  # arg-type
@@ -200,6 +235,11 @@ def records(call: CallFootprint, totals: Totals, bill: FixtureBill, row: Hardwar
 
 def printed() -> None:
     formatting.energy(j), formatting.carbon(g), formatting.water(l), formatting.intensity(g_per_kwh)
+    formatting.carbon_unit([g]), formatting.energy_unit([j]), formatting.water_unit([l])
+    formatting.carbon_unit([j])  # list-item
+    formatting.energy_unit([l])  # list-item
+    formatting.water_unit([g])  # list-item
+    formatting.energy_number(g, formatting.energy_unit([j]))  # arg-type
     formatting.energy(g)  # arg-type
     formatting.energy_range(g)  # arg-type
     formatting.carbon(j)  # arg-type
@@ -217,8 +257,9 @@ def test_a_mistaken_unit_is_a_type_error_and_a_right_one_is_none(tmp_path: Path)
     lines = enumerate(SAMPLE.splitlines(), start=1)
     mistakes = {number: code for number, line in lines for code in re.findall(r"  # ([a-z-]+)$", line)}
 
-    # From the root, with the project's own settings and cache.
-    command = [sys.executable, "-m", "mypy", "--no-error-summary", "--no-pretty", str(sample)]
+    # With the project's own settings, and a cache of its own: no other run of mypy decides.
+    plain = ("--no-pretty", "--no-color-output")
+    command = [sys.executable, "-m", "mypy", *plain, "--cache-dir", str(tmp_path / "cache"), str(sample)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     found = re.findall(r"units_sample\.py:(\d+): error: .*\[([a-z-]+)\]$", run.stdout, re.MULTILINE)

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_aifootprint.budgets import Limit, parse_limit
 from pytest_aifootprint.budgets.verdicts import judge, measure
-from pytest_aifootprint.quantities import Range, UnitError
+from pytest_aifootprint.quantities import Grams, Joules, Litres, Range, UnitError
 from pytest_aifootprint.records.model import Carbon, Energy, Tokens, Water
 
 ACTUAL = Range.of(4, 10, 30, "x")
@@ -63,11 +63,11 @@ def test_exactly_the_limit_is_within_it() -> None:
 
 
 def test_a_limit_on_use_is_read_and_measured_without_the_shares() -> None:
-    carbon = Carbon(use=Range(1.0), training=Range(2.0), hardware=Range(4.0))
+    carbon = Carbon(use=Grams(Range(1.0)), training=Grams(Range(2.0)), hardware=Grams(Range(4.0)))
     parts: dict[str, Any] = {
         "carbon": carbon,
-        "energy": Energy({"cpu": Range(3.0), "remote": Range(5.0)}),
-        "water": Water(Range(1.0), Range(0.5)),
+        "energy": Energy({"cpu": Joules(Range(3.0)), "remote": Joules(Range(5.0))}),
+        "water": Water(Litres(Range(1.0)), Litres(Range(0.5))),
         "tokens": Tokens(input=10, output=5),
         "calls": 7,
     }

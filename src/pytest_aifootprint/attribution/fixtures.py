@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_aifootprint.attribution.shares import OwnerKey
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import OfUnit
 
 
 class FixtureKey(NamedTuple):
@@ -63,7 +63,7 @@ class FixtureBill:
         """The part of the whole that each payer bears; 0 if nobody pays."""
         return 1 / len(self.payers) if self.payers else 0.0
 
-    def share_of(self, whole: Range) -> Range:
+    def share_of(self, whole: OfUnit) -> OfUnit:
         """What each payer bears of the whole, as uncertain as that is: joules, grams, litres."""
         return whole.scale(self.part)
 

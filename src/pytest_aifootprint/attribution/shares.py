@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
+from pytest_aifootprint.quantities import ZERO_J, Basis, Joules, Notice, Range, total
 
 OwnerKey = tuple[str, int]
 
@@ -42,17 +42,17 @@ class CardBusy:
 class Parts(NamedTuple):
     """Joules of owners in a domain by what said them: a counter, or a load model at work and idle, with its factors."""
 
-    counted: Range
-    active: Range = EXACT_ZERO
-    idle: Range = EXACT_ZERO
+    counted: Joules
+    active: Joules = ZERO_J
+    idle: Joules = ZERO_J
 
     @property
-    def modelled(self) -> Range:
+    def modelled(self) -> Joules:
         """What the load model priced."""
         return self.active + self.idle if self.idle.central else self.active
 
     @property
-    def whole(self) -> Range:
+    def whole(self) -> Joules:
         """All of it."""
         return total(part for part in self if part.central)
 
@@ -104,11 +104,11 @@ class DomainShares:
     reserved_modelled: float = 0.0
     busy: CardBusy | None = None
 
-    def energy_of(self, owner: OwnerKey) -> Range:
+    def energy_of(self, owner: OwnerKey) -> Joules:
         """Joules of one owner with their uncertainty; exact 0 for an owner without any."""
         return self.energy_of_all((owner,))
 
-    def energy_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+    def energy_of_all(self, owners: Iterable[OwnerKey]) -> Joules:
         """Joules of several owners together: what the model gets wrong, it gets wrong for all of them."""
         return self.parts_of_all(owners).whole
 
@@ -121,10 +121,12 @@ class DomainShares:
             return active
         modelled = joules * self.reserved_modelled
         return Parts(
-            active.counted + Range(joules - modelled), active.active, Range(modelled, self.idle_uncertainty.factors)
+            active.counted + Joules(Range(joules - modelled)),
+            active.active,
+            Joules(Range(modelled, self.idle_uncertainty.factors)),
         )
 
-    def active_of_all(self, owners: Iterable[OwnerKey]) -> Range:
+    def active_of_all(self, owners: Iterable[OwnerKey]) -> Joules:
         """Joules above idle of several owners together."""
         return self.active_parts(owners).whole
 
@@ -134,7 +136,8 @@ class DomainShares:
         joules = math.fsum(self.owners.get(key, 0.0) for key in keys)
         modelled = joules if self.modelled is None else math.fsum(self.modelled.get(key, 0.0) for key in keys)
         modelled = min(modelled, joules)
-        return Parts(Range(joules - modelled), Range(modelled, self.uncertainty.factors) if modelled else EXACT_ZERO)
+        priced = Joules(Range(modelled, self.uncertainty.factors)) if modelled else ZERO_J
+        return Parts(Joules(Range(joules - modelled)), priced)
 
     @property
     def has_modelled(self) -> bool:
@@ -143,17 +146,17 @@ class DomainShares:
         return any(modelled.values()) or (bool(self.reserved) and self.reserved_modelled > 0)
 
     @property
-    def idle(self) -> Range:
+    def idle(self) -> Joules:
         """Idle joules with their uncertainty."""
         return _mixed(self.idle_j, self.modelled_idle_j, self.idle_uncertainty)
 
 
-def _mixed(joules: float, modelled: float, uncertainty: Range) -> Range:
+def _mixed(joules: float, modelled: float, uncertainty: Range) -> Joules:
     if not joules:
-        return EXACT_ZERO
+        return ZERO_J
     if modelled >= joules:
-        return Range(joules, uncertainty.factors)
-    return total((Range(joules - modelled), Range(modelled, uncertainty.factors)))
+        return Joules(Range(joules, uncertainty.factors))
+    return Joules(total((Range(joules - modelled), Range(modelled, uncertainty.factors))))
 
 
 def model_shares(

@@ -109,9 +109,7 @@ class Book:
 
 def _printed(value: Range, unit: str) -> str:
     """As a report prints it; of what the terminal has no unit for, nothing."""
-    kinds = {"g": formatting.CARBON, "L": formatting.WATER}
-    if unit == "J":
-        return formatting.energy(value)
+    kinds = {"g": formatting.CARBON, "L": formatting.WATER, "J": formatting.ENERGY}
     return kinds[unit].text(value, None) if unit in kinds else ""
 
 

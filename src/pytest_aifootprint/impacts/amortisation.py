@@ -12,8 +12,20 @@ from pytest_aifootprint.impacts.grids import grid_of, provider_grid, world_grid
 from pytest_aifootprint.impacts.models import Model
 from pytest_aifootprint.impacts.training_sheets import NO_SHEET, UNKNOWN_SHEET, count_sheet, share_sheet
 from pytest_aifootprint.impacts.wholes import ETA, Whole, computed_energy, declared_whole, published_range
-from pytest_aifootprint.quantities import EXACT_ZERO, Range, Sheet
-from pytest_aifootprint.quantities.units import J_PER_KWH
+from pytest_aifootprint.quantities import (
+    ZERO_G,
+    ZERO_J,
+    Grams,
+    GramsPerKwh,
+    Joules,
+    Kilograms,
+    KilowattHours,
+    Range,
+    Sheet,
+    as_grams,
+    as_joules,
+    as_kilograms,
+)
 
 G_PER_KG = 1000.0
 
@@ -27,17 +39,15 @@ class TrainingShare:
         sheet: how, from ``E``, the joules of a served call like this one.
     """
 
-    energy_j: Range | None
-    carbon_g: Range | None
+    energy_j: Joules | None
+    carbon_g: Grams | None
     training: Training
     equation: str = ""
     sheet: Sheet = field(default=NO_SHEET, compare=False)
 
 
-NO_MODEL_RAN = TrainingShare(EXACT_ZERO, EXACT_ZERO, Training("share", "no model ran"))
-MEASURED = TrainingShare(
-    EXACT_ZERO, EXACT_ZERO, Training("measured", "this run's own training: its energy stands in use")
-)
+NO_MODEL_RAN = TrainingShare(ZERO_J, ZERO_G, Training("share", "no model ran"))
+MEASURED = TrainingShare(ZERO_J, ZERO_G, Training("measured", "this run's own training: its energy stands in use"))
 UNKNOWN = TrainingShare(
     None, None, Training("unknown", "no published training and no size to derive one from"), sheet=UNKNOWN_SHEET
 )
@@ -56,7 +66,7 @@ class Amortisation:
         self._grids: dict[tuple[str | None, str | None, str], Grid] = {}
         self._sheets: dict[Hashable, Sheet] = {}
 
-    def of_call(self, model: Model, served_energy_j: Range | None, provider: Provider, name: str) -> TrainingShare:
+    def of_call(self, model: Model, served_energy_j: Joules | None, provider: Provider, name: str) -> TrainingShare:
         """The training share of one call.
 
         Args:
@@ -122,7 +132,7 @@ class Amortisation:
         if known is None or known.carbon_kg is not None or known.energy_j is None:
             return known
         grams = electricity.carbon_g(known.energy_j, self.grid(model, provider, name))
-        return known.with_carbon(grams.scale(1 / G_PER_KG))
+        return known.with_carbon(as_kilograms(grams))
 
     def multiplier(self, model: Model) -> Range:
         """Training per unit of inference: by the model's own phi if the user declared one, else by everybody's."""
@@ -151,7 +161,8 @@ class Amortisation:
     def _place(self, place: TrainingRow | None, provider: Provider, name: str) -> Grid:
         intensity = _intensity(place)
         if place is not None and intensity is not None:
-            carbon = Range.times_over(intensity, self._catalogue.spread("grid.country"), f"train:{place.model_id}")
+            spread = self._catalogue.spread("grid.country")
+            carbon = GramsPerKwh(Range.times_over(intensity, spread, f"train:{place.model_id}"))
             return Grid(f"{_ROW}{place.model_id}", carbon, None, place.cited, place.origin.year)
         if provider.grid_times_over is not None:
             return world_grid(self._catalogue, guessed=False)
@@ -167,10 +178,11 @@ class Amortisation:
         return Range.times_over(table.expected_uses, self._catalogue.spread("uses.number"), factor)
 
     def _published(self, row: TrainingRow) -> Whole | None:
-        kwh, carbon = (published_range(row, figure, self._catalogue) for figure in (row.kwh, row.kgco2e))
-        if kwh is None and carbon is None:
+        kwh, kg = (published_range(row, figure, self._catalogue) for figure in (row.kwh, row.kgco2e))
+        if kwh is None and kg is None:
             return None
-        return Whole("published", None if kwh is None else kwh.scale(J_PER_KWH), carbon, row.cited)
+        energy_j = None if kwh is None else as_joules(KilowattHours(kwh))
+        return Whole("published", energy_j, None if kg is None else Kilograms(kg), row.cited)
 
     def _told(self, model: Model, whole: Whole | None, multiplier: Range) -> Training:
         shares = self._catalogue.factors["phi.multiplier"].origin.source
@@ -206,7 +218,7 @@ def _counted(whole: Whole, uses: Range, parent: str | None, sheet: Sheet) -> Tra
     )
     amount = f"{whole.carbon_kg.central:.4g} kgCO2e" if whole.kwh is None else f"{whole.kwh:.4g} kWh"
     equation = f"{whole.equation}I_train / N_life = {amount} / {uses.central:.4g} uses"
-    return TrainingShare(energy, training.count_per_use(whole.carbon_kg.scale(G_PER_KG), uses), told, equation, sheet)
+    return TrainingShare(energy, training.count_per_use(as_grams(whole.carbon_kg), uses), told, equation, sheet)
 
 
 def _unknown(model: Model, whole: Whole | None, method: str | None) -> TrainingShare:

@@ -22,7 +22,7 @@ from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.impacts.tokens import failed, tokens_of, tokens_told
 from pytest_aifootprint.impacts.trained import TrainedHere, from_hub
 from pytest_aifootprint.impacts.training_sheets import NO_SHEET
-from pytest_aifootprint.quantities import Basis, Notice, Range, Sheet
+from pytest_aifootprint.quantities import Basis, Joules, Notice, Range, Sheet
 
 _ONLY_GPU = Notice(
     UNSEEN,
@@ -51,7 +51,7 @@ class CallPrices:
         self,
         catalogue: Catalogue,
         models: Mapping[str, ModelOverride],
-        local_use: Callable[[Range], Use],
+        local_use: Callable[[Joules], Use],
         local_sheet: Callable[[], Sheet],
         *,
         gpu_metered: bool = False,
@@ -141,7 +141,7 @@ class CallPrices:
             asked = self._serve(call, site)
             impact = self._metered(call, asked, site)
         if asked is not None and asked.served is not None and self.is_estimated_here(call):
-            energy = asked.served.it_energy_j * self._local_server
+            energy = outcomes.server_energy_j(asked.served.it_energy_j, self._local_server)
             equation = (
                 f"E = {self._local_server.central:g} (a server that works for one) x E_it; {asked.served.equation}"
             )

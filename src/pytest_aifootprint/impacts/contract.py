@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pytest_aifootprint.quantities import Basis, Notice, Range, Sheet
+from pytest_aifootprint.quantities import (
+    Basis,
+    Grams,
+    GramsPerKwh,
+    Joules,
+    Kilograms,
+    Litres,
+    LitresPerKwh,
+    Notice,
+    Range,
+    Sheet,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +36,8 @@ class Grid:
     """
 
     zone: str
-    carbon_g_per_kwh: Range
-    water_l_per_kwh: Range | None
+    carbon_g_per_kwh: GramsPerKwh
+    water_l_per_kwh: LitresPerKwh | None
     source: str
     year: int | None
     guessed: bool = False
@@ -55,7 +66,7 @@ class Training:
     method: str
     source: str
     kwh: float | None = None
-    carbon_kg: Range | None = None
+    carbon_kg: Kilograms | None = None
     lifetime_uses: Range | None = None
     whole: str | None = None
     phi: Range | None = None
@@ -67,10 +78,10 @@ class Training:
 class Use:
     """What electricity comes to: grams CO2e, litres at the site and at the power plants; avoidable CO2e of it."""
 
-    carbon_g: Range
-    water_site_l: Range
-    water_source_l: Range
-    avoidable_g: Range
+    carbon_g: Grams
+    water_site_l: Litres
+    water_source_l: Litres
+    avoidable_g: Grams
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +90,13 @@ class CallImpact:
 
     Attributes:
         energy_j: electricity in the provider's data centre, PUE included; of a local server that nobody could meter, as
-            estimated; EXACT_ZERO for any other local call (its energy is metered in the windows), and for a replayed or
+            estimated; ZERO_J for any other local call (its energy is metered in the windows), and for a replayed or
             mocked one.
         use_carbon_g: of that electricity. hardware_carbon_g: the provider's embodied share.
         training_carbon_g: the training share; None if unknown. training_energy_j: likewise.
         water_site_l, water_source_l: of that electricity.
         avoidable_carbon_g: use less the provider's standby. avoided_carbon_g: of a replayed call, what it would have
-            cost live in use; EXACT_ZERO otherwise. Both at the user's marginal factor, where there is one.
+            cost live in use; ZERO_G otherwise. Both at the user's marginal factor, where there is one.
         training: where the training share comes from.
         basis, source, equation: how the numbers came about; the equation in one line with its inputs.
         priced: False if nothing at all could be said about a call that needs a price.
@@ -93,15 +104,15 @@ class CallImpact:
         sheet: how the numbers of one such call are made; None where there is nothing to be calculated.
     """
 
-    energy_j: Range | None
-    use_carbon_g: Range | None
-    hardware_carbon_g: Range | None
-    training_carbon_g: Range | None
-    training_energy_j: Range | None
-    water_site_l: Range | None
-    water_source_l: Range | None
-    avoidable_carbon_g: Range | None
-    avoided_carbon_g: Range | None
+    energy_j: Joules | None
+    use_carbon_g: Grams | None
+    hardware_carbon_g: Grams | None
+    training_carbon_g: Grams | None
+    training_energy_j: Joules | None
+    water_site_l: Litres | None
+    water_source_l: Litres | None
+    avoidable_carbon_g: Grams | None
+    avoided_carbon_g: Grams | None
     training: Training
     basis: Basis
     source: str

@@ -10,7 +10,7 @@ from pytest_aifootprint.catalogue import Catalogue, CatalogueError, Fields, Trip
 from pytest_aifootprint.catalogue.zones import HIGHEST_G_PER_KWH
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.impacts.grids import grid_of
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import GramsPerKwh, LitresPerKwh, Range
 from pytest_aifootprint.quantities.tables import origin
 
 LOCAL = "local"
@@ -73,8 +73,8 @@ def _read(place: str, before: Grid | None, table: Mapping[str, Any], how: str) -
     fields.done()
     return Grid(
         zone,
-        _range(carbon, f"grid:{zone}"),
-        _range(water, f"ewif:{zone}") if water is not None else before.water_l_per_kwh if before is not None else None,
+        GramsPerKwh(_range(carbon, f"grid:{zone}")),
+        _water(water, zone, before),
         f"{how}: {said.source}",
         said.year,
     )
@@ -90,6 +90,12 @@ def _figure(fields: Fields, name: str) -> Triple | None:
     if triple is not None and triple[0] <= 0:
         raise fields.error(f"{name} must be above 0, got {triple[0]:g}")
     return triple
+
+
+def _water(figure: Triple | None, zone: str, before: Grid | None) -> LitresPerKwh | None:
+    if figure is None:
+        return before.water_l_per_kwh if before is not None else None
+    return LitresPerKwh(_range(figure, f"ewif:{zone}"))
 
 
 def _range(figure: Triple, factor: str) -> Range:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from pytest_aifootprint.impacts.contract import Grid
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Grams, Joules, Range
 from pytest_aifootprint.quantities.units import J_PER_KWH
 
 
-def carbon_g(energy_j: Range, grid: Grid) -> Range:
+def carbon_g(energy_j: Joules, grid: Grid) -> Grams:
     """Grams CO2e of using electricity somewhere: ``C = E x I`` (SCI, ISO/IEC 21031:2024, O = E x I).
 
     Args:
         energy_j: joules at the meter of the site, PUE included where there is a data centre.
         grid: its location-based average intensity in gCO2e/kWh.
     """
-    return (energy_j * grid.carbon_g_per_kwh).scale(1 / J_PER_KWH)
+    return Grams((energy_j * grid.carbon_g_per_kwh).scale(1 / J_PER_KWH))
+
+
+def at_wall_j(it_energy_j: Joules, pue: Range) -> Joules:
+    """Joules at the meter of the data centre: ``E = E_it x PUE``."""
+    return Joules(it_energy_j * pue)
+
+
+def without_pue_j(energy_j: Joules, pue: Range) -> Joules:
+    """Joules of the machines themselves, of joules with the PUE inside: ``E_it = E / PUE``."""
+    return Joules(energy_j / pue)
 
 
 def device_energy_kwh(device_hours: float, watts: float, pue: float = 1.0) -> float:

@@ -18,7 +18,7 @@ from pytest_aifootprint.catalogue import (
 )
 from pytest_aifootprint.catalogue.electricitymaps import NAME, LiveIntensity, average_of
 from pytest_aifootprint.impacts.contract import Grid
-from pytest_aifootprint.quantities import Notice, Range
+from pytest_aifootprint.quantities import GramsPerKwh, LitresPerKwh, Notice, Range
 
 OLD_YEARS, VERY_OLD_YEARS = 4, 8
 
@@ -64,16 +64,16 @@ def resolve_grid(text: str | None, environ: Mapping[str, str], catalogue: Catalo
 def grid_of(place: Intensity, catalogue: Catalogue) -> Grid:
     """The grid of a place that somebody named: x/÷ 1.17, or exact for a declared number."""
     if place.zone == "declared":
-        carbon = Range(place.g_per_kwh)
+        carbon = GramsPerKwh(Range(place.g_per_kwh))
     else:
-        carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.country"), f"grid:{place.zone}")
+        carbon = _average(place.g_per_kwh, place.zone, catalogue)
     return _grid(place, carbon, catalogue)
 
 
 def world_grid(catalogue: Catalogue, *, guessed: bool) -> Grid:
     """The world's average, where nobody says more: x/÷ 1.54."""
     place = lookup_zone("WOR")
-    carbon = Range.times_over(place.g_per_kwh, catalogue.spread("grid.guess"), "grid:WOR")
+    carbon = GramsPerKwh(Range.times_over(place.g_per_kwh, catalogue.spread("grid.guess"), "grid:WOR"))
     return replace(_grid(place, carbon, catalogue), guessed=guessed)
 
 
@@ -84,7 +84,7 @@ def live_grid(live: LiveIntensity, catalogue: Catalogue) -> Grid:
     uncertainty of that hour.
     """
     zone = f"{NAME}/{live.zone}"
-    carbon = Range.times_over(live.g_per_kwh, catalogue.spread("grid.country"), f"grid:{zone}")
+    carbon = _average(live.g_per_kwh, zone, catalogue)
     here = Intensity(zone, average_of(live.zone).country, live.g_per_kwh, live.source, live.year)
     return replace(_grid(here, carbon, catalogue), hour=live.hour)
 
@@ -109,10 +109,15 @@ def provider_grid(provider: Provider, name: str, catalogue: Catalogue, *, traini
     place = lookup_zone(provider.training_zone if training else provider.zone)
     if provider.grid_times_over is None:
         return grid_of(place, catalogue)
-    return _grid(place, Range.times_over(place.g_per_kwh, provider.grid_times_over, f"grid:{name}"), catalogue)
+    somewhere = Range.times_over(place.g_per_kwh, provider.grid_times_over, f"grid:{name}")
+    return _grid(place, GramsPerKwh(somewhere), catalogue)
 
 
-def _grid(place: Intensity, carbon_g_per_kwh: Range, catalogue: Catalogue) -> Grid:
+def _average(g_per_kwh: float, zone: str, catalogue: Catalogue) -> GramsPerKwh:
+    return GramsPerKwh(Range.times_over(g_per_kwh, catalogue.spread("grid.country"), f"grid:{zone}"))
+
+
+def _grid(place: Intensity, carbon_g_per_kwh: GramsPerKwh, catalogue: Catalogue) -> Grid:
     """A place with its carbon as given and the water of its country."""
     _, own = ewif_l_per_kwh(place.country)
     return Grid(
@@ -148,12 +153,12 @@ def old_grids(grids: Iterable[Grid], year: int) -> tuple[dict[str, int], dict[st
     )
 
 
-def ewif(country: str | None, catalogue: Catalogue) -> Range:
+def ewif(country: str | None, catalogue: Catalogue) -> LitresPerKwh:
     """Water consumed at the power plants in L/kWh, factor ``ewif:ZONE``; else the world's value."""
     litres, own = ewif_l_per_kwh(country)
     if own and country is not None:
-        return Range.times_over(litres, catalogue.spread("ewif.country"), f"ewif:{country}")
-    return Range.times_over(litres, catalogue.spread("ewif.world"), "ewif:WOR")
+        return LitresPerKwh(Range.times_over(litres, catalogue.spread("ewif.country"), f"ewif:{country}"))
+    return LitresPerKwh(Range.times_over(litres, catalogue.spread("ewif.world"), "ewif:WOR"))
 
 
 def _named_by(environ: Mapping[str, str], catalogue: Catalogue) -> Grid | None:
@@ -164,7 +169,7 @@ def _named_by(environ: Mapping[str, str], catalogue: Catalogue) -> Grid | None:
         return replace(found, source=f"{found.source}; named by {variable}")
     if environ.get("GITHUB_ACTIONS") == "true" and environ.get("RUNNER_ENVIRONMENT") == "github-hosted":
         row = catalogue.factors["grid.github_hosted"]
-        carbon = Range.of(*catalogue.value("grid.github_hosted"), "grid:USA/github-hosted")
+        carbon = GramsPerKwh(Range.of(*catalogue.value("grid.github_hosted"), "grid:USA/github-hosted"))
         somewhere = Intensity("USA", "USA", carbon.central, row.origin.source, row.origin.year, "Ember, eGRID")
         return _grid(somewhere, carbon, catalogue)
     return None

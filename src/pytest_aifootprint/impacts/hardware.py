@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pytest_aifootprint.catalogue import Catalogue, Machine, default_catalogue
 from pytest_aifootprint.meters.hardware import Hardware
-from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range
+from pytest_aifootprint.quantities import ZERO_G, Grams, GramsPerSecond, Notice, Range
 from pytest_aifootprint.quantities.tables import Triple
 from pytest_aifootprint.quantities.units import S_PER_YEAR
 
@@ -35,7 +35,7 @@ def embodied_share_g(total_kg: float, used_s: float, life_years: float, utilisat
 
 
 @functools.lru_cache(maxsize=64)
-def rate_g_per_s(machine: Machine) -> Range:
+def rate_g_per_s(machine: Machine) -> GramsPerSecond:
     """Grams CO2e per second of use of a machine (of one vCPU of it, for a row per CPU); factor ``hw:CLASS``.
 
     ``TE / (life x 31,536,000 x U)``, TE with the part of the host. Embodied footprint, life and utilisation are
@@ -50,26 +50,31 @@ def rate_g_per_s(machine: Machine) -> Range:
         / Range.of(*machine.utilisation, "utilisation")
     )
     if wide.low == wide.high:
-        return Range(wide.central)
-    return Range.of(wide.low, wide.central, wide.high, f"hw:{machine.key}")
+        return GramsPerSecond(Range(wide.central))
+    return GramsPerSecond(Range.of(wide.low, wide.central, wide.high, f"hw:{machine.key}"))
 
 
-def cpu_share_g(machine: Machine, cpu_s: float, n_cpu: int) -> Range:
+def used_g(rate_g_per_s: GramsPerSecond, used_s: float) -> Grams:
+    """Grams CO2e of manufacture that seconds of use bear: ``M = rate x t``; exact 0 of none."""
+    return Grams(rate_g_per_s.scale(used_s)) if used_s > 0 else ZERO_G
+
+
+def cpu_share_g(machine: Machine, cpu_s: float, n_cpu: int) -> Grams:
     """Grams CO2e of the machine that CPU seconds bear: ``M = TE x (CPU s / n_cpu) / (life x 31,536,000 x U)``.
 
     Waiting costs nothing and unused capacity is nobody's: hence CPU seconds, not wall time. For a row per vCPU, TE
     grows with ``n_cpu``, so it cancels.
     """
     seconds = cpu_s if machine.per_cpu else cpu_s / n_cpu
-    return rate_g_per_s(machine).scale(seconds) if seconds > 0 else EXACT_ZERO
+    return used_g(rate_g_per_s(machine), seconds)
 
 
-def accelerator_share_g(machine: Machine, busy_s: float) -> Range:
+def accelerator_share_g(machine: Machine, busy_s: float) -> Grams:
     """Grams CO2e of a card, with its part of the host server, that its busy seconds bear.
 
     ``M = (TE + host) x busy s / (life x 31,536,000 x U)``.
     """
-    return rate_g_per_s(machine).scale(busy_s) if busy_s > 0 else EXACT_ZERO
+    return used_g(rate_g_per_s(machine), busy_s)
 
 
 def cpu_embodied_kg(die_mm2: float) -> float:

@@ -8,13 +8,13 @@ from pytest_aifootprint.catalogue import Machine
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.impacts.inputs import grid_given, water_given
 from pytest_aifootprint.meters.contract import LoadModel
-from pytest_aifootprint.quantities import Given, Range, Sheet, Step
+from pytest_aifootprint.quantities import Given, LitresPerKwh, Range, Sheet, Step
 
 DECLARED = "[tool.aifootprint.hardware]"
 
 
 def use_sheet(  # noqa: PLR0913 - what joules come to depends on all of these
-    symbol: str, grid: Grid, ewif: Range, pue: Range | None, wue: Range | None, marginal: Grid | None
+    symbol: str, grid: Grid, ewif: LitresPerKwh, pue: Range | None, wue: LitresPerKwh | None, marginal: Grid | None
 ) -> Sheet:
     """What joules of machines here come to in grams and litres.
 
@@ -120,13 +120,13 @@ def _without(value: Range, cancelled: Range) -> Range:
 
 def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
     grid: Grid,
-    ewif: Range,
+    ewif: LitresPerKwh,
     model: LoadModel,
     machine: Machine,
     cards: Mapping[str, Machine],
     *,
     pue: Range | None,
-    wue: Range | None,
+    wue: LitresPerKwh | None,
     marginal: Grid | None,
     cpu_metered: bool,
     gaps: bool = False,

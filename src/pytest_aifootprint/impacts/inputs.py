@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_aifootprint.catalogue import EWIF_SOURCE, EWIF_YEAR, Catalogue
 from pytest_aifootprint.impacts.contract import Grid
-from pytest_aifootprint.quantities import Given, Range
+from pytest_aifootprint.quantities import Given, LitresPerKwh, Range
 
 
 def factor_given(symbol: str, what: str, catalogue: Catalogue, key: str, factor: str = "") -> Given:
@@ -27,7 +27,7 @@ def grid_given(symbol: str, grid: Grid) -> Given:
     )
 
 
-def water_given(symbol: str, grid: Grid, litres: Range) -> Given:
+def water_given(symbol: str, grid: Grid, litres: LitresPerKwh) -> Given:
     """Water at the power plants of a place, as an input."""
     zone = next((name.partition(":")[2] for name in litres.factors), grid.zone)
     source, year = (grid.water_source, grid.water_year) if grid.water_source else (EWIF_SOURCE, EWIF_YEAR)

@@ -13,7 +13,7 @@ from typing import Any
 from pytest_aifootprint.catalogue import Catalogue, ZoneError, number_g_per_kwh
 from pytest_aifootprint.detection.providers.hosts import HOSTS
 from pytest_aifootprint.impacts.contract import Grid
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import GramsPerKwh, Range
 
 LOCAL = "local"
 _VALID = 'valid: "640 g/kWh", or low, central and high: ["500 g/kWh", "640 g/kWh", "800 g/kWh"]'
@@ -50,15 +50,15 @@ def _provider(key: str, catalogue: Catalogue) -> str:
     raise ValueError(f"marginal: unknown provider {key!r}; valid: {LOCAL}, {', '.join(known)}")
 
 
-def _factor(where: str, content: Any, factor: str) -> Range:
+def _factor(where: str, content: Any, factor: str) -> GramsPerKwh:
     texts = content if isinstance(content, list) else [content]
     if not all(isinstance(text, str) for text in texts) or (isinstance(content, list) and len(texts) != 3):
         raise ValueError(f"{where} = {content!r} is neither a number with its unit nor three of them; {_VALID}")
     numbers = [_number(where, text) for text in texts]
     if len(numbers) == 1:
-        return Range(numbers[0])
+        return GramsPerKwh(Range(numbers[0]))
     try:
-        return Range.of(numbers[0], numbers[1], numbers[2], factor)
+        return GramsPerKwh(Range.of(numbers[0], numbers[1], numbers[2], factor))
     except ValueError:
         raise ValueError(f"{where} = {content!r} is not in the order 0 < low <= central <= high; {_VALID}") from None
 

@@ -7,18 +7,18 @@ from dataclasses import replace
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.amortisation import NO_MODEL_RAN, UNKNOWN, TrainingShare
 from pytest_aifootprint.impacts.contract import CallImpact, Use
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
+from pytest_aifootprint.quantities import ZERO_G, ZERO_J, ZERO_L, Basis, Grams, Joules, Notice, OfUnit, Range
 
 NOTHING_RAN = CallImpact(
-    energy_j=EXACT_ZERO,
-    use_carbon_g=EXACT_ZERO,
-    hardware_carbon_g=EXACT_ZERO,
-    training_carbon_g=EXACT_ZERO,
-    training_energy_j=EXACT_ZERO,
-    water_site_l=EXACT_ZERO,
-    water_source_l=EXACT_ZERO,
-    avoidable_carbon_g=EXACT_ZERO,
-    avoided_carbon_g=EXACT_ZERO,
+    energy_j=ZERO_J,
+    use_carbon_g=ZERO_G,
+    hardware_carbon_g=ZERO_G,
+    training_carbon_g=ZERO_G,
+    training_energy_j=ZERO_J,
+    water_site_l=ZERO_L,
+    water_source_l=ZERO_L,
+    avoidable_carbon_g=ZERO_G,
+    avoided_carbon_g=ZERO_G,
     training=NO_MODEL_RAN.training,
     basis=Basis.MODELLED,
     source="no model ran",
@@ -27,7 +27,7 @@ NOTHING_RAN = CallImpact(
 """A mocked call. Also the zeros of a replayed one, and of the parts of a local one that its windows meter."""
 
 
-def replayed(live: CallImpact, avoided_g: Range) -> CallImpact:
+def replayed(live: CallImpact, avoided_g: Grams) -> CallImpact:
     """A remote call that a cassette answered: it costs nothing and avoided what the use of the live one had emitted."""
     return replace(
         NOTHING_RAN,
@@ -67,7 +67,7 @@ def unpriced_training(call: AICall) -> CallImpact:
         water_site_l=None,
         water_source_l=None,
         avoidable_carbon_g=None,
-        avoided_carbon_g=EXACT_ZERO if call.realness == "live" else None,
+        avoided_carbon_g=ZERO_G if call.realness == "live" else None,
         training=UNKNOWN.training,
         basis=Basis.ASSUMED,
         source="nothing is published",
@@ -93,7 +93,12 @@ def metered_here(
     )
 
 
-def unseen_server(metered: CallImpact, energy_j: Range, use: Use, equation: str) -> CallImpact:
+def server_energy_j(it_energy_j: Joules, alone: Range) -> Joules:
+    """Joules of a server that works for one: ``E = E_it x k``, k what it takes more than one that many share."""
+    return Joules(it_energy_j * alone)
+
+
+def unseen_server(metered: CallImpact, energy_j: Joules, use: Use, equation: str) -> CallImpact:
     """A live call to a local server whose work nobody could meter: its use is estimated, its hardware unknown."""
     return replace(
         metered,
@@ -113,7 +118,7 @@ def times(impact: CallImpact, count: int) -> CallImpact:
     if count == 1:
         return impact
 
-    def scaled(amount: Range | None) -> Range | None:
+    def scaled(amount: OfUnit | None) -> OfUnit | None:
         return None if amount is None else amount.scale(count)
 
     return replace(

@@ -24,7 +24,7 @@ from pytest_aifootprint.impacts.tokens import failed, implausible, tokens_told
 from pytest_aifootprint.impacts.trained import from_hub
 from pytest_aifootprint.meters.contract import LoadModel
 from pytest_aifootprint.meters.hardware import Hardware
-from pytest_aifootprint.quantities import EXACT_ZERO, Notice, Range, Sheet
+from pytest_aifootprint.quantities import ZERO_L, Grams, Joules, Litres, LitresPerKwh, Notice, Range, Sheet
 
 _CACHED_PRICES = 10_000
 
@@ -40,7 +40,7 @@ class Pricer:
         models: Mapping[str, ModelOverride] | None = None,
         *,
         pue_local: Range | None = None,
-        wue_local_l_per_kwh: Range | None = None,
+        wue_local_l_per_kwh: LitresPerKwh | None = None,
         gpu_metered: bool = False,
         marginal: Mapping[str, Grid] | None = None,
         declared: Hardware | None = None,
@@ -173,22 +173,22 @@ class Pricer:
         yield from self._call_prices.training_grids()
 
     @property
-    def world_water_l_per_kwh(self) -> Range:
+    def world_water_l_per_kwh(self) -> LitresPerKwh:
         """Water at the power plants where no country's own figure is known."""
         return ewif(None, self._catalogue)
 
-    def local_carbon_g(self, energy_j: Range) -> Range:
+    def local_carbon_g(self, energy_j: Joules) -> Grams:
         """Grams CO2e of joules at the wall, PUE included: ``C = E x I`` at this machine's own grid."""
         return electricity.carbon_g(energy_j, self.grid)
 
-    def local_avoidable_g(self, energy_j: Range) -> Range:
+    def local_avoidable_g(self, energy_j: Joules) -> Grams:
         """Grams CO2e that are not emitted if joules at the wall are not used.
 
         ``C = E x I`` at the user's marginal factor of this machine, else at its grid's average.
         """
         return electricity.carbon_g(energy_j, self.marginal.get(LOCAL, self.grid))
 
-    def local_water(self, energy_j: Range, it_energy_j: Range | None = None) -> tuple[Range, Range]:
+    def local_water(self, energy_j: Joules, it_energy_j: Joules | None = None) -> tuple[Litres, Litres]:
         """Litres at the site and at the power plants for joules at the wall.
 
         Args:
@@ -196,16 +196,16 @@ class Pricer:
             it_energy_j: the machine's own part of them; None: there is no PUE in them.
         """
         wue = self._wue_local
-        site = EXACT_ZERO if wue is None else water.site_l(energy_j if it_energy_j is None else it_energy_j, wue)
+        site = ZERO_L if wue is None else water.site_l(energy_j if it_energy_j is None else it_energy_j, wue)
         return site, water.source_l(energy_j, self._ewif)
 
     @property
-    def _ewif(self) -> Range:
+    def _ewif(self) -> LitresPerKwh:
         return self.grid.water_l_per_kwh or self.world_water_l_per_kwh
 
-    def _local_use(self, energy_j: Range) -> Use:
+    def _local_use(self, energy_j: Joules) -> Use:
         """Of what a server here is estimated to have used, without PUE."""
-        at_wall_j = energy_j if self._pue_local is None else energy_j * self._pue_local
+        at_wall_j = energy_j if self._pue_local is None else electricity.at_wall_j(energy_j, self._pue_local)
         water_l = self.local_water(at_wall_j, energy_j)
         return Use(self.local_carbon_g(at_wall_j), *water_l, self.local_avoidable_g(at_wall_j))
 
@@ -236,13 +236,13 @@ class Pricer:
             idle_shared=idle_shared,
         )
 
-    def hardware_g(self, cpu_s: float, machine: str, n_cpu: int) -> Range:
+    def hardware_g(self, cpu_s: float, machine: str, n_cpu: int) -> Grams:
         """Grams CO2e of this machine's manufacture that CPU seconds bear; ``machine`` as ``Host.kind``.
 
         Raises KeyError, naming the valid ones, for a machine without a row.
         """
         return hardware.cpu_share_g(self.local_hardware.machine(machine), cpu_s, n_cpu)
 
-    def accelerator_g(self, busy_s: float, card: str) -> Range:
+    def accelerator_g(self, busy_s: float, card: str) -> Grams:
         """Grams CO2e of a card's manufacture that its busy seconds bear; ``card`` as its driver names it."""
         return hardware.accelerator_share_g(self.local_hardware.card(card), busy_s)

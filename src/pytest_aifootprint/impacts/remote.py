@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_aifootprint.catalogue import Catalogue, Triple, default_catalogue
 from pytest_aifootprint.impacts.models import Model, undisclosed_times_over
-from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+from pytest_aifootprint.quantities import EXACT_ZERO, ZERO_G, ZERO_J, Grams, Joules, Range, total
 from pytest_aifootprint.quantities.ranges import LogPair
 from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH, S_PER_YEAR
 
@@ -156,7 +156,7 @@ class PrefillConstants:
 
 def prefill_energy_j(
     parameters: float, input_tokens: float, cached_tokens: float, constants: PrefillConstants
-) -> Range:
+) -> Joules:
     """IT joules to read a prompt: ``E_it = F / eta``, factor ``prefill`` (method, section 4).
 
     Returns:
@@ -168,10 +168,10 @@ def prefill_energy_j(
     shape = constants.shape
     central = prefill_flop(parameters, input_tokens, cached, kappa, shape) / eta
     if central <= 0:
-        return EXACT_ZERO
+        return ZERO_J
     low = prefill_flop(parameters, input_tokens, cached, kappa_low, shape) / eta_high
     high = prefill_flop(parameters, input_tokens, cached, kappa_high, shape) / eta_low
-    return Range.of(low, central, high, PREFILL)
+    return Joules(Range.of(low, central, high, PREFILL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +192,8 @@ class Served:
         equation: of the energy, one line with its inputs.
     """
 
-    it_energy_j: Range
-    hardware_g: Range
+    it_energy_j: Joules
+    hardware_g: Grams
     equation: str
 
 
@@ -228,8 +228,7 @@ class ServedModel:
         if not generates(self.operation) or not tokens.output[1]:
             equation = f"E_it = {_wh(reading)} Wh to read {tokens.input[1]:.0f} tokens {self._size}"
             return Served(reading, self._hardware_of(reading), equation)
-        writing = self._spread(lambda i, t: self.servers[i].energy_j(t), tokens.output, self._method_factor)
-        write_hardware = self._spread(lambda i, t: self.servers[i].hardware_g(t), tokens.output, self._hardware_factor)
+        writing, write_hardware = self._writing_j(tokens), self._writing_g(tokens)
         equation = (
             f"E_it = {_wh(writing)} Wh to write {tokens.output[1]:.0f} tokens (ecologits) + {_wh(reading)} Wh to read "
             f"{tokens.input[1]:.0f}, {tokens.cached:.0f} cached {self._size}"
@@ -237,10 +236,12 @@ class ServedModel:
         hardware = total((write_hardware, self._hardware_of(reading)))
         return Served(total((writing, reading)), hardware, equation)
 
-    def _hardware_of(self, it_energy_j: Range) -> Range:
+    def _hardware_of(self, it_energy_j: Joules) -> Grams:
         """Work whose server time is only known through its energy: ``E_it / P x TE / life``."""
+        if not it_energy_j.central:
+            return ZERO_G
         factors = {**it_energy_j.factors, **self._hardware_factor}
-        return Range(it_energy_j.central * self._hardware_g_per_j, factors) if it_energy_j.central else EXACT_ZERO
+        return Grams(Range(it_energy_j.central * self._hardware_g_per_j, factors))
 
     @functools.cached_property
     def servers(self) -> tuple[ServerModel, ServerModel, ServerModel]:
@@ -261,7 +262,13 @@ class ServedModel:
             )
         return low, central, high
 
-    def _reading(self, tokens: Tokens) -> Range:
+    def _writing_j(self, tokens: Tokens) -> Joules:
+        return Joules(self._spread(lambda i, t: self.servers[i].energy_j(t), tokens.output, self._method_factor))
+
+    def _writing_g(self, tokens: Tokens) -> Grams:
+        return Grams(self._spread(lambda i, t: self.servers[i].hardware_g(t), tokens.output, self._hardware_factor))
+
+    def _reading(self, tokens: Tokens) -> Joules:
         sizes = self.model.active_b
         assert sizes is not None
         central = prefill_energy_j(sizes[1] * 1e9, tokens.input[1], tokens.cached, self._prefill)
@@ -269,7 +276,7 @@ class ServedModel:
         def energy_j(size: int, count: float) -> float:
             return prefill_energy_j(sizes[size] * 1e9, count, tokens.cached, self._prefill).central
 
-        return self._spread(energy_j, tokens.input, central.factors, central.central)
+        return Joules(self._spread(energy_j, tokens.input, central.factors, central.central))
 
     def _spread(
         self,
@@ -297,7 +304,7 @@ class ServedModel:
             pieces, unit, amount = piece_energy_j(per_piece, items), per_piece, f"{items}"
         else:
             pieces, unit, amount = piece_energy_j(per_s, items, media_s), per_s, f"{items} x {media_s:g} s"
-        energy = Range.of(*pieces, f"model:{self.model.id}")
+        energy = Joules(Range.of(*pieces, f"model:{self.model.id}"))
         per = "" if unit is per_piece else "/s"
         return Served(energy, self._hardware_of(energy), f"E_it = {amount} x {unit[1]:.2g} Wh{per} (class range)")
 
@@ -351,5 +358,5 @@ def _logs(low: float, central: float, high: float) -> LogPair:
     return math.log(low / central), math.log(high / central)
 
 
-def _wh(energy: Range) -> str:
+def _wh(energy: Joules) -> str:
     return f"{energy.central / J_PER_WH:.3g}"

@@ -8,7 +8,7 @@ from pytest_aifootprint.impacts.amortisation import TrainingShare
 from pytest_aifootprint.impacts.contract import CallImpact, Grid
 from pytest_aifootprint.impacts.grids import ewif, provider_grid
 from pytest_aifootprint.impacts.remote import Served
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
+from pytest_aifootprint.quantities import ZERO_G, Basis, Grams, Joules, LitresPerKwh, Notice, Range
 
 
 class RemoteSite:
@@ -31,7 +31,7 @@ class RemoteSite:
         self.name = name
         self.grid = grid if grid is not None else provider_grid(provider, name, catalogue)
         self.pue = Range.of(*provider.pue, f"pue:{name}")
-        self.wue = Range.of(*provider.wue_l_per_kwh, f"wue:{name}")
+        self.wue = LitresPerKwh(Range.of(*provider.wue_l_per_kwh, f"wue:{name}"))
         self.ewif = self.grid.water_l_per_kwh or ewif(None, catalogue)
         intensity = self.grid.carbon_g_per_kwh.central
         self._equation = f"E = {self.pue.central:g} PUE x E_it; C = E x {intensity:.4g} g/kWh ({self.grid.zone})"
@@ -53,21 +53,25 @@ class RemoteSite:
         message = f"no data knows where the provider {self.name!r} runs: the world's average grid {times} stands in"
         return Notice("unknown-provider", message)
 
-    def energy_j(self, served: Served) -> Range:
+    def energy_j(self, served: Served) -> Joules:
         """Joules at the meter of the data centre: ``E = E_it x PUE``."""
-        return served.it_energy_j * self.pue
+        return electricity.at_wall_j(served.it_energy_j, self.pue)
 
-    def saved_g(self, energy_j: Range) -> Range:
+    def saved_g(self, energy_j: Joules) -> Grams:
         """Grams CO2e that are not emitted if joules at the meter of the data centre are not used.
 
         ``C = E x I`` with the user's marginal factor, else with the grid's average.
         """
         return electricity.carbon_g(energy_j, self.grid if self.marginal is None else self.marginal)
 
+    def avoidable_g(self, energy_j: Joules) -> Grams:
+        """Grams CO2e that are not emitted if a call is not made: ``C_saved x (1 - standby)``."""
+        return Grams(self.saved_g(energy_j) * self.avoidable_share)
+
     def price(  # noqa: PLR0913 - a footprint is made from all of these
         self,
         served: Served,
-        energy: Range,
+        energy: Joules,
         share: TrainingShare,
         *,
         basis: Basis,
@@ -84,8 +88,8 @@ class RemoteSite:
             training_energy_j=share.energy_j,
             water_site_l=water.site_l(served.it_energy_j, self.wue),
             water_source_l=water.source_l(energy, self.ewif),
-            avoidable_carbon_g=self.saved_g(energy) * self.avoidable_share,
-            avoided_carbon_g=EXACT_ZERO,
+            avoidable_carbon_g=self.avoidable_g(energy),
+            avoided_carbon_g=ZERO_G,
             training=share.training,
             basis=basis,
             source=source,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Joules, OfUnit, Range
 
 DAYS_PER_YEAR = 365.25
 
 
-def share_energy_j(served_energy_j: Range, multiplier: Range) -> Range:
+def share_energy_j(served_energy_j: Joules, multiplier: Range) -> Joules:
     """Joules of training that one use bears, by the *share* method: ``E_train = E_ref x (1 - phi) / phi``.
 
     Args:
@@ -20,7 +20,7 @@ def share_energy_j(served_energy_j: Range, multiplier: Range) -> Range:
     Source: phi 0.9 NVIDIA and AWS via Patterson et al. 2021 (arXiv:2104.10350); 0.7 and 0.5 Meta, Wu et al. 2022
     (arXiv:2111.00364). It needs no count of uses.
     """
-    return served_energy_j * multiplier
+    return Joules(served_energy_j * multiplier)
 
 
 def multiplier_of_share(inference_share: float) -> float:
@@ -56,7 +56,7 @@ def training_flop(parameters: float, tokens: float) -> float:
     return 6 * parameters * tokens
 
 
-def compute_energy_j(parameters: float, tokens: float, flop_per_joule: Range) -> Range:
+def compute_energy_j(parameters: float, tokens: float, flop_per_joule: Range) -> Joules:
     """Joules of a whole training, by the *compute* method: ``E_train = 6 N D / eta_train``.
 
     Args:
@@ -65,7 +65,7 @@ def compute_energy_j(parameters: float, tokens: float, flop_per_joule: Range) ->
         flop_per_joule: eta_train, ``training.flop_per_joule`` of the catalogue: derived from the trainings whose
             energy is published, so it covers what they cover (most of them the final run alone).
     """
-    return Range(training_flop(parameters, tokens)) / flop_per_joule
+    return Joules(Range(training_flop(parameters, tokens)) / flop_per_joule)
 
 
 def with_ancestors(*increments: float) -> float:
@@ -77,9 +77,10 @@ def with_ancestors(*increments: float) -> float:
     return math.fsum(increments)
 
 
-def count_per_use(training: Range, lifetime_uses: Range) -> Range:
+def count_per_use(training: OfUnit, lifetime_uses: Range) -> OfUnit:
     """Training that one use bears, by the *count* method: ``I_train / N_life``, in the unit of ``training``."""
-    return training / lifetime_uses
+    per_use = training / lifetime_uses
+    return type(training)(per_use.central, per_use.factors)
 
 
 def parity_uses(training: float, per_use: float) -> float:

@@ -9,7 +9,7 @@ from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.impacts.inputs import factor_given, grid_given
 from pytest_aifootprint.impacts.models import Model
 from pytest_aifootprint.impacts.wholes import ETA, Whole
-from pytest_aifootprint.quantities import Given, Range, Sheet, Step
+from pytest_aifootprint.quantities import Given, Range, Sheet, Step, as_grams
 
 NO_SHEET = Sheet("", (), ())
 ANSWERS: Mapping[str, str | None] = {"training_energy_j": "E_train", "training_carbon_g": "training"}
@@ -60,7 +60,7 @@ def count_sheet(model: Model, whole: Whole, uses: Range, grid: Grid | None, cata
         given.append(grid_given("I_train", grid))
         steps.append(Step("whole", "E_whole * I_train / 3.6e6", "g", "carbon of that, where the model was trained"))
     elif whole.carbon_kg is not None:
-        given.append(_whole("whole", "carbon of the whole training", "g", whole.carbon_kg.scale(1000.0), whole))
+        given.append(_whole("whole", "carbon of the whole training", "g", as_grams(whole.carbon_kg), whole))
     answers: dict[str, str | None] = dict.fromkeys(ANSWERS)
     if whole.energy_j is not None:
         steps.append(Step("E_train", "E_whole / uses", "J", "electricity of training that one use bears"))

@@ -6,20 +6,20 @@ Source of the boundary: Li et al. 2023, arXiv:2304.03271 (also ecologits 0.11.3 
 
 from __future__ import annotations
 
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Joules, Litres, LitresPerKwh
 from pytest_aifootprint.quantities.units import J_PER_KWH
 
 
-def site_l(it_energy_j: Range, wue_l_per_kwh: Range) -> Range:
+def site_l(it_energy_j: Joules, wue_l_per_kwh: LitresPerKwh) -> Litres:
     """Litres evaporated at the data centre: ``E_it x WUE``; WUE is per kWh of IT equipment."""
-    return (it_energy_j * wue_l_per_kwh).scale(1 / J_PER_KWH)
+    return Litres((it_energy_j * wue_l_per_kwh).scale(1 / J_PER_KWH))
 
 
-def source_l(energy_j: Range, ewif_l_per_kwh: Range) -> Range:
+def source_l(energy_j: Joules, ewif_l_per_kwh: LitresPerKwh) -> Litres:
     """Litres consumed at the power plants: ``E x EWIF = E_it x PUE x EWIF``.
 
     Args:
         energy_j: joules at the meter of the site: PUE included.
         ewif_l_per_kwh: electricity water intensity factor of the grid.
     """
-    return (energy_j * ewif_l_per_kwh).scale(1 / J_PER_KWH)
+    return Litres((energy_j * ewif_l_per_kwh).scale(1 / J_PER_KWH))

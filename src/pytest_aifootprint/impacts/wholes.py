@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pytest_aifootprint.catalogue import Catalogue, TrainingRow
 from pytest_aifootprint.impacts import training
 from pytest_aifootprint.impacts.models import Model
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Joules, Kilograms, KilowattHours, Range, as_joules
 from pytest_aifootprint.quantities.units import J_PER_KWH
 
 ETA = "eta_train"
@@ -27,8 +27,8 @@ class Whole:
     """
 
     basis: str
-    energy_j: Range | None
-    carbon_kg: Range | None
+    energy_j: Joules | None
+    carbon_kg: Kilograms | None
     source: str
     equation: str = ""
     tokens: float | None = None
@@ -48,7 +48,7 @@ class Whole:
             return self.kwh_as_read
         return None if self.energy_j is None else self.energy_j.central / J_PER_KWH
 
-    def with_carbon(self, carbon_kg: Range) -> Whole:
+    def with_carbon(self, carbon_kg: Kilograms) -> Whole:
         """The same with the carbon that its energy came to at a grid."""
         return replace(self, carbon_kg=carbon_kg, at_grid=True)
 
@@ -61,14 +61,18 @@ def declared_whole(model: Model) -> Whole | None:
     if table.metered is not None:
         metered = table.metered
         return Whole(
-            METERED, Range(metered.kwh * J_PER_KWH), Range(metered.kg_co2e), metered.source, kwh_as_read=metered.kwh
+            METERED,
+            as_joules(KilowattHours(Range(metered.kwh))),
+            Kilograms(Range(metered.kg_co2e)),
+            metered.source,
+            kwh_as_read=metered.kwh,
         )
     kwh = table.training_kwh or (row.kwh[1] if row is not None else None)
     grams = table.training_gco2e
     return Whole(
         DECLARED,
-        None if kwh is None else Range(kwh * J_PER_KWH),
-        None if grams is None else Range(grams / 1000),
+        None if kwh is None else as_joules(KilowattHours(Range(kwh))),
+        None if grams is None else Kilograms(Range(grams / 1000)),
         table.source,
         kwh_as_read=kwh,
     )

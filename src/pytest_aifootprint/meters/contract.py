@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_aifootprint.meters.hardware import Hardware
-from pytest_aifootprint.quantities import Basis, Range
+from pytest_aifootprint.quantities import Basis, LitresPerKwh, Range, Watts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ class LoadModel:
 
     name: str
     reason: str
-    active_w: Range
-    idle_w_per_cpu: Range
+    active_w: Watts
+    idle_w_per_cpu: Watts
     n_cpu: int
     includes_ram: bool
     boundary: str
@@ -108,7 +108,7 @@ class MemoryModel:
     """
 
     reason: str
-    power_w: Range | None
+    power_w: Watts | None
     source: str
     name: str = "memory model"
     basis: Basis = Basis.MODELLED
@@ -166,7 +166,7 @@ class Selection:
     rejected: tuple[RejectedMeter, ...]
     recorded_busy: Callable[[], float | None] | None = None
     pue: Range | None = None
-    wue_l_per_kwh: Range | None = None
+    wue_l_per_kwh: LitresPerKwh | None = None
     declared: Hardware = field(default_factory=Hardware)
 
     def counter(self, domain: str) -> CounterMeter | None:

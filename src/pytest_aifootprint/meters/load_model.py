@@ -16,7 +16,7 @@ from pytest_aifootprint.meters.host import Facts
 from pytest_aifootprint.meters.tdp import SOURCE as TDP_SOURCE
 from pytest_aifootprint.meters.tdp import tdp_w
 from pytest_aifootprint.meters.watts import CPU_ROWS, PUE_CLOUD, TDP_ACTIVE, TDP_IDLE, CpuRow, values
-from pytest_aifootprint.quantities import Basis, Range
+from pytest_aifootprint.quantities import Basis, Range, Watts
 
 __all__ = ["HARDWARE_KEYS", "Hardware", "load_model", "tdp_row", "validate_hardware"]
 
@@ -81,8 +81,8 @@ def load_model(facts: Facts, hardware: Hardware, *, tdp_table: Path | None = Non
     return LoadModel(
         name="load model: " + ("declared watts" if declared else row.name),
         reason=reason,
-        active_w=active,
-        idle_w_per_cpu=idle,
+        active_w=Watts(active),
+        idle_w_per_cpu=Watts(idle),
         n_cpu=host.n_cpu,
         usable_cpus=host.usable_cpus,
         includes_ram=row.cloud,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pytest_aifootprint.meters.contract import Host, LoadModel, MemoryModel
 from pytest_aifootprint.meters.watts import MEMORY, values
-from pytest_aifootprint.quantities import Basis, Range
+from pytest_aifootprint.quantities import Basis, Range, Watts
 
 BYTES_PER_GB = 2**30
 """As DIMMs count it."""
@@ -28,6 +28,6 @@ def memory_model(host: Host, cpu: LoadModel, *, cpu_counter: bool, ram_counter: 
         return MemoryModel("in cpu: the CPU's watts include memory", None, cpu.source, basis=cpu.basis)
     if not gigabytes:
         return MemoryModel("the size of memory is unknown", None, MEMORY.origin.source, basis=Basis.ASSUMED)
-    power = Range.of(*values(MEMORY), RAM_W).scale(gigabytes)
+    power = Watts(Range.of(*values(MEMORY), RAM_W).scale(gigabytes))
     stands_by = "; stands by for the counter" if ram_counter else ""
     return MemoryModel(f"{gigabytes:.1f} GB installed, stands in idle{stands_by}", power, MEMORY.origin.source)

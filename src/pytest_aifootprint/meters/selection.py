@@ -16,7 +16,7 @@ from pytest_aifootprint.meters.memory import memory_model
 from pytest_aifootprint.meters.nvml import find_nvml
 from pytest_aifootprint.meters.powercap import find_powercap
 from pytest_aifootprint.meters.recorded import load_recording
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import LitresPerKwh, Range
 
 
 def select(  # noqa: PLR0913 - everything that a test must be able to replace
@@ -59,7 +59,7 @@ def select(  # noqa: PLR0913 - everything that a test must be able to replace
         rejected=tuple(rejected),
         recorded_busy=recording.busy_s if recording else None,
         pue=Range.of(*declared.pue, PUE_LOCAL) if declared.pue else None,
-        wue_l_per_kwh=Range.of(*declared.wue_l_per_kwh, "wue:local") if declared.wue_l_per_kwh else None,
+        wue_l_per_kwh=LitresPerKwh(Range.of(*declared.wue_l_per_kwh, "wue:local")) if declared.wue_l_per_kwh else None,
         declared=declared,
     )
 

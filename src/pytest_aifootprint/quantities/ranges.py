@@ -14,8 +14,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import mul
 from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    # The type checker has it; when it runs, it is no dependency of ours.
+    from typing_extensions import Self
 
 LogPair = tuple[float, float]
+OfUnit = TypeVar("OfUnit", bound="Range")
+"""A range of some unit (``quantities.dimensions``), the same wherever it stands in a signature."""
 
 _NO_FACTORS: Mapping[str, LogPair] = MappingProxyType({})
 _NONE: LogPair = (0.0, 0.0)
@@ -99,16 +106,16 @@ class Range:
             return None
         return max(sorted(self.factors), key=lambda name: abs(self.factors[name][1] - self.factors[name][0]))
 
-    def scale(self, k: float) -> Range:
+    def scale(self, k: float) -> Self:
         """``k`` times this range; the uncertainty in logs stays. Raises ValueError if k is negative."""
-        return Range(self.central * k, self.factors)
+        return type(self)(self.central * k, self.factors)
 
-    def with_factor(self, spread: float, factor: str) -> Range:
+    def with_factor(self, spread: float, factor: str) -> Self:
         """The same central value with one more source of uncertainty, x/÷ ``spread``."""
-        return self * Range.times_over(1.0, spread, factor)
+        return type(self)(self.central, (self * Range.times_over(1.0, spread, factor)).factors)
 
     def __mul__(self, other: Range) -> Range:
-        """The product: log changes add per factor."""
+        """The product, in a unit of its own: log changes add per factor."""
         if self.factors.keys().isdisjoint(other.factors):
             return Range(self.central * other.central, {**self.factors, **other.factors})
         names = self.factors.keys() | other.factors.keys()
@@ -119,8 +126,8 @@ class Range:
         names = self.factors.keys() | other.factors.keys()
         return Range(self.central / other.central, {n: _sub(self.factors.get(n), other.factors.get(n)) for n in names})
 
-    def __add__(self, other: Range) -> Range:
-        """The sum of two ranges; see ``total``."""
+    def __add__(self, other: Self) -> Self:
+        """The sum of two ranges of one unit; see ``total``."""
         return total((self, other))
 
 
@@ -137,8 +144,8 @@ def _sub(a: LogPair | None, b: LogPair | None) -> LogPair:
     return d1 - d2, u1 - u2
 
 
-def total(ranges: Iterable[Range]) -> Range:
-    """The sum of ranges: centrals add; per factor, all members move together.
+def total(ranges: Iterable[OfUnit]) -> OfUnit:
+    """The sum of ranges of one unit: centrals add; per factor, all members move together.
 
     Returns:
         The sum; ``EXACT_ZERO`` for no ranges, or for zeros alone.
@@ -148,7 +155,8 @@ def total(ranges: Iterable[Range]) -> Range:
     """
     parts = [r for r in ranges if r.central > 0]
     if not parts:
-        return EXACT_ZERO
+        # Nothing is as much in every unit.
+        return cast("OfUnit", EXACT_ZERO)
     if len(parts) == 1:
         return parts[0]
     try:
@@ -163,7 +171,7 @@ def total(ranges: Iterable[Range]) -> Range:
             shares.append(share)
             lows.append(d)
             highs.append(u)
-    return Range(central, {name: _common(*found, len(parts)) for name, found in carriers.items()})
+    return type(parts[0])(central, {name: _common(*found, len(parts)) for name, found in carriers.items()})
 
 
 def _common(shares: list[float], lows: list[float], highs: list[float], n_parts: int) -> LogPair:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pytest_aifootprint.attribution.fixtures import FixtureBill
-from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+from pytest_aifootprint.quantities import ZERO_G, Grams, total
 from pytest_aifootprint.records.collector import AGAIN
 from pytest_aifootprint.records.cost import Cost
 from pytest_aifootprint.records.raw import TestRun
@@ -16,10 +16,10 @@ from pytest_aifootprint.records.raw import TestRun
 def share_of(bill: FixtureBill, whole: Cost) -> Cost:
     """What each payer bears of a shared fixture; avoidable by it alone only where nobody else uses the fixture."""
     share = whole.scale(bill.part)
-    return share if len(bill.payers) == 1 else replace(share, avoidable_carbon_g=EXACT_ZERO)
+    return share if len(bill.payers) == 1 else replace(share, avoidable_carbon_g=ZERO_G)
 
 
-def of_all(own: Iterable[Cost], fixtures: Iterable[tuple[FixtureBill, Cost]], names: set[str]) -> Range:
+def of_all(own: Iterable[Cost], fixtures: Iterable[tuple[FixtureBill, Cost]], names: set[str]) -> Grams:
     """Grams CO2e that had not been emitted had all AI tests not run, but every other test.
 
     It is not the sum over single tests: what several of them share goes when all go, and with none of them alone.

@@ -11,7 +11,7 @@ from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerK
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
-from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+from pytest_aifootprint.quantities import ZERO_G, ZERO_J, Grams, Joules, OfUnit, total
 from pytest_aifootprint.records.domains import MachineData
 from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, Energy, MeteredParts, Water
 from pytest_aifootprint.records.wall import Wall
@@ -31,18 +31,18 @@ class Cost:
     energy: Energy = field(default_factory=Energy)
     carbon: Carbon = field(default_factory=Carbon)
     water: Water = field(default_factory=Water)
-    avoidable_carbon_g: Range = EXACT_ZERO
-    avoided_carbon_g: Range = EXACT_ZERO
+    avoidable_carbon_g: Grams = ZERO_G
+    avoided_carbon_g: Grams = ZERO_G
     cpu_s: float = 0.0
     machine_s: float = 0.0
-    active_j: Range | None = None
+    active_j: Joules | None = None
     cards_s: Mapping[str, float] = field(default_factory=dict)
     metered: MeteredParts | None = None
 
     def scale(self, k: float) -> Cost:
         """``k`` times this cost."""
 
-        def part(value: Range | None) -> Range | None:
+        def part(value: OfUnit | None) -> OfUnit | None:
             return value.scale(k) if value is not None else None
 
         return Cost(
@@ -64,15 +64,18 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
         return costs[0]
     names = {name: None for cost in costs for name in cost.energy.by_domain}
 
-    def part(name: str) -> Range | None:
-        values = [getattr(cost.carbon, name) for cost in costs]
+    def part(values: Sequence[Grams | None]) -> Grams | None:
         known = total(value for value in values if value is not None)
         # Unknown + nothing is unknown; unknown + something is at least that something, and a notice names the rest.
         return None if None in values and not known.central else known
 
     return Cost(
-        Energy({name: total(c.energy.by_domain.get(name, EXACT_ZERO) for c in costs) for name in names}),
-        Carbon(part("use"), part("training"), part("hardware")),
+        Energy({name: total(c.energy.by_domain.get(name, ZERO_J) for c in costs) for name in names}),
+        Carbon(
+            part([c.carbon.use for c in costs]),
+            part([c.carbon.training for c in costs]),
+            part([c.carbon.hardware for c in costs]),
+        ),
         Water(total(c.water.site for c in costs), total(c.water.source for c in costs)),
         total(c.avoidable_carbon_g for c in costs),
         total(c.avoided_carbon_g for c in costs),
@@ -83,9 +86,9 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def energy_of_calls(calls: Iterable[CallFootprint]) -> dict[str, Range]:
+def energy_of_calls(calls: Iterable[CallFootprint]) -> dict[str, Joules]:
     """Joules of calls that no meter here sees, by domain: ``remote``; ``local_server`` where there is any."""
-    joules: dict[str, list[Range]] = {"remote": [], LOCAL_SERVER: []}
+    joules: dict[str, list[Joules]] = {"remote": [], LOCAL_SERVER: []}
     for priced in calls:
         if priced.impact.energy_j is not None:
             joules["remote" if priced.call.locality == "remote" else LOCAL_SERVER].append(priced.impact.energy_j)
@@ -123,11 +126,11 @@ class Accounts:
     def cost(self, owners: Sequence[OwnerKey], calls: Sequence[CallFootprint]) -> Cost:
         """What these owners and calls came to together."""
         pricer, model = self._pricer, self._model
-        by_domain: dict[str, Range] = {}
+        by_domain: dict[str, Joules] = {}
         metered = [(share.domain, share.parts_of_all(owners)) for share in self._shares]
         for domain, parts in metered:
             name = "gpu" if domain.startswith("gpu") else domain
-            by_domain[name] = by_domain.get(name, EXACT_ZERO) + parts.whole
+            by_domain[name] = by_domain.get(name, ZERO_J) + parts.whole
         wall = self._wall
         local_j = total(wall.at_wall_j(domain, parts) for domain, parts in metered)
         it_j = total(wall.of_machine_j(domain, parts) for domain, parts in metered)
@@ -200,7 +203,7 @@ class Accounts:
         """Loads, with their part of what these owners came to. They have no price of their own."""
         return tuple(CallFootprint(load, NOTHING_RAN, *self._part_j(load, owners)) for load in loads)
 
-    def _part_j(self, call: AICall, owners: Sequence[OwnerKey]) -> tuple[Range | None, Range | None]:
+    def _part_j(self, call: AICall, owners: Sequence[OwnerKey]) -> tuple[Joules | None, Joules | None]:
         """The part of the owners' joules that ran in a call in the process: by CPU seconds, of GPUs by time.
 
         As metered; and at the wall, where a PUE was declared.

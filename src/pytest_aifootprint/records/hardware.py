@@ -11,7 +11,7 @@ from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey, cpu_seconds, host_durations_s, split_by_host
 from pytest_aifootprint.catalogue import Machine
 from pytest_aifootprint.impacts import Pricer
-from pytest_aifootprint.quantities import Notice, Range, total
+from pytest_aifootprint.quantities import Grams, GramsPerSecond, Notice, total
 from pytest_aifootprint.records.domains import MachineData
 
 CPU_HOW = "CPU seconds, of the CPUs that this run may use"
@@ -34,7 +34,7 @@ class HardwareUse:
     name: str
     row: Machine
     n_cpu: int
-    rate_g_per_s: Range
+    rate_g_per_s: GramsPerSecond
     capacity_s: float
     ai_tests_s: float
     shared_fixtures_s: float
@@ -47,9 +47,9 @@ class HardwareUse:
         return max(self.capacity_s - math.fsum((self.ai_tests_s, self.shared_fixtures_s, self.other_tests_s)), 0.0)
 
     @property
-    def unattributed_g(self) -> Range:
+    def unattributed_g(self) -> Grams:
         """Grams CO2e of the seconds that no test bears: ``rate x (capacity - what was borne)``."""
-        return self.rate_g_per_s.scale(self.unattributed_s)
+        return Grams(self.rate_g_per_s.scale(self.unattributed_s))
 
 
 def hardware_uses(  # noqa: PLR0913 - what a run's hardware is made of
@@ -83,7 +83,8 @@ def hardware_uses(  # noqa: PLR0913 - what a run's hardware is made of
             selection.host.cpu_model,
             pricer.local_hardware.machine(model.machine),
             model.n_cpu,
-            pricer.hardware_g(1.0, model.machine, model.n_cpu),
+            # Of one second.
+            GramsPerSecond(pricer.hardware_g(1.0, model.machine, model.n_cpu)),
             wall_s * model.idle_cpus,
             *_by_kind(used_s, classify),
             how=CPU_HOW if reserved_s is None else SHARED_HOW,
@@ -93,14 +94,14 @@ def hardware_uses(  # noqa: PLR0913 - what a run's hardware is made of
         if share.busy is None:
             continue
         name = selection.card(share.domain)
-        row, rate = pricer.local_hardware.card(name), pricer.accelerator_g(1.0, name)
+        row, rate = pricer.local_hardware.card(name), GramsPerSecond(pricer.accelerator_g(1.0, name))
         by_kind = _by_kind(share.busy.owners if reserved_s is None else reserved_s, classify)
         how = share.busy.how if reserved_s is None else SHARED_HOW
         found.append(HardwareUse(share.domain, name, row, 1, rate, data.duration_s, *by_kind, how=how))
     return tuple(found)
 
 
-def unattributed_g(uses: Iterable[HardwareUse]) -> Range:
+def unattributed_g(uses: Iterable[HardwareUse]) -> Grams:
     """Grams CO2e of manufacture that the run's seconds stand for and no test bears."""
     return total(use.unattributed_g for use in uses)
 

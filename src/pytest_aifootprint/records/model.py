@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Grid
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, Sheet, total
+from pytest_aifootprint.quantities import ZERO_G, ZERO_L, Basis, Grams, Joules, Litres, Notice, Range, Sheet, total
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.hardware import HardwareUse
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class Carbon:
     """Grams CO2e by part; ``total`` is the sum of what is known (``unknown`` names the rest)."""
 
-    use: Range | None = EXACT_ZERO
-    training: Range | None = EXACT_ZERO
-    hardware: Range | None = EXACT_ZERO
+    use: Grams | None = ZERO_G
+    training: Grams | None = ZERO_G
+    hardware: Grams | None = ZERO_G
 
     @property
-    def total(self) -> Range:
+    def total(self) -> Grams:
         """The headline: use + training + hardware, as far as known."""
         return total(part for part in (self.use, self.training, self.hardware) if part is not None)
 
@@ -43,11 +43,11 @@ class Carbon:
 class Water:
     """Litres at the data centre and at the power plants."""
 
-    site: Range = EXACT_ZERO
-    source: Range = EXACT_ZERO
+    site: Litres = ZERO_L
+    source: Litres = ZERO_L
 
     @property
-    def total(self) -> Range:
+    def total(self) -> Litres:
         """Site + source."""
         return self.site + self.source
 
@@ -62,10 +62,10 @@ LOCAL_SERVER = "local_server"
 class Energy:
     """Joules by domain: ``cpu``, ``ram``, ``gpu`` (all cards), ``remote``; ``local_server`` where that is estimated."""
 
-    by_domain: Mapping[str, Range] = field(default_factory=dict)
+    by_domain: Mapping[str, Joules] = field(default_factory=dict)
 
     @property
-    def total(self) -> Range:
+    def total(self) -> Joules:
         """Over all domains."""
         return total(self.by_domain.values())
 
@@ -98,11 +98,11 @@ class CallFootprint:
 
     call: AICall
     impact: CallImpact
-    local_energy_j: Range | None = None
-    local_wall_j: Range | None = None
+    local_energy_j: Joules | None = None
+    local_wall_j: Joules | None = None
 
     @property
-    def at_wall_j(self) -> Range | None:
+    def at_wall_j(self) -> Joules | None:
         """The joules metered for it that its carbon goes by."""
         return self.local_energy_j if self.local_wall_j is None else self.local_wall_j
 
@@ -179,9 +179,9 @@ class FixtureFootprint:
     cpu_s: float
     payers: int = 0
     machine_s: float = 0.0
-    active_j: Range | None = None
+    active_j: Joules | None = None
     cards_s: Mapping[str, float] = field(default_factory=dict)
-    avoidable_carbon_g: Range = EXACT_ZERO
+    avoidable_carbon_g: Grams = ZERO_G
     only_ai_users: bool = False
     metered: MeteredParts | None = None
     ai_payers: int = 0
@@ -245,13 +245,13 @@ class TestFootprint:
     energy: Energy
     carbon: Carbon
     water: Water
-    avoidable_carbon_g: Range
-    avoided_carbon_g: Range
+    avoidable_carbon_g: Grams
+    avoided_carbon_g: Grams
     direct_cpu_s: float
     direct_energy: Energy
     direct_carbon: Carbon
     direct_machine_s: float = 0.0
-    direct_active_j: Range | None = None
+    direct_active_j: Joules | None = None
     direct_cards_s: Mapping[str, float] = field(default_factory=dict)
     fixtures: tuple[FixtureShare, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
@@ -305,13 +305,13 @@ class Totals:
     energy: Energy
     carbon: Carbon
     water: Water
-    avoidable_carbon_g: Range
-    avoided_carbon_g: Range
+    avoidable_carbon_g: Grams
+    avoided_carbon_g: Grams
     sci_style: Mapping[str, Any] | None
     basis_share: Mapping[str, float]
     unpriced_calls: int = 0
     retries: Retries = field(default_factory=Retries)
-    hardware_unattributed_g: Range = EXACT_ZERO
+    hardware_unattributed_g: Grams = ZERO_G
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pytest_aifootprint.impacts.contract import Training
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Grams, Joules
 from pytest_aifootprint.records.model import Carbon, Tokens
 
 
@@ -16,7 +16,7 @@ class Place:
     where: str
     phase: str
     count: int
-    energy_j: Range | None
+    energy_j: Joules | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Work:
 
     count: int = 0
     duration_s: float = 0.0
-    energy_j: Range | None = None
-    carbon_g: Range | None = None
+    energy_j: Joules | None = None
+    carbon_g: Grams | None = None
     places: tuple[Place, ...] = ()
 
 
@@ -45,8 +45,8 @@ class Trained:
     samples: float | None
     epochs: float | None
     inferences: int
-    per_inference_j: Range | None
-    per_inference_g: Range | None
+    per_inference_j: Joules | None
+    per_inference_g: Grams | None
     again: tuple[tuple[Place, ...], ...] = ()
 
 
@@ -63,7 +63,7 @@ class ModelFootprint:
     provider: str | None
     calls: int
     tokens: Tokens
-    energy_j: Range | None
+    energy_j: Joules | None
     carbon: Carbon
     training: Training
     parameters: int | None = None
@@ -88,6 +88,6 @@ class Hint:
     tests: tuple[str, ...]
     fixtures: tuple[str, ...]
     count: int
-    energy_j: Range
-    saving_j: Range
-    saving_g: Range | None
+    energy_j: Joules
+    saving_j: Joules
+    saving_g: Grams | None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.impacts.pricer import Pricer
-from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+from pytest_aifootprint.quantities import ZERO_G, Joules, total
 from pytest_aifootprint.records.cost import energy_of_calls
 from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, count_tokens
 from pytest_aifootprint.records.model_use import ModelFootprint, Place, Trained, Work
@@ -84,9 +84,7 @@ def _footprint(model: _Model, pricer: Pricer) -> ModelFootprint:
     remote = LOCAL_SERVER in beside or any(c.call.locality == "remote" for c in mine)
     # Of a model with live and replayed calls, the live ones tell where its share comes from.
     shares = [i for i in impacts if i.training.method != "unknown"]
-    best = next(
-        (i.training for i in shares if i.training_carbon_g != EXACT_ZERO), shares[0].training if shares else None
-    )
+    best = next((i.training for i in shares if i.training_carbon_g != ZERO_G), shares[0].training if shares else None)
     name, provider = _named(everything[0])
     return ModelFootprint(
         id=name,
@@ -133,7 +131,7 @@ def _work(placed: Sequence[Placed], pricer: Pricer) -> Work:
     )
 
 
-def _energy(placed: Iterable[Placed]) -> Range | None:
+def _energy(placed: Iterable[Placed]) -> Joules | None:
     """Their joules; what ran outside of all windows was metered for nobody. None if that is all."""
     known = [p.call.local_energy_j for p in placed if p.call.local_energy_j is not None]
     return total(known) if known else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_aifootprint.quantities import Range, total
+from pytest_aifootprint.quantities import Grams, total
 from pytest_aifootprint.records.model import CallFootprint, Carbon, count_tokens
 
 NAME = "in the style of SCI (ISO/IEC 21031:2024) and SCI for AI, with departures: no score that conforms to them"
@@ -80,7 +80,7 @@ def sci_style(
     }
 
 
-def _rate(grams: Range | None, number: int | None) -> Range | None:
+def _rate(grams: Grams | None, number: int | None) -> Grams | None:
     return None if grams is None or not number else grams.scale(1 / number)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_aifootprint.attribution.shares import Parts
+from pytest_aifootprint.impacts.electricity import at_wall_j, without_pue_j
 from pytest_aifootprint.meters.contract import Selection
-from pytest_aifootprint.quantities import Range, total
+from pytest_aifootprint.quantities import Joules, Range, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +32,19 @@ class Wall:
         """As this machine's meters and declarations have it."""
         return cls(selection.pue, selection.cpu_model.pue, frozenset(m.domain for m in selection.counters))
 
-    def at_wall_j(self, domain: str, parts: Parts) -> Range:
+    def at_wall_j(self, domain: str, parts: Parts) -> Joules:
         """``E x PUE`` of joules that owners had in a domain: of what a counter said."""
         if self.pue is None:
             return parts.whole
         if domain != "cpu":
-            return parts.whole * self.pue
-        return total((parts.counted * self.pue, parts.modelled))
+            return at_wall_j(parts.whole, self.pue)
+        return total((at_wall_j(parts.counted, self.pue), parts.modelled))
 
-    def of_machine_j(self, domain: str, parts: Parts) -> Range:
+    def of_machine_j(self, domain: str, parts: Parts) -> Joules:
         """``E_it``: the same joules without the PUE that the load model's watts contain."""
         if self.inside is None or domain != "cpu" or not parts.modelled.central:
             return parts.whole
-        return total((parts.counted, parts.modelled / self.inside))
+        return total((parts.counted, without_pue_j(parts.modelled, self.inside)))
 
     def told(self, domain: str) -> str:
         """For the line that says how a domain is metered: that a PUE comes on top."""

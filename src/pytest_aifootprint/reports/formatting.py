@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Grams, GramsPerKwh, Joules, Litres, Range
 from pytest_aifootprint.quantities.units import J_PER_WH
 
 UNKNOWN = "–"
@@ -110,44 +110,44 @@ COUNT = Kind(_units((0, ""), (3, "k"), (6, "M"), (9, "G")))
 KIND_OF_LIMIT = {"carbon_g": CARBON, "energy_j": ENERGY, "water_l": WATER, "tokens": COUNT, "calls": COUNT}
 
 
-def carbon_unit(values: Iterable[float | Range | None]) -> Unit:
+def carbon_unit(values: Iterable[float | Grams | None]) -> Unit:
     """One unit for all these grams CO2e."""
     return CARBON.unit(values)
 
 
-def carbon(value: Range | float | None, unit: Unit | None = None) -> str:
+def carbon(value: Grams | float | None, unit: Unit | None = None) -> str:
     """Grams CO2e: ``2.3 g``; of a range, the central value."""
     return CARBON.text(value, unit)
 
 
-def carbon_range(value: Range | None, unit: Unit | None = None) -> str:
+def carbon_range(value: Grams | None, unit: Unit | None = None) -> str:
     """Both ends in grams CO2e: ``1.2 – 13 g``."""
     return CARBON.span(value, unit)
 
 
-def suffix(value: Range | float | None) -> str:
+def suffix(value: Grams | float | None) -> str:
     """What stands behind a test's outcome with ``-v``: ``1.2 gCO2e``."""
     if value is None or not _central(value):
         return f"{UNKNOWN if value is None else 0} gCO2e"
     return f"{carbon(value)}CO2e"
 
 
-def energy_unit(values: Iterable[float | Range | None]) -> Unit:
+def energy_unit(values: Iterable[float | Joules | None]) -> Unit:
     """One unit for all these joules."""
     return ENERGY.unit(values)
 
 
-def energy(value: Range | float | None, unit: Unit | None = None) -> str:
+def energy(value: Joules | float | None, unit: Unit | None = None) -> str:
     """Joules, printed in watt-hours: ``3.1 Wh``."""
     return ENERGY.text(value, unit)
 
 
-def energy_range(value: Range | None, unit: Unit | None = None) -> str:
+def energy_range(value: Joules | None, unit: Unit | None = None) -> str:
     """Both ends of joules, in watt-hours: ``8.6 – 29 Wh``."""
     return ENERGY.span(value, unit)
 
 
-def energy_number(value: Range | float, unit: Unit) -> str:
+def energy_number(value: Joules | float, unit: Unit) -> str:
     """As ``energy``, the unit left out where the line has already said it."""
     number, used = ENERGY.split(_central(value), unit)
     return number if used == unit else _joined(number, used)
@@ -158,17 +158,17 @@ def joules(value: float) -> str:
     return JOULES.text(value, None)
 
 
-def water_unit(values: Iterable[float | Range | None]) -> Unit:
+def water_unit(values: Iterable[float | Litres | None]) -> Unit:
     """One unit for all these litres."""
     return WATER.unit(values)
 
 
-def water(value: Range | float | None, unit: Unit | None = None) -> str:
+def water(value: Litres | float | None, unit: Unit | None = None) -> str:
     """Litres: ``45 mL``."""
     return WATER.text(value, unit)
 
 
-def water_range(value: Range | None, unit: Unit | None = None) -> str:
+def water_range(value: Litres | None, unit: Unit | None = None) -> str:
     """Both ends in litres: ``26 – 130 mL``."""
     return WATER.span(value, unit)
 
@@ -214,7 +214,7 @@ def factor(spread: float) -> str:
     return f"×/÷ {_plain(Decimal(f'{spread:.1e}'))}"
 
 
-def intensity(grams_per_kwh: Range | float) -> str:
+def intensity(grams_per_kwh: GramsPerKwh | float) -> str:
     """A grid's carbon intensity: ``384 g/kWh``. A datum, not a result: three digits."""
     return f"{_plain(Decimal(f'{_central(grams_per_kwh):.2e}'))} g/kWh"
 

@@ -7,8 +7,8 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
-from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint
+from pytest_aifootprint.quantities import ZERO_G, total
+from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint, Water
 from pytest_aifootprint.reports import facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
@@ -74,7 +74,7 @@ def summarise(run: RunFootprint, top: int = 10) -> Summary:
         (
             Figure("carbon", *_carbon(run, unit)),
             _energy(totals.energy),
-            Figure("water", formatting.water(totals.water.total), _span("water", totals.water.total)),
+            _water(totals.water),
         ),
         tuple(_asides(run, unit)),
         tuple(facts.facts(run)),
@@ -170,10 +170,9 @@ def _carbon(run: RunFootprint, unit: formatting.Unit) -> tuple[str, str]:
     return formatting.carbon(headline, unit), formatting.carbon_range(headline, unit) if headline.factors else ""
 
 
-def _span(kind: str, value: Range) -> str:
-    if not value.factors:
-        return ""
-    return formatting.water_range(value) if kind == "water" else formatting.energy_range(value)
+def _water(water: Water) -> Figure:
+    whole = water.total
+    return Figure("water", formatting.water(whole), formatting.water_range(whole) if whole.factors else "")
 
 
 def _energy(energy: Energy) -> Figure:
@@ -184,7 +183,8 @@ def _energy(energy: Energy) -> Figure:
     detail = " · ".join(
         f"{name.replace('_', ' ')} {formatting.energy_number(part, unit)}" for name, part in parts if part.central
     )
-    return Figure("energy", formatting.energy(whole, unit), _span("energy", whole), detail)
+    span = formatting.energy_range(whole) if whole.factors else ""
+    return Figure("energy", formatting.energy(whole, unit), span, detail)
 
 
 def _asides(run: RunFootprint, unit: formatting.Unit) -> list[tuple[str, str, str]]:
@@ -224,7 +224,7 @@ def _saved_at(names: Sequence[str], run: RunFootprint) -> str:
 def _trained(run: RunFootprint, unit: formatting.Unit) -> Iterator[tuple[str, str, str]]:
     """Models that this run trained itself: contained in use, and what that is per inference, as information."""
     trained = [(model, model.trained) for model in run.models if model.trained is not None]
-    heaviest = sorted(trained, key=lambda pair: -(pair[1].work.carbon_g or EXACT_ZERO).central)
+    heaviest = sorted(trained, key=lambda pair: -(pair[1].work.carbon_g or ZERO_G).central)
     for model, training in heaviest[:MOST_TRAINED]:
         times = formatting.counted(training.work.count, "training")
         text = f"{times} of {formatting.one_line(model.id)}, contained in use"

@@ -7,18 +7,14 @@ from dataclasses import replace
 
 from pytest_aifootprint.budgets.limits import is_use_only
 from pytest_aifootprint.detection.seams import sees
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import ZERO_G, Grams, Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
 from pytest_aifootprint.reports import formatting
 
 UNSEEN = frozenset({"remote-calls-outside-tests", "tests-elsewhere", "foreign-children"})
 _NAMES = {"carbon_g": "carbon", "energy_j": "energy", "water_l": "water", "tokens": "tokens", "calls": "live calls"}
 _RELATIONS = {"pass": "within", "fail": "over", "undecided": "undecided against"}
-_FORMATS: dict[str, Callable[[Range], str]] = {
-    "carbon_g": formatting.carbon,
-    "energy_j": formatting.energy,
-    "water_l": formatting.water,
-}
+_KINDS = {"carbon_g": formatting.CARBON, "energy_j": formatting.ENERGY, "water_l": formatting.WATER}
 _OF_TEST: dict[str, Callable[[TestFootprint], Range]] = {
     "carbon_g": lambda t: t.carbon.total,
     "energy_j": lambda t: t.energy.total,
@@ -28,8 +24,8 @@ _OF_TEST: dict[str, Callable[[TestFootprint], Range]] = {
 }
 
 
-def _use_of(test: TestFootprint) -> Range:
-    return test.carbon.use if test.carbon.use is not None else EXACT_ZERO
+def _use_of(test: TestFootprint) -> Grams:
+    return test.carbon.use if test.carbon.use is not None else ZERO_G
 
 
 def doubts_of(run: RunFootprint) -> list[str]:
@@ -49,7 +45,7 @@ def amount(kind: str, value: Range | None) -> str:
     """A limited quantity as people read it."""
     if value is None:
         return "unknown"
-    return _FORMATS[kind](value) if kind in _FORMATS else f"{value.central:.0f}"
+    return _KINDS[kind].text(value, None) if kind in _KINDS else f"{value.central:.0f}"
 
 
 def with_message(verdict: Verdict, run: RunFootprint | None = None) -> Verdict:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_aifootprint.meters.contract import Selection
-from pytest_aifootprint.quantities import total
+from pytest_aifootprint.quantities import OfUnit, joules_over, total
 from pytest_aifootprint.records.raw import TestRun
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Pricing:
             n_processes: that run tests. Where idle power is shared, it is taken as divided among so many until the end
                 of the run tells.
         """
+        from pytest_aifootprint.impacts.electricity import without_pue_j
         from pytest_aifootprint.records.cost import energy_of_calls
         from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Water, count_tokens
         from pytest_aifootprint.records.servers import server_cpu_s
@@ -104,15 +105,15 @@ class Pricing:
         servers_s = server_cpu_s(run.calls)
         cpu_s = max(run.own_cpu_s(), 0.0) + servers_s
         calls = tuple(CallFootprint(c, self.pricer.call(c)) for c in run.calls)
-        cpu_j, used_s = model.active_w.scale(cpu_s), cpu_s
+        cpu_j, used_s = joules_over(model.active_w, cpu_s), cpu_s
         if self._idle_shared:
             had_s = run.wall_s() / max(n_processes, 1)
-            cpu_j += model.idle_w_per_cpu.scale(model.idle_cpus * had_s)
+            cpu_j += joules_over(model.idle_w_per_cpu, model.idle_cpus * had_s)
             if (memory_w := selection.memory_model.power_w) is not None:
-                cpu_j += memory_w.scale(had_s)
+                cpu_j += joules_over(memory_w, had_s)
             used_s = had_s * model.idle_cpus
         # The load model's joules: its PUE, if it has one, is inside.
-        site, source = self.pricer.local_water(cpu_j, cpu_j / model.pue if model.pue is not None else None)
+        site, source = self.pricer.local_water(cpu_j, None if model.pue is None else without_pue_j(cpu_j, model.pue))
         impacts = [c.impact for c in calls]
         return Direct(
             energy=Energy({"cpu": cpu_j, **energy_of_calls(calls)}),
@@ -137,5 +138,5 @@ class Pricing:
         )
 
 
-def _known(values: Any) -> list[Any]:
+def _known(values: Iterable[OfUnit | None]) -> list[OfUnit]:
     return [v for v in values if v is not None]

@@ -19,7 +19,7 @@ from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Unreadable
-from pytest_aifootprint.quantities import Basis, Range
+from pytest_aifootprint.quantities import Basis, Range, Watts
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
 S = 1_000_000_000
@@ -266,7 +266,7 @@ def test_without_a_model_a_gap_keeps_what_the_counter_took_over_it() -> None:
 def test_memory_with_a_counter_is_divided_and_its_gaps_are_idle() -> None:
     machine = Machine()
     machine.lane("main", 0, (S, 1.0))
-    model = MemoryModel("8 GB", Range.of(1, 3, 5, "ram_w"), "CCF")
+    model = MemoryModel("8 GB", Watts(Range.of(1, 3, 5, "ram_w")), "CCF")
     readings, busy = machine.readings(0, S // 2)
     readings.domain = "ram"
     shares = counter_shares(readings, busy, machine.lanes, IDLE, fallback=model)

@@ -13,11 +13,12 @@ from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.reserved import reserve, share_idle
 from pytest_aifootprint.attribution.shares import model_shares
 from pytest_aifootprint.meters.contract import LoadModel
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Range, Watts
 
 S = 1_000_000_000
 MODEL = LoadModel(
-    name="model", reason="", active_w=Range.of(1, 2, 3, "cpu_w"), idle_w_per_cpu=Range.of(0.5, 1, 2, "idle_w"), n_cpu=4,
+    name="model", reason="", active_w=Watts(Range.of(1, 2, 3, "cpu_w")),
+    idle_w_per_cpu=Watts(Range.of(0.5, 1, 2, "idle_w")), n_cpu=4,
     includes_ram=True, boundary="wall", source="", machine="vm",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pytest_aifootprint.attribution.balance import balance, check
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import cpu_seconds, memory_shares, model_shares
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Range, Watts
 
 S = 1_000_000_000
 
@@ -114,7 +114,7 @@ def test_the_order_of_spans_and_lanes_does_not_matter(vm: LoadModel) -> None:
 
 
 def test_memory_stands_in_idle_or_in_the_cpus_figure() -> None:
-    power = Range.of(1.5, 3.9, 6.3, "ram_w")
+    power = Watts(Range.of(1.5, 3.9, 6.3, "ram_w"))
     shares = memory_shares(MemoryModel("10 GB", power, "CCF"), 100.0)
     assert shares is not None
     assert (shares.idle_j, shares.metered_j, shares.owners) == (390.0, 390.0, {})

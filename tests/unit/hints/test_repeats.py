@@ -9,20 +9,20 @@ import pytest
 
 from pytest_aifootprint.hints import hints_of
 from pytest_aifootprint.impacts.contract import Training
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, Grams, Joules, Range
 from pytest_aifootprint.records.model import Carbon, Energy, FixtureFootprint, RunFootprint, Tokens
 from pytest_aifootprint.records.model_use import Hint, ModelFootprint, Place, Trained, Work
 from pytest_aifootprint.reports.hinting import message
 
 
 def place(where: str, joules: float | None, count: int = 1) -> Place:
-    return Place(where, "call", count, None if joules is None else Range.times_over(joules, 1.5, "cpu_w"))
+    return Place(where, "call", count, None if joules is None else Joules(Range.times_over(joules, 1.5, "cpu_w")))
 
 
 def work(*places: Place) -> Work:
     joules = sum(p.energy_j.central for p in places if p.energy_j is not None)
-    whole = Range.times_over(joules, 1.5, "cpu_w") if joules else None
-    return Work(sum(p.count for p in places), 1.0, whole, whole.scale(0.1) if whole else None, places)
+    whole = Joules(Range.times_over(joules, 1.5, "cpu_w")) if joules else None
+    return Work(sum(p.count for p in places), 1.0, whole, Grams(whole.scale(0.1)) if whole else None, places)
 
 
 def model(name: str = "lib.Net", **facts: Any) -> ModelFootprint:
@@ -35,7 +35,7 @@ def trained(*places: Place) -> Trained:
 
 def hints(*models: ModelFootprint, whole_j: float = 100.0, fixtures: tuple[str, ...] = ()) -> tuple[Hint, ...]:
     class Run:
-        totals = type("Totals", (), {"energy": Energy({"cpu": Range(whole_j)})})
+        totals = type("Totals", (), {"energy": Energy({"cpu": Joules(Range(whole_j))})})
 
     run: Any = Run()
     run.models = models

@@ -13,7 +13,7 @@ from pytest_aifootprint.impacts.lineage import line_of
 from pytest_aifootprint.impacts.remote import server_model
 from pytest_aifootprint.impacts.training import count_per_use, life_cycle_kg, parity_uses, parity_years, with_ancestors
 from pytest_aifootprint.impacts.water import site_l, source_l
-from pytest_aifootprint.quantities import Range, difference, total
+from pytest_aifootprint.quantities import Joules, LitresPerKwh, Range, difference, total
 from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH
 
 TABLE = (Path(__file__).parent / "golden.csv").read_text(encoding="utf-8")
@@ -51,14 +51,19 @@ def bloom_idle_kwh() -> float:
 
 def li_water_l(kwh: float) -> tuple[float, float]:
     """On-site and off-site litres with the factors of Li et al."""
-    it_energy_j = Range(kwh * J_PER_KWH)
-    return site_l(it_energy_j, Range(0.55)).central, source_l(it_energy_j.scale(1.17), Range(3.142)).central
+    it_energy_j = Joules(Range(kwh * J_PER_KWH))
+    wue, ewif = LitresPerKwh(Range(0.55)), LitresPerKwh(Range(3.142))
+    return site_l(it_energy_j, wue).central, source_l(it_energy_j.scale(1.17), ewif).central
 
 
 def ecologits_water_ml() -> float:
-    it_energy_j = Range(server_model(10, 10).energy_j(1000))
-    litres = site_l(it_energy_j, Range(0.5)).central + source_l(it_energy_j.scale(1.2), Range(3.1321)).central
-    return litres * 1000
+    it_energy_j = Joules(Range(server_model(10, 10).energy_j(1000)))
+    wue, ewif = LitresPerKwh(Range(0.5)), LitresPerKwh(Range(3.1321))
+    return total((site_l(it_energy_j, wue), source_l(it_energy_j.scale(1.2), ewif))).central * 1000
+
+
+def google_water_ml() -> float:
+    return site_l(Joules(Range(0.24 / 1.09 * J_PER_WH)), LitresPerKwh(Range(1.15))).central * 1000
 
 
 def gpus_of_405b() -> float:
@@ -111,7 +116,7 @@ REPRODUCED: dict[str, Callable[[], float]] = {
     "li_gpt3_onsite": lambda: li_water_l(1_287_000)[0] / 1000,
     "li_gpt3_offsite": lambda: li_water_l(1_287_000)[1] / 1000,
     "li_gpt3_request": lambda: sum(li_water_l(0.004)) * 1000,
-    "google_water": lambda: site_l(Range(0.24 / 1.09 * J_PER_WH), Range(1.15)).central * 1000,
+    "google_water": google_water_ml,
     "google_narrow_ratio": lambda: ratio(0.24, 0.10),
     "google_breakdown": lambda: total(Range(wh) for wh in (0.14, 0.06, 0.02, 0.02)).central,
     "google_mb_vs_lb": lambda: ratio(345, 94),

@@ -10,7 +10,7 @@ from pytest_aifootprint.detection import AICall
 from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import CallImpact, Pricer, resolve_grid
 from pytest_aifootprint.impacts.marginal import read_marginal
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, Joules, Range
 from pytest_aifootprint.quantities.units import J_PER_KWH
 
 CATALOGUE = default_catalogue()
@@ -130,10 +130,11 @@ def test_another_providers_factor_has_no_say() -> None:
 
 def test_this_machines_factor_prices_what_is_avoidable_here_and_nothing_else() -> None:
     plain, given = Pricer(FRANCE), pricer(local="560 g/kWh")
+    one_kwh = Joules(Range(J_PER_KWH))
 
-    assert given.local_carbon_g(Range(J_PER_KWH)) == plain.local_carbon_g(Range(J_PER_KWH))
-    assert plain.local_avoidable_g(Range(J_PER_KWH)) == plain.local_carbon_g(Range(J_PER_KWH))
-    assert given.local_avoidable_g(Range(J_PER_KWH)) == Range(560.0)
+    assert given.local_carbon_g(one_kwh) == plain.local_carbon_g(one_kwh)
+    assert plain.local_avoidable_g(one_kwh) == plain.local_carbon_g(one_kwh)
+    assert given.local_avoidable_g(one_kwh) == Range(560.0)
     assert differing(plain.call(HIDDEN), given.call(HIDDEN)) == {"avoidable_carbon_g"}
     assert sure(given.call(HIDDEN).avoidable_carbon_g).central == pytest.approx(
         sure(given.call(HIDDEN).energy_j).central / J_PER_KWH * 560

@@ -10,7 +10,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import CallImpact, ModelOverride, Pricer, resolve_grid
 from pytest_aifootprint.impacts.codecarbon_csv import MeteredTraining
 from pytest_aifootprint.impacts.training import multiplier_of_share, share_energy_j
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Range, total
+from pytest_aifootprint.quantities import EXACT_ZERO, Basis, GramsPerKwh, Joules, LitresPerKwh, Range, total
 from pytest_aifootprint.quantities.units import J_PER_KWH, J_PER_WH
 
 FRANCE = resolve_grid("FRA", {})
@@ -405,7 +405,7 @@ def test_uses_without_any_training_figure_stay_with_the_share() -> None:
 
 
 def test_local_joules_have_this_machines_grid_and_no_data_centre() -> None:
-    energy = Range(J_PER_KWH)
+    energy = Joules(Range(J_PER_KWH))
     site, source = PRICER.local_water(energy)
 
     assert PRICER.local_carbon_g(energy).central == pytest.approx(56.0, rel=1e-3)
@@ -414,9 +414,10 @@ def test_local_joules_have_this_machines_grid_and_no_data_centre() -> None:
 
 
 def test_a_machine_in_a_data_centre_has_its_pue_and_wue() -> None:
-    pricer = Pricer(resolve_grid("100 g/kWh", {}), wue_local_l_per_kwh=Range(2.0))
-    at_wall = Range(J_PER_KWH).scale(1.5)
-    site, source = pricer.local_water(at_wall, Range(J_PER_KWH))
+    pricer = Pricer(resolve_grid("100 g/kWh", {}), wue_local_l_per_kwh=LitresPerKwh(Range(2.0)))
+    energy = Joules(Range(J_PER_KWH))
+    at_wall = energy.scale(1.5)
+    site, source = pricer.local_water(at_wall, energy)
 
     assert pricer.local_carbon_g(at_wall).central == pytest.approx(150)
     assert site.central == pytest.approx(2)
@@ -433,11 +434,11 @@ def test_the_hardware_share_is_by_cpu_seconds() -> None:
 
 def test_golden_share_of_a_thousand_watt_hours() -> None:
     multiplier = Range.of(0.111, 0.43, 1.0, "phi")
-    energy = share_energy_j(Range(1000 * J_PER_WH), multiplier)
+    energy = share_energy_j(Joules(Range(1000 * J_PER_WH)), multiplier)
     from pytest_aifootprint.impacts import Grid
     from pytest_aifootprint.impacts.electricity import carbon_g
 
-    usa = Grid("USA", Range(384), None, "golden", None)
+    usa = Grid("USA", GramsPerKwh(Range(384)), None, "golden", None)
 
     assert energy.central / J_PER_WH == pytest.approx(430)
     assert carbon_g(energy, usa).central == pytest.approx(165.12)

@@ -8,7 +8,7 @@ import pytest
 from pytest_aifootprint.detection import AICall
 from pytest_aifootprint.detection.servers import UNSEEN
 from pytest_aifootprint.impacts import Pricer, resolve_grid
-from pytest_aifootprint.quantities import Basis, Range
+from pytest_aifootprint.quantities import Basis, LitresPerKwh, Range
 from pytest_aifootprint.records.cost import energy_of_calls
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.records.models import Placed, model_footprints
@@ -49,7 +49,7 @@ def test_the_estimate_is_twice_that_of_a_served_call_without_the_data_centre() -
 
 
 def test_the_machines_own_overhead_counts() -> None:
-    here = Pricer(FRANCE, pue_local=Range(1.5), wue_local_l_per_kwh=Range(2.0)).call(HIDDEN)
+    here = Pricer(FRANCE, pue_local=Range(1.5), wue_local_l_per_kwh=LitresPerKwh(Range(2.0))).call(HIDDEN)
     assert sure(here.use_carbon_g).central == pytest.approx(
         1.5 * sure(Pricer(FRANCE).call(HIDDEN).use_carbon_g).central
     )

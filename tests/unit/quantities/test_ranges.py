@@ -114,7 +114,8 @@ def test_a_shared_factor_cancels_in_a_quotient() -> None:
 
 
 def test_nothing_sums_to_an_exact_zero() -> None:
-    assert total([]) == EXACT_ZERO
+    nothing: list[Range] = []
+    assert total(nothing) == EXACT_ZERO
     assert total([EXACT_ZERO, EXACT_ZERO]).high == 0
     assert (EXACT_ZERO + P) == P
 

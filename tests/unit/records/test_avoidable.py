@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, Grams, Joules, Range
 from pytest_aifootprint.records.avoidable import of_all, only_for, payer_names, share_of
 from pytest_aifootprint.records.cost import Cost, sum_costs
 from pytest_aifootprint.records.model import Carbon, Energy
@@ -19,8 +19,9 @@ def bill(*users: str, payers: tuple[str, ...] = ()) -> FixtureBill:
 
 
 def cost(grams: float) -> Cost:
-    use = Range.times_over(grams, 2.0, "cpu_w")
-    return Cost(Energy({"cpu": use.scale(100)}), Carbon(use), avoidable_carbon_g=use)
+    use = Grams(Range.times_over(grams, 2.0, "cpu_w"))
+    joules = Joules(Range.times_over(100 * grams, 2.0, "cpu_w"))
+    return Cost(Energy({"cpu": joules}), Carbon(use), avoidable_carbon_g=use)
 
 
 def test_a_fixture_of_one_test_goes_with_it() -> None:

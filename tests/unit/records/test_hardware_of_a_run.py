@@ -15,7 +15,7 @@ from pytest_aifootprint.impacts import Pricer, resolve_grid
 from pytest_aifootprint.meters.contract import Host, LoadModel, MemoryModel, Selection
 from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.meters.recorded import Recording
-from pytest_aifootprint.quantities import Basis, Range
+from pytest_aifootprint.quantities import Basis, Range, Watts
 from pytest_aifootprint.records.cost import Accounts
 from pytest_aifootprint.records.domains import MachineData, reserved_seconds
 from pytest_aifootprint.records.hardware import HardwareUse, hardware_notices, hardware_uses, unattributed_g
@@ -36,7 +36,7 @@ def kind(_worker: str, owner: int) -> Kind:
 def machine(*cards: str, usable_cpus: float | None = None) -> MachineData:
     """A virtual machine with 4 CPUs and these cards, over 100 s."""
     domains = {f"gpu{n}": card for n, card in enumerate(cards)}
-    watts = Range.of(1.1, 2.0, 3.6, "cpu_w")
+    watts = Watts(Range.of(1.1, 2.0, 3.6, "cpu_w"))
     model = LoadModel(
         "load model", "", watts, watts, 4, includes_ram=True, boundary="wall", source="", machine="vm",
         usable_cpus=usable_cpus,

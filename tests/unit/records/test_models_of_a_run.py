@@ -10,7 +10,7 @@ import pytest
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer, resolve_grid
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Joules, Range
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint
 from pytest_aifootprint.records.models import Placed, model_footprints
@@ -22,7 +22,7 @@ PRICER = Pricer(resolve_grid(f"{GRID_G_PER_KWH:g} g/kWh", {}))
 def placed(where: str, operation: str = "inference", joules: float | None = 1.0, **facts: Any) -> Placed:
     facts = {"model": "lib.Net", "phase": "call", **facts}
     call = AICall(operation, "lib", "local", "live", 0, 1_000_000_000, **facts)
-    return Placed(where, CallFootprint(call, NOTHING_RAN, None if joules is None else Range(joules)))
+    return Placed(where, CallFootprint(call, NOTHING_RAN, None if joules is None else Joules(Range(joules))))
 
 
 def central(value: Range | None) -> float:

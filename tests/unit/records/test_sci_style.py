@@ -9,13 +9,13 @@ import pytest
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
-from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities import Grams, Range
 from pytest_aifootprint.records.model import CallFootprint, Carbon
 from pytest_aifootprint.records.sci import sci_style
 
 ROOT = Path(__file__).parents[3]
 CHAT = AICall("chat", "httpx", "remote", "live", 0, 1, provider="openai", input_tokens=30, output_tokens=20)
-CARBON = Carbon(Range.times_over(6.0, 2, "grid:FRA"), Range(3.0), Range(2.0))
+CARBON = Carbon(Grams(Range.times_over(6.0, 2, "grid:FRA")), Grams(Range(3.0)), Grams(Range(2.0)))
 
 
 def rates(*calls: AICall, carbon: Carbon = CARBON, passed: int = 2, idle_shared: bool = False) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def test_carbon_of_each_persona_is_divided_by_each_unit() -> None:
 
 def test_the_consumers_example_of_sci_for_ai() -> None:
     # Section 9.1.1: 5,000 kg operational and 1,500 kg embodied over 50 billion tokens are 130 kg per billion tokens.
-    week = rates(replace(CHAT, count=10**9), carbon=Carbon(Range(5e6), None, Range(1.5e6)))
+    week = rates(replace(CHAT, count=10**9), carbon=Carbon(Grams(Range(5e6)), None, Grams(Range(1.5e6))))
 
     assert week["functional_units"]["token"] == 50e9
     assert week["consumer_g_per_token"].central * 1e9 == pytest.approx(130_000)

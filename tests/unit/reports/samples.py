@@ -8,7 +8,21 @@ from typing import Any
 from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range, total
+from pytest_aifootprint.quantities import (
+    EXACT_ZERO,
+    ZERO_G,
+    ZERO_J,
+    ZERO_L,
+    Basis,
+    Grams,
+    GramsPerKwh,
+    Joules,
+    Litres,
+    LitresPerKwh,
+    Notice,
+    Range,
+    total,
+)
 from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
@@ -28,9 +42,16 @@ from pytest_aifootprint.records.model import (
 )
 from pytest_aifootprint.records.model_use import ModelFootprint
 
-FRA = Grid("FRA", Range.times_over(56.0, 1.17, "grid:FRA"), Range.times_over(2.6, 1.5, "ewif:FRA"), "Ember", 2023)
-USA = Grid("USA", Range.times_over(384.0, 1.17, "grid:USA"), Range.times_over(3.1, 1.5, "ewif:USA"), "Ember", 2023)
-WORLD = Grid("WOR", Range.times_over(475.0, 1.54, "grid:WOR"), None, "Ember", None, guessed=True)
+
+def grid(zone: str, g_per_kwh: float, l_per_kwh: float) -> Grid:
+    """A country's average."""
+    carbon = GramsPerKwh(Range.times_over(g_per_kwh, 1.17, f"grid:{zone}"))
+    return Grid(zone, carbon, LitresPerKwh(Range.times_over(l_per_kwh, 1.5, f"ewif:{zone}")), "Ember", 2023)
+
+
+FRA = grid("FRA", 56.0, 2.6)
+USA = grid("USA", 384.0, 3.1)
+WORLD = Grid("WOR", GramsPerKwh(Range.times_over(475.0, 1.54, "grid:WOR")), None, "Ember", None, guessed=True)
 SHARE = Training("share", "Patterson 2021", phi=Range.of(0.5, 0.7, 0.9, "phi"))
 NOTHING = Training("unknown", "")
 CPU = MeterUse("cpu", "cpu load", Basis.MODELLED, "no counter is readable")
@@ -39,8 +60,8 @@ NVML = MeterUse("gpu", "nvml", Basis.MEASURED, "NVIDIA H100, energy counter")
 
 def remote_call(watt_hours: float, model: str = "gpt-5-mini", **changed: Any) -> CallFootprint:
     """A live chat with a model of a closed provider, priced by its class range."""
-    joules = Range.times_over(3600 * watt_hours, 4.5, f"model:{model}")
-    use = joules * USA.carbon_g_per_kwh.scale(1 / 3.6e6)
+    joules = Joules(Range.times_over(3600 * watt_hours, 4.5, f"model:{model}"))
+    use = Grams(joules * USA.carbon_g_per_kwh.scale(1 / 3.6e6))
     phi = Range.of(0.111, 0.43, 1.0, "phi")
     tokens = round(watt_hours * 4000)
     call = AICall(
@@ -51,10 +72,10 @@ def remote_call(watt_hours: float, model: str = "gpt-5-mini", **changed: Any) ->
     )  # fmt: skip
     impact = CallImpact(
         energy_j=joules, use_carbon_g=use, hardware_carbon_g=use.scale(0.05).with_factor(2.2, "hw:H100"),
-        training_carbon_g=use * phi, training_energy_j=joules * phi,
-        water_site_l=joules.scale(0.3 / 3.6e6).with_factor(3.1, "wue:openai"),
-        water_source_l=joules * Range.times_over(3.1 / 3.6e6, 1.5, "ewif:USA"),
-        avoidable_carbon_g=use.scale(0.9).with_factor(1.2, "standby:openai"), avoided_carbon_g=EXACT_ZERO,
+        training_carbon_g=Grams(use * phi), training_energy_j=Joules(joules * phi),
+        water_site_l=Litres(joules.scale(0.3 / 3.6e6).with_factor(3.1, "wue:openai")),
+        water_source_l=Litres(joules * Range.times_over(3.1 / 3.6e6, 1.5, "ewif:USA")),
+        avoidable_carbon_g=use.scale(0.9).with_factor(1.2, "standby:openai"), avoided_carbon_g=ZERO_G,
         training=SHARE, basis=Basis.ESTIMATED, source="ecologits 0.11, closed-model class", equation="E = PUE*F/eta",
     )  # fmt: skip
     return CallFootprint(replace(call, **changed), impact)
@@ -82,9 +103,9 @@ def local_call(count: int = 3, model: str = "iris.onnx", *, training_known: bool
     )  # fmt: skip
     notice = Notice("training-unknown", f"nobody published what training {model} took: its share is not in the total")
     impact = CallImpact(
-        energy_j=EXACT_ZERO, use_carbon_g=EXACT_ZERO, hardware_carbon_g=EXACT_ZERO,
-        training_carbon_g=EXACT_ZERO if training_known else None, training_energy_j=None, water_site_l=EXACT_ZERO,
-        water_source_l=EXACT_ZERO, avoidable_carbon_g=EXACT_ZERO, avoided_carbon_g=EXACT_ZERO, training=NOTHING,
+        energy_j=ZERO_J, use_carbon_g=ZERO_G, hardware_carbon_g=ZERO_G,
+        training_carbon_g=ZERO_G if training_known else None, training_energy_j=None, water_site_l=ZERO_L,
+        water_source_l=ZERO_L, avoidable_carbon_g=ZERO_G, avoided_carbon_g=ZERO_G, training=NOTHING,
         basis=Basis.MODELLED, source="metered here", equation="in the windows",
         notices=() if training_known else (notice,),
     )  # fmt: skip
@@ -93,7 +114,7 @@ def local_call(count: int = 3, model: str = "iris.onnx", *, training_known: bool
 
 def cpu_energy(joules: float) -> Energy:
     """Of a load model."""
-    return Energy({"cpu": Range.of(0.55 * joules, joules, 1.8 * joules, "cpu_w")} if joules else {})
+    return Energy({"cpu": Joules(Range.of(0.55 * joules, joules, 1.8 * joules, "cpu_w"))} if joules else {})
 
 
 def footprint_of(
@@ -102,18 +123,18 @@ def footprint_of(
     """A test with these calls and local joules, priced as the records room does."""
     domains = dict(cpu_energy(cpu_j).by_domain)
     if gpu_j:
-        domains["gpu"] = Range.times_over(gpu_j, 1.05, "gpu")
+        domains["gpu"] = Joules(Range.times_over(gpu_j, 1.05, "gpu"))
     local = total(domains.values())
     remote = total(c.impact.energy_j for c in calls if c.impact.energy_j is not None)
     if remote.central:
         domains["remote"] = remote
-    use = local * FRA.carbon_g_per_kwh.scale(1 / 3.6e6)
+    use = Grams(local * FRA.carbon_g_per_kwh.scale(1 / 3.6e6))
     trained = [c.impact.training_carbon_g for c in calls]
     carbon = Carbon(
         use + total(c.impact.use_carbon_g for c in calls if c.impact.use_carbon_g),
         None if trained and None in trained else total(t for t in trained if t),
         total(c.impact.hardware_carbon_g for c in calls if c.impact.hardware_carbon_g)
-        + Range.times_over(cpu_j * 1e-5, 1.9, "hw:vm"),
+        + Grams(Range.times_over(cpu_j * 1e-5, 1.9, "hw:vm")),
     )
     energy = Energy(domains)
     made = TestFootprint(
@@ -145,7 +166,7 @@ def _energy_of(parts: list[Energy]) -> Energy:
 
 
 def _carbon_of(parts: list[Carbon]) -> Carbon:
-    def known(values: list[Range | None]) -> Range | None:
+    def known(values: list[Grams | None]) -> Grams | None:
         found = [v for v in values if v is not None]
         return total(found) if found or not values else None
 
@@ -287,8 +308,8 @@ def lost_worker() -> RunFootprint:
 
 def with_fixture() -> RunFootprint:
     """Two tests share a session fixture that loads a model."""
-    energy, carbon = cpu_energy(500), Carbon(Range(0.0078))
-    share = FixtureShare("model", "session", 2, cpu_energy(250), Carbon(Range(0.0039)))
+    energy, carbon = cpu_energy(500), Carbon(Grams(Range(0.0078)))
+    share = FixtureShare("model", "session", 2, cpu_energy(250), Carbon(Grams(Range(0.0039))))
     tests = tuple(footprint_of(f"tests/t.py::test_{n}", local_call(training_known=True), cpu_j=100) for n in "ab")
     run = run_of(*(replace(t, fixtures=(share,)) for t in tests))
     fixture = FixtureFootprint(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, ZERO_G, Grams, GramsPerKwh, Joules, Litres, Range
 from pytest_aifootprint.reports import formatting as f
 
 UNIT_SIZE = {
@@ -71,19 +71,19 @@ def test_a_number_far_from_the_column_keeps_its_digits_in_its_own_prefix() -> No
         (None, "–"),
     ],
 )
-def test_range_has_both_ends_in_one_unit(value: Range | None, text: str) -> None:
+def test_range_has_both_ends_in_one_unit(value: Grams | None, text: str) -> None:
     assert f.carbon_range(value) == text
 
 
 def test_energy_is_printed_in_watt_hours_and_water_in_litres() -> None:
-    assert f.energy(Range(12 * 3600)) == "12 Wh"
-    assert f.energy_range(Range.of(8.6 * 3600, 12 * 3600, 29 * 3600, "m")) == "8.6 – 29 Wh"
+    assert f.energy(Joules(Range(12 * 3600))) == "12 Wh"
+    assert f.energy_range(Joules(Range.of(8.6 * 3600, 12 * 3600, 29 * 3600, "m"))) == "8.6 – 29 Wh"
     assert f.energy(3.6) == "1 mWh"
     assert f.energy_number(1.5 * 3600, f.energy_unit([12 * 3600.0])) == "1.5"
     assert f.energy_number(0.00015 * 3600, f.energy_unit([12 * 3600.0])) == "150 µWh"
     assert f.joules(46_123) == "46 kJ"
     assert f.water(0.045) == "45 mL"
-    assert f.water_range(Range.of(0.026, 0.045, 0.130, "m")) == "26 – 130 mL"
+    assert f.water_range(Litres(Range.of(0.026, 0.045, 0.130, "m"))) == "26 – 130 mL"
     assert f.water(12_000, f.water_unit([12_000])) == "12 m³"
 
 
@@ -131,7 +131,7 @@ def test_percent(share: float | None, text: str) -> None:
 
 
 def test_suffix_names_what_it_counts() -> None:
-    assert [f.suffix(v) for v in (Range(1.21), 0.00121, EXACT_ZERO, None)] == [
+    assert [f.suffix(v) for v in (Grams(Range(1.21)), 0.00121, ZERO_G, None)] == [
         "1.2 gCO2e",
         "1.2 mgCO2e",
         "0 gCO2e",
@@ -142,7 +142,7 @@ def test_suffix_names_what_it_counts() -> None:
 def test_factor_and_intensity() -> None:
     assert f.factor(4.5) == "×/÷ 4.5"
     assert f.factor(math.sqrt(1.3689)) == "×/÷ 1.2"
-    assert f.intensity(Range(384.04)) == "384 g/kWh"
+    assert f.intensity(GramsPerKwh(Range(384.04))) == "384 g/kWh"
     assert f.intensity(56.0) == "56 g/kWh"
 
 

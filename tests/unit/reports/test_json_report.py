@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from pytest_aifootprint.quantities import Notice, Range
+from pytest_aifootprint.quantities import Grams, Notice, Range
 from pytest_aifootprint.records.model import Carbon, RunFootprint
 from pytest_aifootprint.records.schema import report_schema
 from pytest_aifootprint.reports import REPORTS, json_report, report_writer
@@ -143,7 +143,7 @@ def test_direct_part_differs_only_by_shared_fixtures() -> None:
     plain_test = checked(samples.mixed())["tests"][0]
     assert plain_test["direct"]["carbon_g"] == plain_test["carbon_g"]
     run = samples.with_fixture()
-    test = replace(run.tests[0], direct_energy=samples.cpu_energy(7), direct_carbon=Carbon(Range(0.5)))
+    test = replace(run.tests[0], direct_energy=samples.cpu_energy(7), direct_carbon=Carbon(Grams(Range(0.5))))
     row = checked(replace(run, tests=(test,)))["tests"][0]
     assert row["direct"]["energy_j"]["total"]["central"] == 7
     assert row["direct"]["carbon_g"]["use"]["central"] == 0.5
@@ -197,11 +197,9 @@ def test_any_run_is_valid(
         avoidable_carbon_g=avoidable, notices=(Notice("code", message),),
     )  # fmt: skip
     test = samples.footprint_of("x", cpu_j=1.0)
+    carbon = Carbon(*(None if grams is None else Grams(grams) for grams in (use, training, hardware)))
     tests = tuple(
-        replace(
-            test, nodeid=name, ai=True, calls=(replace(call, impact=impact),), carbon=Carbon(use, training, hardware)
-        )
-        for name in nodeids
+        replace(test, nodeid=name, ai=True, calls=(replace(call, impact=impact),), carbon=carbon) for name in nodeids
     )
     report = checked(samples.run_of(*tests, host={"cpu": "x", "load": odd}, duration_s=abs(odd)))
     assert [t["nodeid"] for t in report["tests"]] == nodeids

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Notice, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Grams, Notice, Range
 from pytest_aifootprint.records.model import Carbon, RunFootprint, Verdict
 from pytest_aifootprint.reports import facts, remarks
 from pytest_aifootprint.reports.summary import header, summarise
@@ -348,13 +348,13 @@ def test_verdict_in_one_line(verdict: Verdict, text: str) -> None:
 )
 def test_widest_input_says_what_narrows_it(factor: str, text: str) -> None:
     run = samples.mixed()
-    totals = replace(run.totals, carbon=Carbon(Range.times_over(1.0, 9, factor)))
+    totals = replace(run.totals, carbon=Carbon(Grams(Range.times_over(1.0, 9, factor))))
     assert facts.widest_input(replace(run, totals=totals)) == text
 
 
 def test_guessed_grid_asks_for_the_grid() -> None:
     run = samples.unknown_training()
-    totals = replace(run.totals, carbon=Carbon(Range.times_over(1.0, 1.54, "grid:WOR")))
+    totals = replace(run.totals, carbon=Carbon(Grams(Range.times_over(1.0, 1.54, "grid:WOR"))))
     run = replace(run, totals=totals)
     assert facts.widest_input(run) == "grid of this machine unknown (×/÷ 1.5): set --aifootprint-grid"
     assert facts.grids(run) == "local WOR 475 g/kWh (a guess)"
@@ -376,7 +376,7 @@ def test_many_grids_are_cut() -> None:
 
 def test_lines_without_something_to_say_are_left_out() -> None:
     run = samples.mixed(balance={})
-    exact = replace(run.totals, carbon=Carbon(Range(1.0)), avoidable_carbon_g=EXACT_ZERO, basis_share={})
+    exact = replace(run.totals, carbon=Carbon(Grams(Range(1.0))), avoidable_carbon_g=EXACT_ZERO, basis_share={})
     summary = summarise(replace(run, totals=exact))
     assert [label for label, _ in summary.facts] == ["grid", "training"]
     assert [label for label, *_ in summary.asides] == ["avoided"]

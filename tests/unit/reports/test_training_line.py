@@ -9,7 +9,7 @@ import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
 
 from pytest_aifootprint.impacts.contract import Training
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import ZERO_G, Grams, Range
 from pytest_aifootprint.records.model import Carbon, RunFootprint, Tokens
 from pytest_aifootprint.records.model_use import ModelFootprint
 from pytest_aifootprint.reports import facts
@@ -17,10 +17,10 @@ from pytest_aifootprint.reports.summary import summarise
 from pytest_aifootprint.reports.text import render
 
 PHI = Range.of(0.5, 0.7, 0.9, "phi")
-GRAM = Range(1.0)
+GRAM = Grams(Range(1.0))
 
 
-def model(method: str, training_g: Range | None = GRAM, name: str = "m", calls: int = 1, **told: Any) -> ModelFootprint:
+def model(method: str, training_g: Grams | None = GRAM, name: str = "m", calls: int = 1, **told: Any) -> ModelFootprint:
     return ModelFootprint(
         name, "p", calls, Tokens(), None, Carbon(GRAM, training_g, None), Training(method, "s", **told)
     )
@@ -40,7 +40,7 @@ UNKNOWN = model("unknown", None, "magika/standard_v3_3")
 
 
 def test_each_way_is_counted_and_the_unknown_are_named() -> None:
-    models = (UNKNOWN, model("compute"), SHARE, SHARE, model("count"), SHARE, model("measured", EXACT_ZERO))
+    models = (UNKNOWN, model("compute"), SHARE, SHARE, model("count"), SHARE, model("measured", ZERO_G))
 
     assert said(*models) == (
         "share of use for 3 models (phi 0.70) · count for 1 · compute for 1 · measured here for 1 · "
@@ -57,9 +57,7 @@ def test_a_phi_of_its_own_is_told_apart() -> None:
 def test_the_first_way_says_what_is_counted() -> None:
     assert said(model("count")) == "count for 1 model"
     assert said(model("count"), model("count")) == "count for 2 models"
-    assert (
-        said(model("measured", EXACT_ZERO), UNKNOWN) == "measured here for 1 model · unknown for magika/standard_v3_3"
-    )
+    assert said(model("measured", ZERO_G), UNKNOWN) == "measured here for 1 model · unknown for magika/standard_v3_3"
 
 
 def test_many_unknown_ones_are_counted() -> None:
@@ -72,9 +70,9 @@ def test_many_unknown_ones_are_counted() -> None:
     "models",
     [
         (),
-        (model("measured", EXACT_ZERO),),
+        (model("measured", ZERO_G),),
         # Mocked and replayed calls bear nothing; a model that was only loaded was not used.
-        (model("share", EXACT_ZERO),),
+        (model("share", ZERO_G),),
         (model("unknown", None, calls=0),),
     ],
 )

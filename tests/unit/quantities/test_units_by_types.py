@@ -10,7 +10,7 @@ SAMPLE = """
 from dataclasses import replace
 
 from pytest_aifootprint.attribution.fixtures import FixtureBill
-from pytest_aifootprint.attribution.shares import DomainShares
+from pytest_aifootprint.attribution.shares import DomainShares, Parts
 from pytest_aifootprint.impacts import Pricer, electricity, hardware, here, inputs, outcomes, remote, training, water
 from pytest_aifootprint.impacts.amortisation import TrainingShare
 from pytest_aifootprint.impacts.contract import CallImpact, Grid, Training, Use
@@ -164,8 +164,8 @@ def machine(pricer: Pricer, model: LoadModel, selection: Selection, shares: Doma
     pricer.local_water(l)  # arg-type
     pricer.local_water(j, g)  # arg-type
     pricer.local_carbon_g(shares.energy_of(("main", 1)))
-    its: Joules = shares.energy_of_all([]) + shares.active_of_all([]) + shares.reserved_of_all([]) + shares.idle
-    at_wall: Joules = wall.at_wall_j(shares, [], j) + wall.of_machine_j(shares, [], j)
+    its: Joules = shares.energy_of_all([]) + shares.active_of_all([]) + shares.parts_of_all([]).whole + shares.idle
+    at_wall: Joules = wall.at_wall_j("cpu", Parts(j)) + wall.of_machine_j("cpu", Parts(j, j, j))
     grams: Grams = pricer.local_carbon_g(j) + pricer.local_avoidable_g(j)
     manufacture: Grams = pricer.hardware_g(1.0, "vm", 4) + pricer.accelerator_g(1.0, "")
     world: LitresPerKwh = pricer.world_water_l_per_kwh
@@ -175,10 +175,10 @@ def machine(pricer: Pricer, model: LoadModel, selection: Selection, shares: Doma
     each: Grams = hardware.cpu_share_g(row, 1.0, 4) + hardware.accelerator_share_g(row, 1.0)
     owned: Grams = shares.energy_of_all([])  # assignment
     active: Grams = shares.active_of_all([])  # assignment
-    reserved: Grams = shares.reserved_of_all([])  # assignment
+    reserved: Grams = shares.parts_of_all([]).idle  # assignment
     idle: Watts = shares.idle  # assignment
-    wall.at_wall_j(shares, [], g)  # arg-type
-    wall.of_machine_j(shares, [], g)  # arg-type
+    wall.at_wall_j("cpu", Parts(g))  # arg-type
+    wall.of_machine_j("cpu", Parts(j, l))  # arg-type
     made: Joules = pricer.hardware_g(1.0, "vm", 4)  # assignment
     card: Joules = pricer.accelerator_g(1.0, "")  # assignment
 

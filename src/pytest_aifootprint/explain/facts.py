@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Given, Range, basis_of_sum
 
 NOTHING_RAN = "no model ran"
+MOST_LISTED = 20
 
 
 def work_section(saved: Saved) -> Iterator[Section]:
@@ -24,6 +26,10 @@ def work_section(saved: Saved) -> Iterator[Section]:
             if not work or not work["count"] or work["energy_j"] is None:
                 continue
             windows = [(w["where"], Range(w["energy_j"]["central"])) for w in work["windows"] if w["energy_j"]]
+            windows.sort(key=lambda window: -window[1].central)
+            if rest := windows[MOST_LISTED:]:
+                sum_j = Range(math.fsum(joules.central for _, joules in rest))
+                windows[MOST_LISTED:] = [(f"{len(rest)} other windows", sum_j)]
             given = [
                 exact,
                 *(of_run("E_windows", f"{where}, by CPU seconds", "J", joules) for where, joules in windows),
@@ -72,8 +78,8 @@ def basis_section(saved: Saved) -> Iterator[Section]:
             said = plain_number(saved.report["totals"]["basis_share"][basis])
             book.make(basis, f"sum(E_{basis}) / sum(E_all)", "", f"share of the energy that is {basis}", said)
     if book.lines:
-        text = tuple(f"E_{basis}: {', '.join(short(j) for j in parts if j)} J" for basis, parts in joules.items())
-        every = f"E_all: {', '.join(short(j) for parts in joules.values() for j in parts if j)} J"
+        text = tuple(listed(f"E_{basis}", [j for j in parts if j], "J") for basis, parts in joules.items())
+        every = listed("E_all", [j for parts in joules.values() for j in parts if j], "J")
         yield Section("basis", (*text, every), lines=tuple(book.lines))
 
 
@@ -203,7 +209,19 @@ def plain_number(value: float) -> dict[str, float]:
     return dict.fromkeys(("low", "central", "high"), float(value))
 
 
-def short(value: float) -> str:
+def listed(name: str, values: Sequence[float], unit: str = "") -> str:
+    """The values behind a sum: ``name: 37, 37, 22``; many of them with how often each stands there, the rest summed."""
+    if len(values) <= MOST_LISTED:
+        return f"{name}: {', '.join(map(_short, values))} {unit}".rstrip()
+    times = Counter(values).most_common()
+    said = [f"{_short(value)} ({number} times)" for value, number in times[:MOST_LISTED]]
+    if rest := times[MOST_LISTED:]:
+        number = sum(n for _, n in rest)
+        said.append(f"and {number} others, {_short(math.fsum(value * n for value, n in rest))} in all")
+    return f"{name}: {', '.join(said)} {unit}".rstrip()
+
+
+def _short(value: float) -> str:
     """Six digits."""
     return f"{value:.6g}"
 

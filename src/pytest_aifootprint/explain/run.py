@@ -11,10 +11,10 @@ from pytest_aifootprint.explain.facts import (
     basis_section,
     column_of,
     grids_section,
+    listed,
     of_run,
     plain_number,
     sci_section,
-    short,
     training_section,
     unattributed_section,
     work_section,
@@ -97,7 +97,7 @@ def _counts(saved: Saved) -> Section:
     if {"input_tokens", "output_tokens"} <= book.values.keys():
         book.make("tokens", "input_tokens + output_tokens", "", "tokens")
     names = [name for name in book.values if name.endswith("_of_calls")]
-    text = [f"{name}: {', '.join(short(r.central) for r in column_of(book, name))}" for name in names]
+    text = [listed(name, [r.central for r in column_of(book, name)]) for name in names]
     return Section("what was seen", tuple(text), counts, lines=tuple(book.lines))
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from pytest_aifootprint.cli import app
 from pytest_aifootprint.explain.costs import Figures, summed
+from pytest_aifootprint.explain.facts import listed
 from pytest_aifootprint.explain.saved import Saved, SavedError
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
 
@@ -271,3 +272,23 @@ def test_unknown_and_nothing_is_unknown_and_unknown_and_something_is_that() -> N
 def test_a_report_of_another_kind_is_refused_when_it_is_taken() -> None:
     with pytest.raises(SavedError):
         Saved({"schema_version": 1, "sheets": None})
+
+
+def test_long_lists_of_values_say_how_often_each_is_there() -> None:
+    assert listed("n", [3.0, 1.0, 1.0], "J") == "n: 3, 1, 1 J"
+    assert listed("n", [1.0] * 30 + [2.0] * 5) == "n: 1 (30 times), 2 (5 times)"
+    many = listed("n", [float(n) for n in range(100)])
+    assert many.endswith("and 80 others, 4760 in all")
+    assert many.count("(1 times)") == 20
+
+
+def test_a_model_that_was_loaded_everywhere_is_listed_in_short(tmp_path: Path) -> None:
+    row = report()
+    windows = [{"where": f"m.py::test_{n}", "energy_j": r(float(n + 1))} for n in range(50)]
+    whole = 50 * 51 / 2
+    carbon_g = r(whole * 360 / 3.6e6)
+    row["models"][0]["loads"] = {"count": 50, "energy_j": r(whole), "carbon_g": carbon_g, "windows": windows}
+    done = ask(tmp_path, row)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.count("by CPU seconds") == 21
+    assert "465 J   30 other windows" in done.stdout

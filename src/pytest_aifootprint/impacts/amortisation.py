@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow, lookup_zone
 from pytest_aifootprint.impacts import electricity, training
@@ -55,6 +56,17 @@ UNKNOWN = TrainingShare(
 _ROW = "training of "
 
 
+class _Way(NamedTuple):
+    """How all calls to a model at a provider bear its training by the share method."""
+
+    model: Model
+    multiplier: Range
+    grid: Grid
+    training: Training
+    equation: str
+    sheet: Sheet
+
+
 class Amortisation:
     """Shares training out; one per run."""
 
@@ -65,6 +77,9 @@ class Amortisation:
         self._flop_per_joule = Range.of(*catalogue.value("training.flop_per_joule"), ETA)
         self._grids: dict[tuple[str | None, str | None, str], Grid] = {}
         self._sheets: dict[Hashable, Sheet] = {}
+        # By the model's id: it is kept beside, so that no other takes its place.
+        self._ways: dict[tuple[int, str], _Way] = {}
+        self._wholes: dict[tuple[int, str, bool], tuple[Model, Whole | None]] = {}
 
     def of_call(self, model: Model, served_energy_j: Joules | None, provider: Provider, name: str) -> TrainingShare:
         """The training share of one call.
@@ -81,7 +96,7 @@ class Amortisation:
         """
         override = model.override
         method = override.training_method if override is not None else None
-        whole = self.whole(model, provider, name, computed=method == "compute")
+        whole = self._whole_once(model, provider, name, computed=method == "compute")
         uses = self._uses(model)
         if uses is not None and whole is not None and method in {None, "compute" if whole.computed else "count"}:
             # A place that was not needed is none that anything was priced with.
@@ -93,22 +108,34 @@ class Amortisation:
             return _counted(whole, uses, _parent(model), sheet)
         if served_energy_j is None or method in {"count", "compute"}:
             return _unknown(model, whole, method)
-        multiplier = self.multiplier(model)
-        energy = training.share_energy_j(served_energy_j, multiplier)
-        grid = self.grid(model, provider, name)
-        carbon = electricity.carbon_g(energy, grid)
+        way = self._ways.get((id(model), name))
+        if way is None:
+            way = self._ways[id(model), name] = self._way(model, whole, provider, name)
+        energy = training.share_energy_j(served_energy_j, way.multiplier)
+        carbon = electricity.carbon_g(energy, way.grid)
+        return TrainingShare(energy, carbon, way.training, way.equation, way.sheet)
+
+    def _way(self, model: Model, whole: Whole | None, provider: Provider, name: str) -> _Way:
+        multiplier, grid = self.multiplier(model), self.grid(model, provider, name)
         place = model.place.model_id if model.place is not None else None
         sheet = self._once(
             ("share", model.override, place, name), lambda: share_sheet(multiplier, model, grid, self._catalogue)
         )
         equation = f"(1-phi)/phi = {multiplier.central:.3g} x E_ref, served elsewhere"
-        return TrainingShare(energy, carbon, self._told(model, whole, multiplier), equation, sheet)
+        return _Way(model, multiplier, grid, self._told(model, whole, multiplier), equation, sheet)
 
     def _once(self, key: Hashable, make: Callable[[], Sheet]) -> Sheet:
         found = self._sheets.get(key)
         if found is None:
             found = self._sheets[key] = make()
         return found
+
+    def _whole_once(self, model: Model, provider: Provider, name: str, *, computed: bool) -> Whole | None:
+        found = self._wholes.get((id(model), name, computed))
+        if found is None:
+            whole = self.whole(model, provider, name, computed=computed)
+            found = self._wholes[id(model), name, computed] = (model, whole)
+        return found[1]
 
     def whole(self, model: Model, provider: Provider, name: str, *, computed: bool = False) -> Whole | None:
         """A model's whole training, without its parent's, as far as anybody tells it.

@@ -123,10 +123,10 @@ class CallPrices:
         if share.carbon_g is None:
             notices = (*notices, _training_unknown(asked.model, share))
         basis, source = _basis(asked.model, notices), asked.model.source
-        live = site.price(served, energy, share, basis=basis, source=source, notices=notices)
         replayed = call.realness != "live"
         sheet = self._sheets.remote(site, asked.sheet, share.sheet, replayed=replayed)
-        return replace(outcomes.replayed(live, site.saved_g(energy)) if replayed else live, sheet=sheet)
+        live = site.price(served, energy, share, basis=basis, source=source, notices=notices, sheet=sheet)
+        return outcomes.replayed(live, site.saved_g(energy)) if replayed else live
 
     def _local(self, call: AICall) -> CallImpact:
         if call.operation == "training":

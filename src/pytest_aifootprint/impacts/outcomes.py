@@ -36,6 +36,7 @@ def replayed(live: CallImpact, avoided_g: Grams) -> CallImpact:
         source=f"replayed; avoided by {live.source}",
         equation=f"0: replayed; live: {live.equation}",
         notices=live.notices,
+        sheet=live.sheet,
     )
 
 

@@ -108,7 +108,9 @@ class Pricer:
             if len(self._prices) >= _CACHED_PRICES:
                 self._prices.clear()
             price = outcomes.times(self._call_prices.of(call), call.count)
-            price = self._prices[key] = replace(price, notices=(*price.notices, *implausible(call)))
+            if odd := implausible(call):
+                price = replace(price, notices=(*price.notices, *odd))
+            self._prices[key] = price
         return price
 
     def identify(self, calls: Iterable[AICall]) -> None:

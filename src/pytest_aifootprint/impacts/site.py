@@ -8,7 +8,7 @@ from pytest_aifootprint.impacts.amortisation import TrainingShare
 from pytest_aifootprint.impacts.contract import CallImpact, Grid
 from pytest_aifootprint.impacts.grids import ewif, provider_grid
 from pytest_aifootprint.impacts.remote import Served
-from pytest_aifootprint.quantities import ZERO_G, Basis, Grams, Joules, LitresPerKwh, Notice, Range
+from pytest_aifootprint.quantities import ZERO_G, Basis, Grams, Joules, LitresPerKwh, Notice, Range, Sheet
 
 
 class RemoteSite:
@@ -77,6 +77,7 @@ class RemoteSite:
         basis: Basis,
         source: str,
         notices: tuple[Notice, ...],
+        sheet: Sheet | None = None,
     ) -> CallImpact:
         """The footprint of one live call that used ``energy``: carbon, water, hardware, avoidable part, training."""
         use = electricity.carbon_g(energy, self.grid)
@@ -95,4 +96,5 @@ class RemoteSite:
             source=source,
             equation=f"{served.equation}; {self._equation}",
             notices=notices,
+            sheet=sheet,
         )

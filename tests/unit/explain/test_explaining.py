@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import math
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +164,7 @@ def test_lines_fit_the_terminal(tmp_path: Path, size: int) -> None:
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     row = copy.deepcopy(report())
-    *keys, last = [int(key) if key.isdigit() else key for key in path.split("/")]
+    *keys, last = [int(key) if key.isdigit() else key.replace("~", "/") for key in path.split("/")]
     inner: Any = row
     for key in keys:
         inner = inner[key]
@@ -292,3 +296,88 @@ def test_a_model_that_was_loaded_everywhere_is_listed_in_short(tmp_path: Path) -
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.count("by CPU seconds") == 21
     assert "465 J   30 other windows" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        "9**9**9**9", "9.0**9**9**9", "t**1e308", "1e999", "(-1)**0.5", "t - t - t - 1", "0**-1", "t / 0", "min()",
+        "(" * 300 + "t" + ")" * 300, "+".join(["t"] * 5000), "t" + "**t" * 3000, "9" * 500_000, "'a' * 9999999999",
+        "[t] * 99999999", "t if t else w", "lambda: t", "t.x", "t[0]", "1j", "-t", "t % w", "max(t, key=w)",
+        "min(t, *w)", "(w := t)", "", "w\x00t", "sum(x for x in t)",
+    ],
+)  # fmt: skip
+def test_an_equation_that_is_an_attack_is_a_short_line(tmp_path: Path, equation: str) -> None:
+    done = ask(tmp_path, changed("sheets/this machine/steps/0/equation", equation))
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert len(done.stderr) < 600
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1, "x", [], {}, 10**400])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "sheets/this machine/given/0/central", "tests/0/direct/cpu_s", "tests/0/calls/0/output_tokens",
+        "tests/0/calls/0/count", "totals/carbon_g/use", "fixtures/0/payers", "models/0/id", "run/meters/0/basis",
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_is_a_line_and_never_a_traceback(tmp_path: Path, path: str, value: Any) -> None:
+    for what in ((), ("test_one",), ("model-x",), ("fix",)):
+        done = ask(tmp_path, changed(path, value), *what)
+        assert isinstance(done.exception, (SystemExit, type(None))), (what, done.exception)
+        assert done.exit_code in {0, 1, 2}
+        assert done.stderr.count("\n") == bool(done.exit_code)
+
+
+HOSTILE = "gpt\x1b[31m\u202ered\r\nx\x9b2J"
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("tests/0/nodeid", ()), ("tests/0/calls/0/model", ("test_one",)), ("models/0/training/source", ("model-x",)),
+        ("sheets/acme~model-x chat/given/0/source", ("test_one",)), ("tests/0/calls/0/provider", ("test_one",)),
+        ("sheets/this machine/given/0/what", ()), ("models/0/id", ("gp",)), ("totals/widest_input", ()),
+        ("fixtures/0/id", ("test_one",)), ("run/started_at", ()),
+    ],
+)  # fmt: skip
+def test_a_terminal_obeys_nothing_that_stands_in_a_report(tmp_path: Path, path: str, what: tuple[str, ...]) -> None:
+    done = ask(tmp_path, changed(path, HOSTILE), *what)
+    assert not set(done.stdout + done.stderr) & {"\x1b", "\u202e", "\r", "\x9b"}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_without_our_signs_gets_the_numbers(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "ai.json"
+    path.write_text(json.dumps(changed("tests/0/calls/0/model", "模型")))
+    code = "import sys; from pytest_aifootprint.cli import app; app(prog_name='aifootprint')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "explain", "--report", str(path), "test_one"],
+        env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"= 0.0167 g" in done.stdout
+
+
+def test_what_nobody_reads_to_the_end_ends_quietly(tmp_path: Path) -> None:
+    row = report()
+    row["tests"] = [{**row["tests"][0], "nodeid": f"m.py::test_{n}"} for n in range(3000)]
+    path = tmp_path / "ai.json"
+    path.write_text(json.dumps(row))
+    code = "from pytest_aifootprint.cli import app; app(prog_name='aifootprint')"
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "explain", "--report", str(path), "--rows", "3000"],
+            stdout=closed, stderr=subprocess.PIPE, check=False, timeout=60,
+        )  # fmt: skip
+    assert done.stderr == b""
+
+
+def test_calls_that_differ_in_their_number_alone_are_priced_each(tmp_path: Path) -> None:
+    row = changed("tests/0/calls", [call_row(count=1), call_row(count=3)])
+    text = ask(tmp_path, row, "test_one").stdout
+    assert [line.split() for line in text.splitlines() if line.split()[1:] == ["40", "0.008", "unknown"]]
+    assert [line.split() for line in text.splitlines() if line.split()[1:] == ["120", "0.024", "unknown"]]

@@ -77,7 +77,10 @@ def _of_one(saved: Saved, call: Row, told: Mapping[str, Range]) -> Figures:
     if call["sheet"] is None:
         figures["training"] = ranged(call["carbon_g"]["training"], "training")
         if not call["priced"]:
-            figures.update(dict.fromkeys((energy, *_OF_CALL)))
+            figures.update(dict.fromkeys((energy, *(name for name in _OF_CALL if name != "avoided"))))
+        # What a replayed call to a model on this machine would have used, nobody metered.
+        if call.get("avoided_carbon_g", {}) is None:
+            figures["avoided"] = None
         return figures
     sheet = saved.sheets[call["sheet"]]
     own = {given.symbol for given in sheet.given}

@@ -172,11 +172,17 @@ def _reading(served: ServedModel, told: Told, catalogue: Catalogue) -> Sheet:
         *_undisclosed(served, catalogue),
     ]
     size = " * size" if served.size_factor else ""
+    layers = Step("LD", "128 * (N / 196608) ** (2 / 3)", "", "layers x width of a transformer of N parameters")
+    new, pairs, cached = "2 * N * (n - min(c, n))", "2 * LD * (n ** 2 - min(c, n) ** 2)", "kappa * 2 * N * min(c, n)"
+    if told.input == "class":
+        # In one: of tokens that nobody told, the cached ones may be all, or a few.
+        reading = Step("E_read", f"({new} + {pairs} + {cached}) / eta{size}", "J", "reading the prompt")
+        return Sheet("", tuple(given), (layers, reading))
     steps = (
-        Step("LD", "128 * (N / 196608) ** (2 / 3)", "", "layers x width of a transformer of N parameters"),
-        Step("F_new", "2 * N * (n - min(c, n))", "FLOP", "new tokens: linear work"),
-        Step("F_pairs", "2 * LD * (n ** 2 - min(c, n) ** 2)", "FLOP", "new tokens: attention"),
-        Step("F_cached", "kappa * 2 * N * min(c, n)", "FLOP", "cached tokens"),
+        layers,
+        Step("F_new", new, "FLOP", "new tokens: linear work"),
+        Step("F_pairs", pairs, "FLOP", "new tokens: attention"),
+        Step("F_cached", cached, "FLOP", "cached tokens"),
         Step("E_read", f"(F_new + F_pairs + F_cached) / eta{size}", "J", "reading the prompt"),
     )
     return Sheet("", tuple(given), steps)

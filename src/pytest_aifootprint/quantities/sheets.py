@@ -21,6 +21,8 @@ Walk = Callable[[Numbers], float]
 
 
 MOST_SAID = 80
+_TO_NOTHING = -300.0
+"""The log change of what is nothing at an end of its inputs: as good as nothing beside anything else."""
 
 
 class EquationError(ValueError):
@@ -170,6 +172,8 @@ def _said(equation: str) -> str:
 
 
 def _log(ratio: float, equation: str) -> float:
+    if not ratio:
+        return _TO_NOTHING
     if not (math.isfinite(ratio) and ratio > 0):
         raise EquationError(f"{_said(equation)} is not above 0 at an end of its inputs")
     return math.log(ratio)

@@ -100,6 +100,8 @@ CALLS = {
     "unknown tokens": call(),
     "unknown both": call(model="never-heard-of"),
     "unknown output": call(input_tokens=50),
+    "untold, and some cached": call(cached_input_tokens=200),
+    "untold, and a few cached": call(cached_input_tokens=30),
     "more cached than read": call(input_tokens=50, cached_input_tokens=90, output_tokens=1),
     "nothing written": call(input_tokens=50, output_tokens=0),
     "embedding": call("embedding", "text-embedding-3-small", input_tokens=77),

@@ -25,6 +25,13 @@ def work_section(saved: Saved) -> Iterator[Section]:
             work = model[key]
             if not work or not work["count"] or work["energy_j"] is None:
                 continue
+            if saved.sheets[HERE].makes("E_wall"):
+                grams = "unknown" if work["carbon_g"] is None else f"{short(work['carbon_g']['central'])} g"
+                text = (
+                    f"{grams}, contained in use: not derived, the report does not say which of it a PUE came on top of"
+                )
+                yield Section(f"{title} here: {model['id']}", (text,))
+                continue
             windows = [(w["where"], Range(w["energy_j"]["central"])) for w in work["windows"] if w["energy_j"]]
             windows.sort(key=lambda window: -window[1].central)
             if rest := windows[MOST_LISTED:]:

@@ -203,8 +203,8 @@ def percent(share: float | None) -> str:
         return UNKNOWN
     if 0 < share < 0.001:
         return "<0.1 %"
-    if 0.001 <= share < 0.0095:
-        return f"{share * 100:.1f} %"
+    if 0.001 <= share < 0.00995:
+        return f"{_plain(Decimal(f'{share * 100:.1f}'))} %"
     number = Decimal(round(share * 100)) if 0.995 <= share < 9.995 else Decimal(f"{share * 100:.1e}")
     return f"{_plain(number)} %"
 

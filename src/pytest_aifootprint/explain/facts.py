@@ -26,7 +26,7 @@ def work_section(saved: Saved) -> Iterator[Section]:
             if not work or not work["count"] or work["energy_j"] is None:
                 continue
             if saved.sheets[HERE].makes("E_wall"):
-                grams = "unknown" if work["carbon_g"] is None else f"{short(work['carbon_g']['central'])} g"
+                grams = "unknown" if work["carbon_g"] is None else f"{_short(work['carbon_g']['central'])} g"
                 text = (
                     f"{grams}, contained in use: not derived, the report does not say which of it a PUE came on top of"
                 )

@@ -8,6 +8,7 @@ from pytest_aifootprint.catalogue import Machine
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.impacts.inputs import grid_given, water_given
 from pytest_aifootprint.meters.contract import LoadModel
+from pytest_aifootprint.meters.watts import PUE_CLOUD
 from pytest_aifootprint.quantities import Given, LitresPerKwh, Range, Sheet, Step
 
 DECLARED = "[tool.aifootprint.hardware]"
@@ -59,15 +60,18 @@ def _avoidable(symbol: str, marginal: Grid | None, *, all_of_use: bool) -> Sheet
     return Sheet("", (given,), (step,), answers)
 
 
-def cpu_sheet(model: LoadModel, *, idle_shared: bool = False) -> Sheet:
+def cpu_sheet(model: LoadModel, *, pue_declared: bool = False, idle_shared: bool = False) -> Sheet:
     """Joules of ``t`` CPU seconds by the load model, at the wall where its watts are (method, section 2).
 
-    ``idle_shared``: and of the ``t_machine`` CPU seconds for which the machine was there.
+    Args:
+        model: of the CPU.
+        pue_declared: the PUE inside its watts is the user's.
+        idle_shared: and of the ``t_machine`` CPU seconds for which the machine was there.
     """
     given = [_watts("w", "a busy CPU above idle", model.active_w, model)]
     pue = ""
     if model.pue is not None:
-        said = Given("PUE_cpu", "of the data centre, inside the watts", "", model.pue, PUE_SOURCE, None, "published")
+        said = _pue_inside("PUE_cpu", "of the data centre, inside the watts", model.pue, declared=pue_declared)
         given, pue = [*given, said], " * PUE_cpu"
     if not idle_shared:
         return Sheet("", tuple(given), (Step("E_cpu", f"w{pue} * t", "J", "electricity of the CPU"),))
@@ -89,7 +93,7 @@ def _has_pue(watts: Range, model: LoadModel) -> bool:
 def _watts(symbol: str, what: str, watts: Range, model: LoadModel) -> Given:
     pue = model.pue
     plain = _without(watts / pue, pue) if pue is not None and _has_pue(watts, model) else watts
-    return Given(symbol, f"watts of {what}: {model.name}", "W", plain, model.source, None, model.basis.value)
+    return Given(symbol, f"watts of {what}: {model.name}", "W", plain, model.source, model.year, model.basis.value)
 
 
 def gaps_sheet(model: LoadModel, *, idle_shared: bool) -> Sheet:
@@ -98,7 +102,7 @@ def gaps_sheet(model: LoadModel, *, idle_shared: bool) -> Sheet:
     if idle_shared:
         parts.append(("J_idle", "u_idle", "an idle CPU", model.idle_w_per_cpu))
     given = tuple(
-        Given(u, f"uncertainty of {what}: {model.name}", "", Range(1.0, watts.factors), model.source, None,
+        Given(u, f"uncertainty of {what}: {model.name}", "", Range(1.0, watts.factors), model.source, model.year,
               model.basis.value)
         for _, u, what, watts in parts
     )  # fmt: skip
@@ -110,7 +114,12 @@ def gaps_sheet(model: LoadModel, *, idle_shared: bool) -> Sheet:
     return Sheet("", given, steps)
 
 
-PUE_SOURCE = "declared, or Google 1.09, AWS 1.15, industry average 1.54 (Uptime Institute 2025)"
+def _pue_inside(symbol: str, what: str, pue: Range, *, declared: bool) -> Given:
+    """The PUE inside the load model's watts: the user's, else that of the cloud."""
+    if declared:
+        return Given(symbol, what, "", pue, DECLARED, None, "declared")
+    origin = PUE_CLOUD.origin
+    return Given(symbol, what, "", pue, origin.source, origin.year, origin.evidence)
 
 
 def _without(value: Range, cancelled: Range) -> Range:
@@ -150,7 +159,7 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
     """
     by_model = not cpu_metered
     if by_model:
-        head = cpu_sheet(model, idle_shared=idle_shared)
+        head = cpu_sheet(model, pue_declared=pue is not None, idle_shared=idle_shared)
     else:
         head = gaps_sheet(model, idle_shared=idle_shared) if gaps else Sheet("", (), ())
     given = [grid_given("I_here", grid), water_given("EWIF_here", grid, ewif)]
@@ -173,7 +182,7 @@ def machine_sheet(  # noqa: PLR0913 - what the price of a machine depends on
         it = "E_here"
         if (by_model or gaps) and model.pue is not None:
             it = "E_it_here"
-            given.append(Given("PUE_in", "inside the CPU's watts", "", model.pue, PUE_SOURCE, None, "published"))
+            given.append(_pue_inside("PUE_in", "inside the CPU's watts", model.pue, declared=pue is not None))
             equation = "J_counter + E_gaps / PUE_in" if gaps else "E_cpu / PUE_in"
             steps.append(Step(it, f"{equation} + E_ram + E_gpu", "J", "of the machine itself"))
         given.append(Given("WUE_here", "of this machine's data centre", "L/kWh", wue, DECLARED, None, "declared"))

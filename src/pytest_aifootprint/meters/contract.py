@@ -75,7 +75,7 @@ class LoadModel:
         usable_cpus: as the host's; its idle power is what stands for this process.
         includes_ram: the CPU figure contains memory, so the memory domain is "in cpu".
         boundary: ``wall`` or ``component``: what the watts contain.
-        source: publication of the row.
+        source, year: publication of the row; year None of declared watts.
         machine: row of the hardware table: ``vm``, ``laptop``, ``desktop``, ``server``.
         pue: what ``active_w`` was multiplied by; None: it is as its source has it.
     """
@@ -92,6 +92,7 @@ class LoadModel:
     basis: Basis = Basis.MODELLED
     usable_cpus: float | None = None
     pue: Range | None = None
+    year: int | None = None
 
     @property
     def idle_cpus(self) -> float:

@@ -88,6 +88,7 @@ def load_model(facts: Facts, hardware: Hardware, *, tdp_table: Path | None = Non
         includes_ram=row.cloud,
         boundary="wall" if row.cloud else "component",
         source="declared watts_per_cpu_second" if declared else row.source,
+        year=None if declared else row.origin.year,
         machine=hardware.machine or host.kind,
         basis=Basis.MODELLED if declared else row.basis,
         pue=inside,

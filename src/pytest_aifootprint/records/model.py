@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.attribution.balance import Balance
+from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Grid
 from pytest_aifootprint.quantities import ZERO_G, ZERO_L, Basis, Grams, Joules, Litres, Notice, Range, Sheet, total
@@ -268,7 +269,7 @@ def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Toke
     """Tokens of the live calls among these; a row holds the tokens of one of its ``count`` calls.
 
     A call to a language model that does not tell its tokens, or tells a count that cannot be, is counted as unknown,
-    not as 0.
+    not as 0. Images, sounds and clips have none to tell.
     """
     live = [c.call for c in calls if c.call.realness == "live" and c.call.operation not in {"inference", "training"}]
     return Tokens(
@@ -277,7 +278,9 @@ def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Toke
         cached_input=sum((c.cached_input_tokens or 0) * c.count for c in live),
         reasoning=sum((c.reasoning_tokens or 0) * c.count for c in live),
         unknown_calls=sum(
-            c.count for c in live if c.disbelieved or (c.input_tokens is None and c.output_tokens is None)
+            c.count
+            for c in live
+            if c.operation not in BY_PIECE and (c.disbelieved or (c.input_tokens is None and c.output_tokens is None))
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.detection.seams import sees
 from pytest_aifootprint.quantities import Basis, Range
 from pytest_aifootprint.records.model import CallFootprint, RunFootprint
@@ -177,6 +178,9 @@ def _explained(name: str, run: RunFootprint) -> tuple[str, str]:
     if kind == "grid" and local:
         return f"carbon intensity of the grid {which}", 'a figure of its own narrows it: --aifootprint-grid "56 g/kWh"'
     what, remedy = _INPUTS.get(kind, (name, "see aifootprint explain"))
+    if kind == "model" and any(c.call.model == which and c.call.operation in BY_PIECE for c in calls(run)):
+        # Neither its size nor tokens tell what an image or a clip takes.
+        remedy = "limit the number of calls"
     return what.format(which or "the provider"), remedy
 
 

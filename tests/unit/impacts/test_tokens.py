@@ -112,3 +112,12 @@ def test_a_clip_is_priced_by_its_seconds_where_they_are_told_else_as_one() -> No
     assert three.energy_j.central == pytest.approx(3 * short.energy_j.central)
     assert "3 x 4 s x 6.6 Wh/s" in three.equation
     assert untold.basis is Basis.ASSUMED
+
+
+PIECES = {"image": 0, "audio": 0, "video": 0, "chat": 3, "embedding": 3}
+
+
+@pytest.mark.parametrize(("operation", "unknown"), PIECES.items())
+def test_what_goes_by_the_piece_has_no_tokens_to_tell(operation: str, unknown: int) -> None:
+    call = a_call(operation, count=3)
+    assert count_tokens([CallFootprint(call, PRICER.call(call))]).unknown_calls == unknown

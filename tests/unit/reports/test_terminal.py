@@ -360,6 +360,16 @@ def test_guessed_grid_asks_for_the_grid() -> None:
     assert facts.grids(run) == "local WOR 475 g/kWh (a guess)"
 
 
+def test_widest_input_of_an_image_model_is_narrowed_by_nothing_that_one_knows() -> None:
+    run = samples.mixed()
+    image = samples.remote_call(1.0, "dall-e-3", operation="image")
+    test = replace(run.tests[0], calls=(image,))
+    totals = replace(run.totals, carbon=Carbon(image.impact.use_carbon_g))
+    assert facts.widest_input(replace(run, tests=(test,), totals=totals)) == (
+        "energy of dall-e-3 (×/÷ 4.5): limit the number of calls"
+    )
+
+
 def test_widest_input_is_the_spread_of_the_input_not_of_the_diluted_total() -> None:
     run = samples.mixed()
     total = run.totals.carbon.total

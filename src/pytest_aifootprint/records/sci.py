@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.quantities import Grams, total
 from pytest_aifootprint.records.model import CallFootprint, Carbon, count_tokens
 
@@ -85,9 +86,12 @@ def _rate(grams: Grams | None, number: int | None) -> Grams | None:
 
 
 def _tokens(calls: Sequence[CallFootprint]) -> int | None:
-    """Tokens, input and output, of the live calls, if all of them told theirs: else C has what R has not."""
+    """Tokens, input and output, of the live calls, if all of them told theirs: else C has what R has not.
+
+    An image or a minute of sound is no text: its carbon would stand over the tokens of others, or over its prompt's.
+    """
     live = [c for c in calls if c.call.realness == "live"]
-    if any(c.call.operation in {"inference", "training"} for c in live):
+    if any(c.call.operation in BY_PIECE | {"inference", "training"} for c in live):
         return None
     tokens = count_tokens(live)
     return None if tokens.unknown_calls else tokens.all or None

@@ -86,6 +86,7 @@ def test_where_no_test_passed_there_is_no_rate_per_passed_test() -> None:
         replace(CHAT, operation="inference"),
         replace(CHAT, operation="training"),
         replace(CHAT, operation="image", input_tokens=None, output_tokens=None),
+        replace(CHAT, operation="image", output_tokens=None),
     ],
 )
 def test_there_is_no_rate_per_token_where_one_live_call_did_not_tell_its_tokens(other: AICall) -> None:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range, Sheet, Step
+from pytest_aifootprint.reports.json_file import SavedError, check_version, load
+
+__all__ = ["BROKEN", "HERE", "Row", "Saved", "SavedError", "ranged"]
 
 Row = Mapping[str, Any]
 
 HERE = "this machine"
-SCHEMA_VERSION = 1
 MOST_CLOSE = 3
 
 
 BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RecursionError)
 """What goes wrong with a file that looks like a report and is none."""
-
-
-class SavedError(ValueError):
-    """A report that cannot be read or explained: one line with the file, what is wrong and what to do."""
 
 
 class Saved:
@@ -37,9 +34,7 @@ class Saved:
         """Take a report. Raises SavedError if it has no sheets to go by."""
         self.path = path
         self.report = report
-        version = report.get("schema_version")
-        if version != SCHEMA_VERSION:
-            raise SavedError(f"{path}: schema_version {version!r}; this version of the plugin reads {SCHEMA_VERSION}")
+        check_version(report, path)
         if not isinstance(report.get("sheets"), dict) or HERE not in report["sheets"]:
             raise SavedError(f"{path}: an older report that does not say how its numbers are made; run the tests again")
         try:
@@ -53,21 +48,7 @@ class Saved:
     @classmethod
     def read(cls, path: Path) -> Saved:
         """Read a report. Raises SavedError."""
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise SavedError(
-                f"{path}: no such file; write one with pytest --aifootprint --aifootprint-report json:{path}"
-            ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SavedError(f"{path}: cannot be read: {error}") from None
-        try:
-            report = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise SavedError(f"{path}: not JSON, or cut off: {error}") from None
-        if not isinstance(report, dict):
-            raise SavedError(f"{path}: not a report of this plugin")
-        return cls(report, str(path))
+        return cls(load(path), str(path))
 
     @property
     def tests(self) -> list[Row]:

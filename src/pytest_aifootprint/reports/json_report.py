@@ -11,13 +11,13 @@ from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.reports import files
 from pytest_aifootprint.reports import json_rows as rows
 from pytest_aifootprint.reports.files import probe
+from pytest_aifootprint.reports.json_file import SCHEMA_VERSION
 from pytest_aifootprint.reports.json_models import hint_row, model_row
 from pytest_aifootprint.reports.json_sheets import sheet_row
 
 __all__ = ["NAME", "as_dict", "chunks", "probe", "write"]
 
 NAME = "aifootprint.json"
-SCHEMA_VERSION = 1
 
 
 def write(run: RunFootprint, path: Path) -> None:

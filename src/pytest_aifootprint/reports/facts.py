@@ -167,7 +167,20 @@ def widest_input(run: RunFootprint) -> str:
     if name is None:
         return ""
     what, remedy = _explained(name, run)
-    return f"{what} ({formatting.factor(_spread(name, run))}): {remedy}"
+    spread = widest_times_over(run)
+    remark = "" if spread is None else f" ({formatting.factor(spread)})"
+    return f"{what}{remark}: {remedy}"
+
+
+def widest_times_over(run: RunFootprint) -> float | None:
+    """How far the widest input may be off, x/÷; None without one, where no float holds it, or where nobody told."""
+    name = run.totals.carbon.total.widest_factor
+    if name is None or run.totals.carbon.reported_total is not None:
+        return run.totals.widest_times_over
+    try:
+        return _spread(name, run)
+    except OverflowError:
+        return None
 
 
 def _explained(name: str, run: RunFootprint) -> tuple[str, str]:

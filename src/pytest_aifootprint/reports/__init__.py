@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,16 @@ REPORTS: dict[str, ReportKind] = {
     "json": json_report,
     "markdown": markdown_report,
 }
+
+
+def where(text: str, folder: Path) -> tuple[str, Path]:
+    """Kind and path of a report as people ask for it, ``KIND[:PATH]``; without a path, its own name in ``folder``.
+
+    ``~`` and ``$NAME`` are of the user's home and environment. Whether there is such a kind, ``report_writer`` knows.
+    """
+    kind, _, path = text.partition(":")
+    path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
+    return kind, folder / Path(os.path.expandvars(path)).expanduser()
 
 
 def report_writer(kind: str) -> ReportKind:

@@ -12,7 +12,7 @@ from pytest_aifootprint.reports import files
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.json_values import finite, ranged
 
-__all__ = ["HEADER", "NAME", "probe", "rows", "write"]
+__all__ = ["HEADER", "NAME", "lines", "probe", "rows", "write"]
 
 NAME = "aifootprint.csv"
 DOMAINS = ("cpu", "ram", "gpu", "remote", "local_server")
@@ -30,7 +30,9 @@ HEADER = (
 
 _WORST = ("fail", "undecided", "pass")
 # A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where the comma is the decimal sign, spreadsheets part cells at these, unless they stand in quotes.
+_PARTING = (";", "\t")
 
 Cell = str | int | float | None
 
@@ -44,8 +46,16 @@ class _Line:
 
 def write(run: RunFootprint, path: Path) -> None:
     """Write the report: a new file takes the place of an old one when it is complete. Raises OSError, see ``files``."""
-    writer = csv.writer(_Line(), lineterminator="\n")
-    files.write(path, "the CSV report", (writer.writerow(row) for row in rows(run)))
+    files.write(path, "the CSV report", lines(run))
+
+
+def lines(run: RunFootprint) -> Iterator[str]:
+    """The report as text, line by line; a name with a line break in it stands in quotes."""
+    bare = csv.writer(_Line(), lineterminator="\n")
+    quoted = csv.writer(_Line(), lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows(run):
+        parted = any(sign in str(row[0]) for sign in _PARTING)
+        yield (quoted if parted else bare).writerow(row)
 
 
 def rows(run: RunFootprint) -> Iterator[tuple[Cell, ...]]:

@@ -32,7 +32,7 @@ def probe(path: Path) -> None:
             raise ValueError(f"{path} cannot be written: permission denied")
         if _is_special(path):
             return  # what is written to a device or a pipe cannot be taken back
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.stat(target)  # noqa: PTH116 - pathlib hides some errors
         folder = next(parent for parent in target.parents if parent.exists())
     except OSError as error:

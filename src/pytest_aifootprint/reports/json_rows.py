@@ -123,7 +123,7 @@ def totals_row(run: RunFootprint) -> Row:
 def energy_row(energy: Energy) -> Row:
     """The domains that there are, and their sum."""
     domains = {domain: ranged(value) for domain, value in energy.by_domain.items()}
-    if len(domains) == 1:
+    if len(domains) == 1 and energy.reported_total is None:
         return {**domains, "total": next(iter(domains.values()))}
     return {**domains, "total": ranged(energy.total)}
 

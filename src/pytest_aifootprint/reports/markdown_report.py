@@ -30,7 +30,8 @@ MOST_IN_LINE = 480
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
 _HARMLESS = frozenset(" /.:-,=()")
 # What GitHub and GitLab make a link, a mention or a reference of, in rendered text too, where an escape is gone.
-_LIVELY = re.compile(r"(://|www\.|mailto:|xmpp:|(?<![a-z0-9])GH-(?=\d)|[@#!$~%&^](?=\w))", re.IGNORECASE)
+_LIVELY = re.compile(r"://|www\.|mailto:|xmpp:|(?<![a-z0-9])GH-(?=\d)|[@#!$~%&^](?=\w)", re.IGNORECASE)
+_LINK = re.compile(r"://|www\.|mailto:|xmpp:", re.IGNORECASE)
 _NOTHING = "\N{ZERO WIDTH SPACE}"
 _MARKS = {"pass": "✅", "fail": "❌", "undecided": "⚠️"}
 
@@ -125,9 +126,14 @@ def _text(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """A name in type of its own: a pipe would end its cell, anything else could be Markdown."""
-    still = _LIVELY.sub(_parted, _clipped(formatting.one_line(text), MOST_IN_NAME))
-    return f"<code>{''.join(c if c.isalnum() or c in _HARMLESS else f'&#{ord(c)};' for c in still)}</code>"
+    """A name in type of its own, as it is: a pipe would end its cell, anything else could be Markdown.
+
+    What stands in such type is nobody's mention and no reference; a link is made before the type is looked at.
+    """
+    text = _clipped(formatting.one_line(text), MOST_IN_NAME)
+    links = {found.end() - 1 - found.group().count("/") for found in _LINK.finditer(text)}
+    signs = (c if c.isalnum() or (c in _HARMLESS and i not in links) else f"&#{ord(c)};" for i, c in enumerate(text))
+    return f"<code>{''.join(signs)}</code>"
 
 
 def _parted(found: re.Match[str]) -> str:

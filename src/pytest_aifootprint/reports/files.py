@@ -32,9 +32,10 @@ def probe(path: Path) -> None:
             raise ValueError(f"{path} cannot be written: permission denied")
         if _is_special(path):
             return  # what is written to a device or a pipe cannot be taken back
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.stat(target)  # noqa: PTH116 - pathlib hides some errors
         folder = next(parent for parent in target.parents if parent.exists())
+        for part in target.relative_to(folder).parts:  # a name may be too long, whatever folder it stands in
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.stat(folder / part)  # noqa: PTH116 - pathlib hides some errors
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {error.strerror}") from None
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""A report that cannot be written: refused before the run, or told after it, and no other report and no number is lost."""
+"""A report that cannot be written: refused before the run, or told after it, and neither number nor report is lost."""
 
 from __future__ import annotations
 
@@ -117,10 +117,11 @@ def test_the_json_report_that_was_written_stands_for_another_that_was_not(
     done = run(pytester, "--aifootprint-report=json:r.json", f"--aifootprint-report=csv:{FULL}", "-p", "no:terminal")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     assert names(elsewhere) == []
+    saved = pytester.path / "r.json"
+    hint = f"aifootprint show {saved} --report KIND:PATH writes any other from it"
     assert done.errlines == [
         "aifootprint: report not written: csv:/dev/full: the CSV report cannot be written: No space left on device",
-        f"aifootprint: report not written: the JSON report is {pytester.path / 'r.json'}; "
-        f"aifootprint show {pytester.path / 'r.json'} --report KIND:PATH writes any other from it",
+        f"aifootprint: report not written: the JSON report is {saved}; {hint}",
     ]
     report = json.loads(Path("r.json").read_text())
     assert "report-not-written" in {notice["code"] for notice in report["notices"]}
@@ -211,7 +212,9 @@ def test_a_disk_that_is_full_is_found_before_the_run(pytester: pytest.Pytester, 
     (tiny / "all").write_bytes(bytes(1 << 16))
     done = run(pytester, "--aifootprint-report=csv:tiny/new/r.csv")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines("*tiny/new/r.csv cannot be written: no file can be made in *tiny: No space left on device")
+    done.stderr.fnmatch_lines(
+        "*tiny/new/r.csv cannot be written: no file can be made in *tiny: No space left on device"
+    )
     assert names(tiny) == ["all"]
 
 

@@ -66,6 +66,8 @@ def plain(value: Any) -> Any:
     kind = type(value)
     if kind in _AS_THEY_ARE:
         return value
+    if kind is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, (float, Enum, Range)):
         return _number(value)
     if kind is dict or isinstance(value, Mapping):

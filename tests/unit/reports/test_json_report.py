@@ -231,6 +231,15 @@ def test_a_value_that_no_number_can_hold_is_unknown() -> None:
     }
 
 
+def test_what_json_cannot_say_of_a_phase_is_unknown() -> None:
+    run = samples.mixed()
+    (attempt,) = run.tests[0].attempts
+    odd = replace(attempt, phases={"call": {"duration_s": math.nan, "cpu_s": math.inf, "outcome": Path("x")}})
+    tests = (replace(run.tests[0], attempts=(odd,)), *run.tests[1:])
+    row = json_report.as_dict(replace(run, tests=tests))["tests"][0]
+    assert row["attempts"][0]["phases"] == {"call": {"duration_s": None, "cpu_s": None, "outcome": "x"}}
+
+
 def test_one_test_a_line() -> None:
     text = "".join(json_report.chunks(samples.mixed()))
     assert sum(line.startswith('{"nodeid"') for line in text.splitlines()) == 3

@@ -180,7 +180,7 @@ def _idle_row(balance: Balance) -> Row | None:
 
 
 def test_row(test: TestFootprint) -> Row:
-    """A test: all its attempts, its calls, its cost and what of it is its own. Phases are as they are: see ``plain``."""
+    """A test: all its attempts, its calls, its cost and what of it is its own; phases as they are."""
     energy, carbon = energy_row(test.energy), carbon_row(test.carbon)
     own_energy = energy if test.direct_energy == test.energy else energy_row(test.direct_energy)
     own_carbon = carbon if test.direct_carbon == test.carbon else carbon_row(test.direct_carbon)

@@ -140,7 +140,8 @@ def long_run() -> RunFootprint:
     )
     limits = tuple(replace(verdict, limit=f"use: {n + 1} gCO2e", reason="x<" * 3000) for n in range(100))
     notices = tuple(Notice("x", f"{n} {'|' * 5000}") for n in range(50))
-    return replace(run, tests=tests, verdicts=limits, notices=notices)
+    long: RunFootprint = replace(run, tests=tests, verdicts=limits, notices=notices)
+    return long
 
 
 def test_a_report_of_a_large_run_fits_into_a_comment_and_says_what_it_leaves_out(tmp_path: Path) -> None:

@@ -79,6 +79,14 @@ def test_a_path_that_takes_no_file_is_refused_before_the_run(pytester: pytest.Py
     assert set(names(pytester.path)) - set(before) <= {"__pycache__"}
 
 
+def test_two_reports_in_one_file_are_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    done = run(pytester, "--aifootprint-report=json:out/r", "--aifootprint-report=csv:./out/r")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines("*out/r is to be two reports; a report needs a file of its own")
+    run(pytester, "--aifootprint-report=json:/dev/null", "--aifootprint-report=csv:/dev/null").assert_outcomes(passed=1)
+
+
 def test_a_path_in_a_missing_folder_has_its_folder_made_in_the_end_alone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=SUITE + "        assert not Path('new').exists()\n")
     run(pytester, "--aifootprint-report=json:new/folder/r.json").assert_outcomes(passed=1)

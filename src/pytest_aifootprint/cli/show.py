@@ -53,12 +53,12 @@ def show(
 
 def _wanted(texts: list[str], file: Path) -> list[tuple[str, Path]]:
     """Kind and path of each report, seen to before anything is read. Raises ValueError, one line."""
-    from pytest_aifootprint.reports import report_writer, where
+    from pytest_aifootprint.reports import probe, where
 
     found = [where(text, Path.cwd()) for text in texts]
-    for text, (kind, path) in zip(texts, found, strict=True):
+    for number, (text, (kind, path)) in enumerate(zip(texts, found, strict=True)):
         try:
-            report_writer(kind).probe(path)
+            probe(kind, path, [earlier for _, earlier in found[:number]])
         except ValueError as error:
             raise ValueError(f"--report {text}: {error}") from None
         if path.exists() and file.exists() and path.samefile(file):

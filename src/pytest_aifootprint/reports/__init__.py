@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +39,17 @@ def where(text: str, folder: Path) -> tuple[str, Path]:
     kind, _, path = text.partition(":")
     path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
     return kind, folder / Path(os.path.expandvars(path)).expanduser()
+
+
+def probe(kind: str, path: Path, earlier: Collection[Path] = ()) -> None:
+    """Before the run: see whether this report can be written there, beside those that were asked for earlier.
+
+    Raises:
+        ValueError: one line, also for an unknown kind.
+    """
+    report_writer(kind).probe(path)
+    if path in earlier and (path.is_file() or not path.exists()):
+        raise ValueError(f"{path} is to be two reports; a report needs a file of its own")
 
 
 def report_writer(kind: str) -> ReportKind:

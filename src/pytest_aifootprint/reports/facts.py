@@ -150,7 +150,7 @@ def training(run: RunFootprint) -> str:
         way = (model.training.method, "" if phi is None else f" (phi {phi.central:.2f})")
         ways[way] = ways.get(way, 0) + 1
     said: list[str] = []
-    for (method, remark), number in sorted(ways.items(), key=lambda way: (_WAYS.index(way[0][0]), -way[1])):
+    for (method, remark), number in sorted(ways.items(), key=lambda way: (_rank(way[0][0]), -way[1])):
         counted = formatting.count(number) if said else formatting.counted(number, "model")
         said.append(f"{'share of use' if method == 'share' else method} for {counted}{remark}")
     if here := sum(model.training.method == "measured" for model in called):
@@ -159,6 +159,11 @@ def training(run: RunFootprint) -> str:
         more = f" and {len(unknown) - MOST_UNKNOWN} more" if len(unknown) > MOST_UNKNOWN else ""
         said.append(f"unknown for {', '.join(unknown[:MOST_UNKNOWN])}{more}")
     return " · ".join(said)
+
+
+def _rank(method: str) -> int:
+    """Where it stands in the line; a newer report may have others, which come last."""
+    return _WAYS.index(method) if method in _WAYS else len(_WAYS)
 
 
 def widest_input(run: RunFootprint) -> str:

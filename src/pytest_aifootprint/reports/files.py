@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 BUFFER = 1 << 18
 _SAMPLE = b" " * 4096
 """A page: on a full disk there is no room for it."""
+_STREAMS = {"stdout": 1, "stderr": 2}
+_OPEN_FILE = re.compile(r"/(?:dev|proc/self)/(stdout|stderr|fd/\d{1,9})")
 
 
 def probe(path: Path) -> None:
@@ -57,7 +61,14 @@ def _try(path: Path, folder: Path) -> None:
 
 
 def _is_special(path: Path) -> bool:
-    return path.exists() and not path.is_file()
+    """A device or a pipe is written to, not replaced; nor is the file that this process prints to."""
+    return _descriptor(path) is not None or (path.exists() and not path.is_file())
+
+
+def _descriptor(path: Path) -> int | None:
+    """Of an open file that a path of the system stands for."""
+    found = _OPEN_FILE.fullmatch(os.fspath(path))
+    return None if found is None else _STREAMS.get(found[1]) or int(found[1].rpartition("/")[2])
 
 
 def write(path: Path, what: str, chunks: Iterable[str], encoding: str = "utf-8") -> None:
@@ -73,14 +84,17 @@ def write(path: Path, what: str, chunks: Iterable[str], encoding: str = "utf-8")
         OSError: with the reason in ``strerror``; an old file is as it was.
     """
     path = Path(path)
-    # A device or a pipe (/dev/stdout) is written to, not replaced; of a link, the file that it names is replaced.
     special = _is_special(path)
+    # Of a link, the file that it names is replaced.
     target = Path(os.path.realpath(path))
     # Not of the file's own name, which may be as long as names can be.
-    draft = target if special else target.with_name(f".aifootprint-{os.getpid()}-{time.monotonic_ns()}.tmp")
+    draft = path if special else target.with_name(f".aifootprint-{os.getpid()}-{time.monotonic_ns()}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w", buffering=BUFFER, encoding=encoding, errors="backslashreplace", newline="\n") as file:
+        if not special:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with open(
+            draft, "w", buffering=BUFFER, encoding=encoding, errors="backslashreplace", newline="\n", opener=_opener
+        ) as file:
             file.writelines(chunks)
         if not special:
             draft.replace(target)
@@ -90,3 +104,20 @@ def write(path: Path, what: str, chunks: Iterable[str], encoding: str = "utf-8")
         if not special:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+
+def _opener(path: str, flags: int) -> int:
+    """As ``open`` does it, but a pipe that nobody reads is an error: waiting for a reader would hang the run.
+
+    A file that is open already is gone on with where others have written to it.
+    """
+    descriptor = _descriptor(Path(path))
+    if descriptor is not None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        return os.dup(descriptor)
+    if not hasattr(os, "O_NONBLOCK"):
+        return os.open(path, flags, 0o666)
+    file = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(file, True)
+    return file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -217,14 +218,13 @@ def _share(row: Told) -> FixtureShare:
 
 
 def _call(row: Told) -> AICall:
-    server_s = row.maybe_number("server_cpu_s")
     return AICall(
         operation=_one_of(row, "operation", OPERATIONS),
         client=row.text("client", ""),
         locality=_one_of(row, "locality", LOCALITIES),
         realness=_one_of(row, "realness", REALNESSES),
-        started_ns=_ns(row.number("started_s")),
-        duration_ns=_ns(row.number("duration_s")),
+        started_ns=_ns(row, "started_s"),
+        duration_ns=_ns(row, "duration_s"),
         provider=row.maybe_text("provider"),
         model=row.maybe_text("model"),
         response_model=row.maybe_text("response_model"),
@@ -248,15 +248,18 @@ def _call(row: Told) -> AICall:
         revision=row.maybe_text("revision"),
         steps=row.maybe_whole("steps"),
         epochs=row.maybe_number("epochs"),
-        cpu_ns=_ns(row.number("cpu_s")),
+        cpu_ns=_ns(row, "cpu_s"),
         count=row.whole("count", 1),
         # Which server, and when it was read, is not told.
-        server=None if server_s is None else (0, 0, 0, 0, 0, _ns(server_s)),
+        server=(0, 0, 0, 0, 0, _ns(row, "server_cpu_s")) if row.has("server_cpu_s") else None,
     )
 
 
-def _ns(seconds: float) -> int:
-    return round(seconds * _NS)
+def _ns(row: Told, key: str) -> int:
+    ns = row.number(key) * _NS
+    if not math.isfinite(ns):
+        raise row.error(key, "number of seconds")
+    return round(ns)
 
 
 def _status(row: Told) -> int | str | None:

@@ -21,6 +21,9 @@ Factors = Mapping[str, LogPair]
 _FAR = 1000.0
 """The log of what no float holds: its exponential is 0, or too large to be told."""
 
+_MOST = 1 << 63
+"""No count of ours comes near; what is larger may be no float."""
+
 # A range is independent of every other whose factors are not told, those of other reports too.
 _numbers = itertools.count(1)
 _SHOWN = 60
@@ -78,7 +81,7 @@ class Told:
     def whole(self, key: str, default: int | None = 0) -> int:
         """A whole number of 0 or more. Raises SavedError, without a default also if it is not there."""
         value = self._row.get(key, default)
-        if type(value) is not int or value < 0:
+        if type(value) is not int or not 0 <= value <= _MOST:
             raise self.error(key, "whole number of 0 or more")
         return value
 

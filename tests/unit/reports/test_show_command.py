@@ -117,6 +117,7 @@ def test_a_report_that_cannot_be_written_is_told_in_one_line(folder: Path) -> No
     Path("link.json").symlink_to("aifootprint.json")
     assert "is the file to show: it would be overwritten" in refused("--report", "csv:link.json")
     assert "aifootprint.json is not a folder" in refused("--report", "csv:aifootprint.json/x.csv")
+    assert "r.csv is to be two reports" in refused("--report", "csv:r.csv", "--report", "json:r.csv")
     # The others are seen to first: nothing is written by halves.
     refused("--report", "csv:r.csv", "--report", "pdf")
     assert not Path("r.csv").exists()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,9 +32,10 @@ def explain(
     from pytest_aifootprint.explain.saved import BROKEN, Saved, SavedError
     from pytest_aifootprint.explain.text import write
     from pytest_aifootprint.quantities.sheets import EquationError
+    from pytest_aifootprint.reports.json_file import uncollected
 
     try:
-        with _uncollected():
+        with uncollected():
             saved = Saved.read(report)
             found = _find(saved, what, rows)
             wrong = [] if found is None else disagreements(found[1])
@@ -61,18 +59,6 @@ def explain(
         names = ", ".join(dict.fromkeys(line.symbol for line in wrong))
         _say(f"the report has other numbers: {names}")
         raise typer.Exit(DIFFERS)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the garbage collector: a large report is millions of objects, none of them garbage: half of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _say(text: str) -> None:

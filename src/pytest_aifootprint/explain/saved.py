@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range, Sheet, Step
+from pytest_aifootprint.quantities import EXACT_ZERO, Range
 from pytest_aifootprint.reports.json_file import SavedError, check_version, load
+from pytest_aifootprint.reports.json_sheets import sheet_of
+from pytest_aifootprint.reports.json_told import Told
 
 __all__ = ["BROKEN", "HERE", "Row", "Saved", "SavedError", "ranged"]
 
@@ -39,9 +40,11 @@ class Saved:
             raise SavedError(f"{path}: an older report that does not say how its numbers are made; run the tests again")
         try:
             self.prices: dict[tuple[Any, ...], dict[str, Range | None]] = {}
-            self.sheets = {name: _sheet(name, row) for name, row in report["sheets"].items()}
+            self.sheets = {name: sheet_of(name, row) for name, row in Told(report, "").table("sheets").items()}
             self._fixtures = {row["id"]: row for row in report["fixtures"]}
             self._nodeids = [row["nodeid"] for row in report["tests"]]
+        except SavedError as error:
+            raise SavedError(f"{path}: not a report of this plugin: {error}"[:500]) from None
         except BROKEN as error:
             raise SavedError(f"{path}: not a report of this plugin: {type(error).__name__}: {error}"[:500]) from None
 
@@ -120,20 +123,3 @@ def ranged(row: Row | None, factor: str) -> Range | None:
     if low == central == high or not 0 < low <= central <= high:
         return Range(central)
     return Range.of(low, central, high, factor)
-
-
-def _sheet(name: str, row: Row) -> Sheet:
-    return Sheet(
-        name,
-        tuple(_given(given) for given in row["given"]),
-        tuple(Step(s["symbol"], s["equation"], s["unit"], s["what"], s["gathered"] or "") for s in row["steps"]),
-        dict(row["answers"]),
-    )
-
-
-def _given(row: Row) -> Given:
-    factors = {f["name"]: (math.log(f["low"]), math.log(f["high"])) for f in row["factors"]}
-    return Given(
-        row["symbol"], row["what"], row["unit"], Range(float(row["central"]), factors), row["source"], row["year"],
-        row["basis"],
-    )  # fmt: skip

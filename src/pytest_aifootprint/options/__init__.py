@@ -312,12 +312,10 @@ def _limit(text: str, value: Value) -> Limit:
 
 
 def _report(text: str, value: Value, config: pytest.Config) -> tuple[str, Path, Value]:
-    from pytest_aifootprint.reports import REPORTS  # needed where a report is asked for alone
+    from pytest_aifootprint.reports import where  # needed where a report is asked for alone
 
-    kind, _, path = text.partition(":")
     # An unknown kind is refused with the valid ones when its path is probed.
-    path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
-    return kind, config.invocation_params.dir / Path(os.path.expandvars(path)).expanduser(), value
+    return *where(text, config.invocation_params.dir), value
 
 
 def _top(value: Value) -> int:

@@ -20,12 +20,22 @@ from pytest_aifootprint.quantities.dimensions import (
     joules_over,
 )
 from pytest_aifootprint.quantities.notices import Notice
-from pytest_aifootprint.quantities.ranges import EXACT_ZERO, Difference, OfUnit, Range, difference, total
+from pytest_aifootprint.quantities.ranges import (
+    EXACT_ZERO,
+    UNNAMED,
+    Difference,
+    OfUnit,
+    Range,
+    ToldRange,
+    difference,
+    total,
+)
 from pytest_aifootprint.quantities.sheets import Given, Sheet, Step
 from pytest_aifootprint.quantities.units import Amount, UnitError, parse_amount
 
 __all__ = [
     "EXACT_ZERO",
+    "UNNAMED",
     "ZERO_G",
     "ZERO_J",
     "ZERO_L",
@@ -46,6 +56,7 @@ __all__ = [
     "Range",
     "Sheet",
     "Step",
+    "ToldRange",
     "UnitError",
     "Watts",
     "as_grams",

@@ -133,6 +133,39 @@ class Range:
 
 EXACT_ZERO = Range(0.0)
 
+UNNAMED = "saved:"
+"""How the name of a factor begins that a saved range was given because nobody told its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRange(Range):
+    """A range that somebody else calculated: its ends are theirs to the last digit, whatever its factors come to.
+
+    Attributes:
+        factors: as they were told, widest first; else one of its own, whose name begins with ``UNNAMED``.
+        ends: low and high, as told; None once it was scaled or added: then they follow from the factors.
+    """
+
+    ends: tuple[float, float] | None = None
+
+    @property
+    def low(self) -> float:
+        """The 5th percentile, as told."""
+        return Range(self.central, self.factors).low if self.ends is None else self.ends[0]
+
+    @property
+    def high(self) -> float:
+        """The 95th percentile, as told."""
+        return Range(self.central, self.factors).high if self.ends is None else self.ends[1]
+
+    @property
+    def widest_factor(self) -> str | None:
+        """The first of those that were told; None if none was."""
+        named = [name for name in self.factors if not name.startswith(UNNAMED)]
+        if not named or self.ends is not None:
+            return named[0] if named else None
+        return Range(self.central, {name: self.factors[name] for name in named}).widest_factor
+
 
 def _add(a: LogPair | None, b: LogPair | None) -> LogPair:
     (d1, u1), (d2, u2) = a or _NONE, b or _NONE

@@ -23,15 +23,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Carbon:
-    """Grams CO2e by part; ``total`` is the sum of what is known (``unknown`` names the rest)."""
+    """Grams CO2e by part; ``total`` is the sum of what is known (``unknown`` names the rest).
+
+    Attributes:
+        reported_total: as a saved report has it, which may tell no parts; None of a run's own.
+    """
 
     use: Grams | None = ZERO_G
     training: Grams | None = ZERO_G
     hardware: Grams | None = ZERO_G
+    reported_total: Grams | None = None
 
     @property
     def total(self) -> Grams:
         """The headline: use + training + hardware, as far as known."""
+        if self.reported_total is not None:
+            return self.reported_total
         return total(part for part in (self.use, self.training, self.hardware) if part is not None)
 
     @property
@@ -42,14 +49,21 @@ class Carbon:
 
 @dataclass(frozen=True, slots=True)
 class Water:
-    """Litres at the data centre and at the power plants."""
+    """Litres at the data centre and at the power plants.
+
+    Attributes:
+        reported_total: as a saved report has it; of a saved test it is all that there is, and the parts say nothing.
+    """
 
     site: Litres = ZERO_L
     source: Litres = ZERO_L
+    reported_total: Litres | None = None
 
     @property
     def total(self) -> Litres:
         """Site + source."""
+        if self.reported_total is not None:
+            return self.reported_total
         return self.site + self.source
 
 
@@ -61,13 +75,20 @@ LOCAL_SERVER = "local_server"
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """Joules by domain: ``cpu``, ``ram``, ``gpu`` (all cards), ``remote``; ``local_server`` where that is estimated."""
+    """Joules by domain: ``cpu``, ``ram``, ``gpu`` (all cards), ``remote``; ``local_server`` where that is estimated.
+
+    Attributes:
+        reported_total: as a saved report has it, which may tell no domains; None of a run's own.
+    """
 
     by_domain: Mapping[str, Joules] = field(default_factory=dict)
+    reported_total: Joules | None = None
 
     @property
     def total(self) -> Joules:
         """Over all domains."""
+        if self.reported_total is not None:
+            return self.reported_total
         return total(self.by_domain.values())
 
 
@@ -88,6 +109,14 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedCall:
+    """What a saved report has of a call as a sum: without its factors, or without its parts."""
+
+    carbon: Carbon
+    water_l: Litres | None
+
+
+@dataclass(frozen=True, slots=True)
 class CallFootprint:
     """A call with its price.
 
@@ -95,12 +124,14 @@ class CallFootprint:
         local_energy_j: its part of the joules metered in its owner's windows, by CPU seconds (of a GPU by time);
             contained in them. None where it is not a model in the process, or nothing was metered for it.
         local_wall_j: the same at the wall of the data centre, where a PUE was declared for it.
+        reported: its sums in a saved report; None of a run's own.
     """
 
     call: AICall
     impact: CallImpact
     local_energy_j: Joules | None = None
     local_wall_j: Joules | None = None
+    reported: ReportedCall | None = None
 
     @property
     def at_wall_j(self) -> Joules | None:
@@ -110,7 +141,17 @@ class CallFootprint:
     @property
     def carbon(self) -> Carbon:
         """Use, training share and provider's hardware of this call."""
+        if self.reported is not None:
+            return self.reported.carbon
         return Carbon(self.impact.use_carbon_g, self.impact.training_carbon_g, self.impact.hardware_carbon_g)
+
+    @property
+    def water_l(self) -> Litres | None:
+        """At the provider's site and the power plants; None if either is unknown."""
+        if self.reported is not None:
+            return self.reported.water_l
+        site, source = self.impact.water_site_l, self.impact.water_source_l
+        return None if site is None or source is None else site + source
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +274,7 @@ class TestFootprint:
     Attributes:
         direct_machine_s, direct_active_j, direct_cards_s, direct_metered: as a ``Cost`` has them.
         avoidable_carbon_g: had this test alone not run; its own part, and shared fixtures that nobody else uses.
+        reported_tokens: as a saved report has them; None of a run's own.
     """
 
     __test__ = False  # pytest would try to collect the name
@@ -258,11 +300,12 @@ class TestFootprint:
     verdicts: tuple[Verdict, ...] = ()
     notices: tuple[Notice, ...] = ()
     direct_metered: MeteredParts | None = None
+    reported_tokens: Tokens | None = None
 
     @property
     def tokens(self) -> Tokens:
         """Tokens of the own live calls."""
-        return count_tokens(self.calls)
+        return count_tokens(self.calls) if self.reported_tokens is None else self.reported_tokens
 
 
 def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Tokens:
@@ -297,7 +340,10 @@ class MeterUse:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Over all AI tests. ``avoidable_carbon_g``, had none of them run, is no sum over the tests."""
+    """Over all AI tests. ``avoidable_carbon_g``, had none of them run, is no sum over the tests.
+
+    ``widest_times_over``: how far the widest input may be off, as a saved report has it; None of a run's own.
+    """
 
     ai_tests: int
     tests: int
@@ -315,6 +361,7 @@ class Totals:
     unpriced_calls: int = 0
     retries: Retries = field(default_factory=Retries)
     hardware_unattributed_g: Grams = ZERO_G
+    widest_times_over: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

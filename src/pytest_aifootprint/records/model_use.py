@@ -81,6 +81,7 @@ class Hint:
     Attributes:
         code: which kind. subject: the model it is about. tests, fixtures: ids of who could share.
         count: how often it was done, for energy_j in all. saving_j, saving_g: joules, grams CO2e.
+        reported: its one line in a saved report, which may be of a kind that is unknown here; "" of a run's own.
     """
 
     code: str
@@ -91,3 +92,4 @@ class Hint:
     energy_j: Joules
     saving_j: Joules
     saving_g: Grams | None
+    reported: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +29,27 @@ REPORTS: dict[str, ReportKind] = {
     "json": json_report,
     "markdown": markdown_report,
 }
+
+
+def where(text: str, folder: Path) -> tuple[str, Path]:
+    """Kind and path of a report as people ask for it, ``KIND[:PATH]``; without a path, its own name in ``folder``.
+
+    ``~`` and ``$NAME`` are of the user's home and environment. Whether there is such a kind, ``report_writer`` knows.
+    """
+    kind, _, path = text.partition(":")
+    path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
+    return kind, folder / Path(os.path.expandvars(path)).expanduser()
+
+
+def probe(kind: str, path: Path, earlier: Collection[Path] = ()) -> None:
+    """Before the run: see whether this report can be written there, beside those that were asked for earlier.
+
+    Raises:
+        ValueError: one line, also for an unknown kind.
+    """
+    report_writer(kind).probe(path)
+    if path in earlier and (path.is_file() or not path.exists()):
+        raise ValueError(f"{path} is to be two reports; a report needs a file of its own")
 
 
 def report_writer(kind: str) -> ReportKind:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
-from pytest_aifootprint.reports import files
+from pytest_aifootprint.reports import files, formatting
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.json_values import finite, ranged
 
-__all__ = ["HEADER", "NAME", "probe", "rows", "write"]
+__all__ = ["HEADER", "NAME", "lines", "probe", "rows", "write"]
 
 NAME = "aifootprint.csv"
 DOMAINS = ("cpu", "ram", "gpu", "remote", "local_server")
@@ -30,7 +31,14 @@ HEADER = (
 
 _WORST = ("fail", "undecided", "pass")
 # A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where the comma is the decimal sign, spreadsheets part cells at these, unless they stand in quotes.
+_PARTING = (";", "\t")
+_NO_WORD = re.compile(r"^\W|[^\w .-]")
+# Control characters but line breaks and tabs, what turns the direction of writing around, and halves of signs.
+_OBEYED = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
 
 Cell = str | int | float | None
 
@@ -44,8 +52,16 @@ class _Line:
 
 def write(run: RunFootprint, path: Path) -> None:
     """Write the report: a new file takes the place of an old one when it is complete. Raises OSError, see ``files``."""
-    writer = csv.writer(_Line(), lineterminator="\n")
-    files.write(path, "the CSV report", (writer.writerow(row) for row in rows(run)))
+    files.write(path, "the CSV report", lines(run))
+
+
+def lines(run: RunFootprint) -> Iterator[str]:
+    """The report as text, line by line; a name with a line break in it stands in quotes."""
+    bare = csv.writer(_Line(), lineterminator="\n")
+    quoted = csv.writer(_Line(), lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows(run):
+        parted = any(sign in str(row[0]) for sign in _PARTING)
+        yield (quoted if parted else bare).writerow(row)
 
 
 def rows(run: RunFootprint) -> Iterator[tuple[Cell, ...]]:
@@ -61,8 +77,8 @@ def _row(test: TestFootprint) -> tuple[Cell, ...]:
     unknown = len(carbon.unknown) == 3
     return (
         _name(test.nodeid),
-        test.worker,
-        test.outcome,
+        _word(test.worker),
+        _word(test.outcome),
         len(test.attempts),
         sum(attempt.duration_s for attempt in test.attempts),
         int(test.ai),
@@ -84,8 +100,14 @@ def _row(test: TestFootprint) -> tuple[Cell, ...]:
 
 
 def _name(nodeid: str) -> str:
-    """The same test for pytest, and no formula for a spreadsheet."""
-    return f"./{nodeid}" if nodeid.startswith(_FORMULA) else nodeid
+    """The same test for pytest; no formula for a spreadsheet, and nothing that a terminal or a reader stumbles over."""
+    shown = _OBEYED.sub(lambda found: formatting.one_line(found.group()), nodeid)
+    return f"./{shown}" if shown.startswith(_FORMULA) else shown
+
+
+def _word(text: str) -> str:
+    """A word of ours, which a saved report may have changed."""
+    return _NO_WORD.sub("_", text)
 
 
 def _ends(value: Range | None) -> tuple[Cell, Cell, Cell]:

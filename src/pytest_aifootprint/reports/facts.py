@@ -150,7 +150,7 @@ def training(run: RunFootprint) -> str:
         way = (model.training.method, "" if phi is None else f" (phi {phi.central:.2f})")
         ways[way] = ways.get(way, 0) + 1
     said: list[str] = []
-    for (method, remark), number in sorted(ways.items(), key=lambda way: (_WAYS.index(way[0][0]), -way[1])):
+    for (method, remark), number in sorted(ways.items(), key=lambda way: (_rank(way[0][0]), -way[1])):
         counted = formatting.count(number) if said else formatting.counted(number, "model")
         said.append(f"{'share of use' if method == 'share' else method} for {counted}{remark}")
     if here := sum(model.training.method == "measured" for model in called):
@@ -161,13 +161,31 @@ def training(run: RunFootprint) -> str:
     return " · ".join(said)
 
 
+def _rank(method: str) -> int:
+    """Where it stands in the line; a newer report may have others, which come last."""
+    return _WAYS.index(method) if method in _WAYS else len(_WAYS)
+
+
 def widest_input(run: RunFootprint) -> str:
     """The input that the carbon range comes from most, how far it may be off, and what narrows it."""
     name = run.totals.carbon.total.widest_factor
     if name is None:
         return ""
     what, remedy = _explained(name, run)
-    return f"{what} ({formatting.factor(_spread(name, run))}): {remedy}"
+    spread = widest_times_over(run)
+    remark = "" if spread is None else f" ({formatting.factor(spread)})"
+    return f"{what}{remark}: {remedy}"
+
+
+def widest_times_over(run: RunFootprint) -> float | None:
+    """How far the widest input may be off, x/÷; None without one, where no float holds it, or where nobody told."""
+    name = run.totals.carbon.total.widest_factor
+    if name is None or run.totals.carbon.reported_total is not None:
+        return run.totals.widest_times_over
+    try:
+        return _spread(name, run)
+    except OverflowError:
+        return None
 
 
 def _explained(name: str, run: RunFootprint) -> tuple[str, str]:

@@ -14,6 +14,8 @@ _DONE = {
 
 def message(hint: Hint) -> str:
     """One line: what was repeated, where, and what sharing it saves in each run."""
+    if hint.reported:
+        return formatting.one_line(hint.reported)
     what, advice = _DONE[hint.code]
     where = [formatting.one_line(test.rpartition("::")[2]) for test in hint.tests]
     where += [f"fixture {formatting.one_line(fixture.rpartition('::')[2])}" for fixture in hint.fixtures]

@@ -14,6 +14,7 @@ from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.json_file import SCHEMA_VERSION
 from pytest_aifootprint.reports.json_models import hint_row, model_row
 from pytest_aifootprint.reports.json_sheets import sheet_row
+from pytest_aifootprint.reports.json_values import plain
 
 __all__ = ["NAME", "as_dict", "chunks", "probe", "write"]
 
@@ -67,7 +68,15 @@ def _test(test: TestFootprint) -> str:
     if direct["energy_j"] is not energy or direct["carbon_g"] is not carbon:
         own = f'"energy_j":{_dumps(direct["energy_j"])},"carbon_g":{_dumps(direct["carbon_g"])}'
     rest = _dumps({key: value for key, value in direct.items() if key not in {"energy_j", "carbon_g"}})
-    return f'{_dumps(row)[:-1]},{cost},"direct":{rest[:-1]},{own}}}}}'
+    return f'{_dumped(row)[:-1]},{cost},"direct":{rest[:-1]},{own}}}}}'
+
+
+def _dumped(row: dict[str, Any]) -> str:
+    """As text. What JSON cannot say stands in phases alone, and seldom: no time is spent on looking for it."""
+    try:
+        return _dumps(row)
+    except (TypeError, ValueError):
+        return _dumps(plain(row))
 
 
 def _array(key: str, values: Iterable[str]) -> Iterator[str]:

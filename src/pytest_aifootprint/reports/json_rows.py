@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.impacts.contract import Grid
-from pytest_aifootprint.quantities import Notice, total
+from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.model import (
     LOCAL_SERVER,
     Attempt,
@@ -23,6 +23,7 @@ from pytest_aifootprint.records.model import (
     Verdict,
     Water,
 )
+from pytest_aifootprint.reports import facts
 from pytest_aifootprint.reports.json_hardware import hardware_row
 from pytest_aifootprint.reports.json_values import ZERO, factors_of, finite, plain, ranged
 
@@ -71,6 +72,7 @@ def grid_row(grid: Grid) -> Row:
         "year": grid.year,
         "hour": grid.hour,
         "guessed": grid.guessed,
+        "publisher": grid.publisher,
     }
 
 
@@ -104,6 +106,7 @@ def totals_row(run: RunFootprint) -> Row:
         "hardware_unattributed_g": ranged(totals.hardware_unattributed_g),
         "sci_style": plain(totals.sci_style),
         "widest_input": carbon.widest_factor,
+        "widest_input_times_over": finite(facts.widest_times_over(run)),
         "factors": {
             "carbon_g": factors_of(carbon),
             "use_carbon_g": factors_of(totals.carbon.use),
@@ -120,7 +123,7 @@ def totals_row(run: RunFootprint) -> Row:
 def energy_row(energy: Energy) -> Row:
     """The domains that there are, and their sum."""
     domains = {domain: ranged(value) for domain, value in energy.by_domain.items()}
-    if len(domains) == 1:
+    if len(domains) == 1 and energy.reported_total is None:
         return {**domains, "total": next(iter(domains.values()))}
     return {**domains, "total": ranged(energy.total)}
 
@@ -177,7 +180,7 @@ def _idle_row(balance: Balance) -> Row | None:
 
 
 def test_row(test: TestFootprint) -> Row:
-    """A test: all its attempts, its calls, its cost and what of it is its own."""
+    """A test: all its attempts, its calls, its cost and what of it is its own; phases as they are."""
     energy, carbon = energy_row(test.energy), carbon_row(test.carbon)
     own_energy = energy if test.direct_energy == test.energy else energy_row(test.direct_energy)
     own_carbon = carbon if test.direct_carbon == test.carbon else carbon_row(test.direct_carbon)
@@ -221,7 +224,7 @@ def _attempt_row(attempt: Attempt) -> Row:
         "attempt": attempt.number,
         "outcome": attempt.outcome,
         "duration_s": finite(attempt.duration_s),
-        "phases": plain(attempt.phases),
+        "phases": attempt.phases,
     }
 
 
@@ -279,7 +282,7 @@ def call_row(priced: CallFootprint) -> Row:
         "energy_j": ranged(impact.energy_j),
         "local_energy_j": ranged(priced.local_energy_j),
         "carbon_g": carbon_row(carbon),
-        "water_l": _sum(impact.water_site_l, impact.water_source_l),
+        "water_l": ranged(priced.water_l),
         "avoidable_carbon_g": ranged(impact.avoidable_carbon_g),
         "avoided_carbon_g": ranged(impact.avoided_carbon_g),
         "basis": impact.basis.value,
@@ -289,10 +292,6 @@ def call_row(priced: CallFootprint) -> Row:
         "factors": factors_of(carbon.total),
         "notices": [notice_row(notice) for notice in impact.notices],
     }
-
-
-def _sum(*parts: Any) -> Row | None:
-    return None if None in parts else ranged(total(parts))
 
 
 def fixture_row(fixture: FixtureFootprint) -> Row:
@@ -329,6 +328,7 @@ def verdict_row(verdict: Verdict) -> Row:
         "bound": verdict.bound,
         "verdict": verdict.verdict,
         "message": verdict.message,
+        "reason": verdict.reason,
     }
 
 

@@ -1,10 +1,11 @@
-"""Sheets in the JSON report: how its numbers are made."""
+"""Sheets in the JSON report, there and back: how its numbers are made."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pytest_aifootprint.quantities import Sheet
+from pytest_aifootprint.quantities import Given, Range, Sheet, Step
+from pytest_aifootprint.reports.json_told import Told
 from pytest_aifootprint.reports.json_values import factors_of, finite
 
 
@@ -36,3 +37,29 @@ def sheet_row(sheet: Sheet) -> dict[str, Any]:
         ],
         "answers": dict(sheet.answers),
     }
+
+
+def sheet_of(name: str, row: Told) -> Sheet:
+    """The sheet that ``sheet_row`` gave. Raises SavedError for what is none."""
+    answers = row.told("answers")
+    return Sheet(
+        name,
+        row.each("given", _given),
+        row.each("steps", _step),
+        {figure: answers.maybe_text(figure) for figure in answers.names()},
+    )
+
+
+def _given(row: Told) -> Given:
+    central = row.number("central")
+    if central < 0:
+        raise row.error("central", "number of 0 or more")
+    return Given(
+        row.text("symbol"), row.text("what"), row.text("unit"), Range(central, row.factors("factors") or {}),
+        row.text("source"), row.maybe_whole("year"), row.text("basis"),
+    )  # fmt: skip
+
+
+def _step(row: Told) -> Step:
+    gathered = row.maybe_text("gathered") or ""
+    return Step(row.text("symbol"), row.text("equation"), row.text("unit"), row.text("what"), gathered)

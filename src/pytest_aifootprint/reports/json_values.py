@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities import EXACT_ZERO, UNNAMED, Range, ToldRange
 
 RangeDict = dict[str, float]
 
@@ -25,6 +25,8 @@ def ranged(value: Range | None) -> RangeDict | None:
     central = value.central
     if not value.factors or not central:
         return {"low": central, "central": central, "high": central}
+    if isinstance(value, ToldRange) and value.ends is not None:
+        return {"low": value.ends[0], "central": central, "high": value.ends[1]}
     low, high = _ends(frozenset(value.factors.items()))
     high *= central
     return {"low": low * central, "central": central, "high": high} if math.isfinite(high) else None
@@ -41,8 +43,15 @@ def factors_of(value: Range | None) -> list[dict[str, Any]]:
     """The inputs that a range comes from, widest first: what each multiplies the value by at its low and high end."""
     if value is None:
         return []
-    widest = sorted(value.factors.items(), key=lambda item: (-abs(item[1][1] - item[1][0]), item[0]))
-    return [{"name": name, "low": _exp(down), "high": _exp(up)} for name, (down, up) in widest]
+    widest = list(value.factors.items())
+    # Those of a saved range are in this order already, and a digit that was lost on the way must not change it.
+    if not (isinstance(value, ToldRange) and value.ends is not None):
+        widest.sort(key=lambda item: (-abs(item[1][1] - item[1][0]), item[0]))
+    return [
+        {"name": name, "low": _exp(down), "high": _exp(up)}
+        for name, (down, up) in widest
+        if not name.startswith(UNNAMED)
+    ]
 
 
 def _exp(log: float) -> float | None:
@@ -57,6 +66,8 @@ def plain(value: Any) -> Any:
     kind = type(value)
     if kind in _AS_THEY_ARE:
         return value
+    if kind is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, (float, Enum, Range)):
         return _number(value)
     if kind is dict or isinstance(value, Mapping):

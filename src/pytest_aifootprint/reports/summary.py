@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -147,7 +148,9 @@ def ranking(tests: tuple[TestFootprint, ...], top: int) -> tuple[Row, ...]:
 def carbon_central(test: TestFootprint) -> float:
     """Grams CO2e of a test as far as known: ``carbon.total.central`` without the cost of its range."""
     carbon = test.carbon
-    return sum(part.central for part in (carbon.use, carbon.training, carbon.hardware) if part is not None)
+    if carbon.reported_total is not None:
+        return carbon.reported_total.central
+    return math.fsum(part.central for part in (carbon.use, carbon.training, carbon.hardware) if part is not None)
 
 
 def _calls(run: RunFootprint) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,11 +122,13 @@ def probe_reports(settings: Settings) -> None:
     """Raise UsageError, one line, for a report that cannot be written."""
     if not settings.reports:
         return
-    from pytest_aifootprint.reports import report_writer
+    from pytest_aifootprint.reports import probe
 
+    earlier: list[Path] = []
     for kind, path, value in settings.reports:
         try:
-            report_writer(kind).probe(path)
+            probe(kind, path, earlier)
+            earlier.append(path)
         except ValueError as error:
             raise value.error(str(error)) from None
 

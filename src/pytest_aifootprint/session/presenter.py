@@ -80,6 +80,7 @@ class Presenter:
         if REAL.getpid() != self._pid:
             return  # a child that a test forked and that ran on into pytest's end: the report is the parent's
         self.machine.stop()
+        unwritten = bool(self.settings.reports)
         try:
             for prepare in self.before_build:
                 prepare()
@@ -89,7 +90,7 @@ class Presenter:
                 return
             self._judge_what_is_left()
             self.footprint = self._build()
-            self._write_reports(self.footprint)
+            unwritten = not self._write_reports(self.footprint)
         except Exception as error:  # an error of ours must not change a run; the gate fails closed below
             if must_raise():
                 raise
@@ -98,7 +99,8 @@ class Presenter:
         failed = self._broken is not None and gated
         if self.footprint is not None:
             failed = any(self.fails(v) for v in self._all_verdicts(self.footprint))
-        if failed and session.exitstatus == pytest.ExitCode.OK:
+        # As pytest ends where it cannot write its --junitxml.
+        if (failed or unwritten) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if failed and self.config.pluginmanager.get_plugin("terminalreporter") is None:
             from pytest_aifootprint.reports.terminal import one_line_verdict
@@ -182,16 +184,11 @@ class Presenter:
             run = replace(run, notices=(*run.notices, notice))
         return run
 
-    def _write_reports(self, run: RunFootprint) -> None:
+    def _write_reports(self, run: RunFootprint) -> bool:
+        """Whether every report was written; the footprint tells of those that were not."""
         if not self.settings.reports:
-            return
-        from pytest_aifootprint.reports import REPORTS
+            return True
+        from pytest_aifootprint.session.reporting import write_reports
 
-        for kind, path, _ in self.settings.reports:
-            try:
-                REPORTS[kind].write(run, path)
-            except OSError as error:
-                notice = Notice("report-not-written", f"{kind}:{path}: {error.strerror or error}")
-                sys.stderr.write(f"aifootprint: report not written: {notice.message}\n")
-                before = self.footprint or run
-                self.footprint = replace(before, notices=(*before.notices, notice))
+        self.footprint, written = write_reports(run, self.settings.reports, self.config.invocation_params.dir)
+        return written

@@ -114,7 +114,7 @@ def local_call(count: int = 3, model: str = "iris.onnx", *, training_known: bool
 
 def cpu_energy(joules: float) -> Energy:
     """Of a load model."""
-    return Energy({"cpu": Joules(Range.of(0.55 * joules, joules, 1.8 * joules, "cpu_w"))} if joules else {})
+    return Energy({"cpu": Joules(Range.of(0.55 * joules, float(joules), 1.8 * joules, "cpu_w"))} if joules else {})
 
 
 def footprint_of(
@@ -123,7 +123,7 @@ def footprint_of(
     """A test with these calls and local joules, priced as the records room does."""
     domains = dict(cpu_energy(cpu_j).by_domain)
     if gpu_j:
-        domains["gpu"] = Joules(Range.times_over(gpu_j, 1.05, "gpu"))
+        domains["gpu"] = Joules(Range.times_over(float(gpu_j), 1.05, "gpu"))
     local = total(domains.values())
     remote = total(c.impact.energy_j for c in calls if c.impact.energy_j is not None)
     if remote.central:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -231,6 +232,15 @@ def test_a_value_that_no_number_can_hold_is_unknown() -> None:
     }
 
 
+def test_what_json_cannot_say_of_a_phase_is_unknown() -> None:
+    run = samples.mixed()
+    (attempt,) = run.tests[0].attempts
+    odd = replace(attempt, phases={"call": {"duration_s": math.nan, "cpu_s": math.inf, "outcome": Path("x")}})
+    tests = (replace(run.tests[0], attempts=(odd,)), *run.tests[1:])
+    row = json_report.as_dict(replace(run, tests=tests))["tests"][0]
+    assert row["attempts"][0]["phases"] == {"call": {"duration_s": None, "cpu_s": None, "outcome": "x"}}
+
+
 def test_one_test_a_line() -> None:
     text = "".join(json_report.chunks(samples.mixed()))
     assert sum(line.startswith('{"nodeid"') for line in text.splitlines()) == 3
@@ -319,3 +329,38 @@ def test_large_run_is_written_a_test_at_a_time() -> None:
     assert len(parts) > 300
     assert max(map(len, parts)) < 20_000
     checked(run)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+def test_a_pipe_that_nobody_reads_does_not_hang_the_run(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    json_report.probe(pipe)
+    with pytest.raises(OSError, match="the JSON report cannot be written: No such device or address"):
+        json_report.write(samples.no_ai(), pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        json_report.write(samples.no_ai(), pipe)
+        assert json.loads(os.read(reader, 1 << 20))["schema_version"] == 1
+    finally:
+        os.close(reader)
+    assert _names(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="has no /dev/fd")
+def test_a_report_goes_to_where_the_process_prints_and_takes_nothing_away(tmp_path: Path) -> None:
+    code = (
+        "import samples, sys; from pathlib import Path; from pytest_aifootprint.reports import badge_report as badge;"
+        "path = Path(sys.argv[1]); badge.probe(path);"
+        "print('before'); badge.write(samples.no_ai(), path); print('after')"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    for path in ("/dev/stdout", "/dev/fd/1"):
+        command = [sys.executable, "-c", code, path]
+        piped = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+        with (tmp_path / "log").open("w+") as log:
+            subprocess.run(command, env=env, check=True, stdout=log)
+        assert (tmp_path / "log").read_text() == piped
+        first, *report, last = piped.splitlines()
+        assert (first, last) == ("before", "after")
+        assert json.loads("".join(report))["message"] == "0 AI calls"

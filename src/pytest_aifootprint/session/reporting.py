@@ -1,0 +1,91 @@
+"""Writing the reports at the end of a run: one that cannot be written takes nothing else along."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.records.model import RunFootprint
+from pytest_aifootprint.reports import REPORTS
+from pytest_aifootprint.reports.formatting import one_line, printable
+from pytest_aifootprint.session.parts import must_raise
+
+_FOLDER = "aifootprint-"
+
+
+def write_reports(run: RunFootprint, reports: Sequence[tuple[str, Path, Any]], here: Path) -> tuple[RunFootprint, bool]:
+    """Write each report; what could not be is told on stderr and in a notice, and the JSON is saved somewhere.
+
+    The JSON comes last: it has the notices about the others, and from it the others can be made again.
+
+    Args:
+        run: to report.
+        reports: kind, path and anything else.
+        here: a folder to save the JSON in where there is no temporary one.
+
+    Returns:
+        The run with these notices, and whether all was written.
+    """
+    whole, saved = run, None
+    for kind, path, _ in sorted(reports, key=lambda report: report[0] == "json"):
+        problem = _written(kind, whole, path)
+        if problem is None:
+            saved = path if kind == "json" else saved
+        else:
+            whole = _with(whole, f"{kind}:{path}: {problem}")
+    if whole is run:
+        return run, True
+    saved = saved or _save(whole, here)
+    if saved is None:
+        return _with(whole, "the JSON report could not be saved anywhere else"), False
+    message = f"the JSON report is {saved}; aifootprint show {saved} --report KIND:PATH writes any other from it"
+    return _with(whole, message), False
+
+
+def _with(run: RunFootprint, message: str) -> RunFootprint:
+    """The run with one more notice, told on stderr at once: without a terminal it is told nowhere else."""
+    notice = Notice("report-not-written", one_line(message))
+    line = f"aifootprint: report not written: {notice.message}\n"
+    sys.stderr.write(printable(line, getattr(sys.stderr, "encoding", None)))
+    return replace(run, notices=(*run.notices, notice))
+
+
+def _written(kind: str, run: RunFootprint, path: Path) -> str | None:
+    """None, or why it was not."""
+    try:
+        REPORTS[kind].write(run, path)
+    except OSError as error:
+        return error.strerror or str(error)
+    except Exception as error:  # an error of ours must not take the other reports along
+        if must_raise():
+            raise
+        return f"an error of this plugin: {type(error).__name__}: {error}"
+    return None
+
+
+def _save(run: RunFootprint, here: Path) -> Path | None:
+    """Where the JSON could be saved; None if nowhere."""
+    for folder in _folders(here):
+        path = folder / REPORTS["json"].NAME
+        if _written("json", run, path) is None:
+            return path
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    return None
+
+
+def _folders(here: Path) -> Iterator[Path]:
+    """New folders, each in a place where files may be made."""
+    makers: tuple[Callable[[], str], ...] = (
+        lambda: tempfile.mkdtemp(prefix=_FOLDER),
+        lambda: tempfile.mkdtemp(prefix=_FOLDER, dir=here),
+    )
+    for make in makers:
+        with contextlib.suppress(OSError):
+            yield Path(make())

@@ -45,8 +45,8 @@ class Summary:
 
     Attributes:
         header: what was seen. figures: carbon (whose parts are ``parts``), energy, water; none without AI calls.
-        asides: label, figure and remark. facts: label and text. ranking: the heaviest tests. lines: hints, budgets
-            and notices.
+        asides: label, figure and remark. facts: label and text. ranking: the heaviest tests. lines: hints, notices
+            and budgets.
     """
 
     header: str
@@ -60,7 +60,8 @@ class Summary:
 
 def summarise(run: RunFootprint, top: int = 10) -> Summary:
     """What there is to say about a run, with at most ``top`` tests."""
-    lines = (*remarks.hints(run), *remarks.budgets(run), *remarks.notices(run))
+    # What decides stands last, where one looks first: above pytest's own last line.
+    lines = (*remarks.hints(run), *remarks.notices(run), *remarks.budgets(run))
     if not _calls(run) and not run.totals.ai_tests:
         return Summary(header(run), (), (), (), (), (), lines)
     totals = run.totals

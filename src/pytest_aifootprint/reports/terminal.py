@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
+
+import pytest
 
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import remarks
@@ -14,6 +16,7 @@ from pytest_aifootprint.reports.remarks import Line
 from pytest_aifootprint.reports.summary import headline, summarise
 
 TITLE = "AI footprint"
+PERCENT = len(" [100%]") + 1  # pytest's progress, which it writes at the end of the line
 _COLOUR = {"pass": {"green": True}, "fail": {"red": True}, "undecided": {"yellow": True}}
 
 
@@ -58,6 +61,27 @@ def write_summary(terminalreporter: TerminalReporter, run: RunFootprint, top: in
         lines = render(summarise(run, top), width, encoding, fold=fold)
     for line in lines:
         terminalreporter.write_line(printable(str(line), encoding), **_COLOUR.get(line.verdict, {}))
+
+
+def write_between(terminalreporter: pytest.TerminalReporter, text: Callable[[int], str]) -> None:
+    """Write a line of its own between two tests, wherever pytest's progress stands, and let it go on below.
+
+    Args:
+        terminalreporter: pytest's.
+        text: that fits into a width.
+    """
+    writer = terminalreporter.config.get_terminal_writer()
+    verbose = terminalreporter.showlongtestinfo
+    line = printable(text(writer.fullwidth - (0 if verbose else PERCENT)), getattr(sys.stdout, "encoding", None))
+    if writer.width_of_current_line:
+        terminalreporter.write("\n")
+    if verbose or terminalreporter.showfspath:
+        # As behind a line of its own: what it writes next it begins with the end of this one.
+        terminalreporter.write(line, flush=True)
+        terminalreporter.currentfspath = TITLE
+    else:
+        # xdist writes one dot behind the other.
+        terminalreporter.write(f"{line}\n", flush=True)
 
 
 def knows_width(terminalreporter: TerminalReporter) -> bool:

@@ -1,0 +1,112 @@
+"""The calls of one test, as lines under its name."""
+
+# ruff: noqa: RUF001 - the sign that is printed
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from pytest_aifootprint.impacts.tokens import ERROR_STATUS
+from pytest_aifootprint.quantities import Grams, total
+from pytest_aifootprint.records.model import CallFootprint
+from pytest_aifootprint.reports import formatting
+
+MOST_LINES = 10
+LONGEST_NAME = 100
+INDENT = "    "
+
+
+def call_lines(calls: Sequence[CallFootprint], most: int = MOST_LINES) -> list[str]:
+    """What was called, how often, with how many tokens, and what it emitted beside the energy metered here.
+
+    Calls that print alike stand in one line, in the order of the first; tokens and carbon are those of all of them.
+    """
+    folded: dict[tuple[object, ...], list[CallFootprint]] = {}
+    for priced in calls:
+        call = priced.call
+        key = (
+            call.operation, call.provider, call.model, call.host if call.model is None else None, call.locality,
+            call.realness, _trouble(priced), formatting.count(call.input_tokens),
+            formatting.count(call.output_tokens), priced.impact.priced,
+        )  # fmt: skip
+        folded.setdefault(key, []).append(priced)
+    groups = list(folded.values())
+    # One line too many is no longer than the line that would say so.
+    shown = groups if len(groups) <= most + 1 else groups[:most]
+    lines = [_line(group) for group in shown]
+    if rest := [priced for group in groups[len(shown) :] for priced in group]:
+        lines.append(f"… and {formatting.counted(_count(rest), 'more call')}{_emitted(rest)}")
+    return lines
+
+
+def wrapped(lines: Sequence[str], width: int) -> list[str]:
+    """The lines indented, each wrapped behind commas so far as that makes it fit."""
+    made: list[str] = []
+    for line in lines:
+        indent = INDENT
+        for number, part in enumerate(line.split(", ")):
+            if number and _cells(f"{made[-1]}, {part}") <= width - 1:
+                made[-1] += f", {part}"
+                continue
+            if number:
+                made[-1] += ","
+            made.append(indent + part)
+            indent = INDENT * 2
+    return made
+
+
+def _line(group: Sequence[CallFootprint]) -> str:
+    first, times = group[0].call, _count(group)
+    said = f"{first.operation} {_name(group[0])}" + (f" ×{times}" if times > 1 else "")
+    parts = [formatting.one_line(said)]
+    parts += [first.realness] if first.realness != "live" else []
+    parts += [first.locality] if first.locality == "local" else []
+    parts += [trouble] if (trouble := _trouble(group[0])) else []
+    if first.input_tokens is not None or first.output_tokens is not None:
+        told = [_tokens(group, name) for name in ("input_tokens", "output_tokens")]
+        parts.append(f"{' + '.join(map(formatting.count, told))} tokens")
+    return ", ".join(parts) + _emitted(group)
+
+
+def _name(priced: CallFootprint) -> str:
+    call = priced.call
+    name = call.model or (f"unknown model at {call.host}" if call.host else "unknown model")
+    if call.provider and not name.startswith(f"{call.provider}/"):
+        name = f"{call.provider}/{name}"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 :]}"
+
+
+def _trouble(priced: CallFootprint) -> str:
+    status = priced.call.status
+    return f"status {status}" if isinstance(status, str) or (status or 0) >= ERROR_STATUS else ""
+
+
+def _tokens(group: Sequence[CallFootprint], name: str) -> int | None:
+    told = [(getattr(priced.call, name), priced.call.count) for priced in group]
+    return None if any(number is None for number, _ in told) else sum(number * count for number, count in told)
+
+
+def _count(group: Sequence[CallFootprint]) -> int:
+    return sum(priced.call.count for priced in group)
+
+
+def _emitted(group: Sequence[CallFootprint]) -> str:
+    """With its comma; empty where there is nothing beside what is metered here."""
+    if any(not priced.impact.priced for priced in group):
+        return ", not priced"
+    parts = [f"{formatting.suffix(carbon)}" if (carbon := _known(g.carbon.total for g in group)).central else ""]
+    if any(g.impact.avoided_carbon_g is None for g in group):
+        parts.append("what it avoided is unknown")
+    elif (avoided := _known(g.impact.avoided_carbon_g for g in group)).central:
+        parts.append(f"avoided {formatting.suffix(avoided)}")
+    unknown = dict.fromkeys(name for g in group for name in g.carbon.unknown)
+    parts += [f"{name} unknown" for name in unknown]
+    return "".join(f", {part}" for part in parts if part)
+
+
+def _known(values: Iterable[Grams | None]) -> Grams:
+    return total(value for value in values if value is not None)
+
+
+def _cells(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)

@@ -39,8 +39,10 @@ def call_lines(calls: Sequence[CallFootprint], most: int = MOST_LINES) -> list[s
     return lines
 
 
-def wrapped(lines: Sequence[str], width: int) -> list[str]:
-    """The lines indented, each wrapped behind commas so far as that makes it fit."""
+def wrapped(lines: Sequence[str], width: int | None) -> list[str]:
+    """The lines indented, each wrapped behind commas so far as that makes it fit; not wrapped without a width."""
+    if width is None:
+        return [INDENT + line for line in lines]
     made: list[str] = []
     for line in lines:
         indent = INDENT

@@ -13,6 +13,8 @@ from pytest_aifootprint.reports import facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
 MOST_TRAINED = 3
+# With -v the same test has another figure, and without a word that is a contradiction.
+WITH_SHARES = "shares of fixtures included; -v and limits on tests take a test's own cost"
 ENERGY_ORDER = ("gpu", "cpu", "ram", LOCAL_SERVER, "remote")
 
 
@@ -45,8 +47,8 @@ class Summary:
 
     Attributes:
         header: what was seen. figures: carbon (whose parts are ``parts``), energy, water; none without AI calls.
-        asides: label, figure and remark. facts: label and text. ranking: the heaviest tests. lines: hints, notices
-            and budgets.
+        asides: label, figure and remark. facts: label and text. ranking: the heaviest tests; ranking_remark: what is
+            in their figures. lines: hints, notices and budgets.
     """
 
     header: str
@@ -56,6 +58,7 @@ class Summary:
     facts: tuple[tuple[str, str], ...]
     ranking: tuple[Row, ...]
     lines: tuple[Line, ...]
+    ranking_remark: str = ""
 
 
 def summarise(run: RunFootprint, top: int = 10) -> Summary:
@@ -67,6 +70,7 @@ def summarise(run: RunFootprint, top: int = 10) -> Summary:
     totals = run.totals
     carbon = totals.carbon
     headline = carbon.total
+    ranked = _heaviest(run.tests, top)
     parts = (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
     unit = formatting.carbon_unit([headline])
     return Summary(
@@ -79,8 +83,9 @@ def summarise(run: RunFootprint, top: int = 10) -> Summary:
         ),
         tuple(_asides(run, unit)),
         tuple(facts.facts(run)),
-        ranking(run.tests, top),
+        _rows(ranked),
         lines,
+        WITH_SHARES if any(map(_bears_shares, ranked)) else "",
     )
 
 
@@ -121,9 +126,16 @@ def headline(run: RunFootprint) -> str:
 
 def ranking(tests: tuple[TestFootprint, ...], top: int) -> tuple[Row, ...]:
     """The tests with the most carbon, heaviest first; numbers of a column in one unit."""
-    heaviest = heapq.nsmallest(
+    return _rows(_heaviest(tests, top))
+
+
+def _heaviest(tests: tuple[TestFootprint, ...], top: int) -> list[TestFootprint]:
+    return heapq.nsmallest(
         top, (t for t in tests if t.ai or carbon_central(t)), key=lambda t: (-carbon_central(t), t.nodeid)
     )
+
+
+def _rows(heaviest: list[TestFootprint]) -> tuple[Row, ...]:
     if not heaviest:
         return ()
     carbons = [t.carbon.total for t in heaviest]
@@ -149,6 +161,12 @@ def carbon_central(test: TestFootprint) -> float:
     """Grams CO2e of a test as far as known: ``carbon.total.central`` without the cost of its range."""
     carbon = test.carbon
     return sum(part.central for part in (carbon.use, carbon.training, carbon.hardware) if part is not None)
+
+
+def _bears_shares(test: TestFootprint) -> bool:
+    """Whether its shares of fixtures are more than a difference in the second digit."""
+    shares = sum(share.carbon.total.central for share in test.fixtures)
+    return shares > 0.01 * carbon_central(test)
 
 
 def _calls(run: RunFootprint) -> int:

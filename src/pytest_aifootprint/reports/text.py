@@ -97,6 +97,8 @@ def render(summary: Summary, width: int, encoding: str | None = None, *, fold: b
         lines += _drawn(_labelled([(label, Words(text)) for label, text in summary.facts]), width)
     if summary.ranking:
         lines += [Line("", ""), *_ranking(summary.ranking, width, printable("…", encoding), printable("█", encoding))]
+    if summary.ranking_remark:
+        lines += _drawn(Words(f"({summary.ranking_remark})"), width)
     if summary.ranking and summary.lines:
         lines.append(Line("", ""))
     return [*lines, *(part for line in summary.lines for part in (folded(line, width) if fold else (line,)))]

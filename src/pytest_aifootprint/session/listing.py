@@ -18,10 +18,11 @@ def write_calls(config: pytest.Config, calls: tuple[CallFootprint, ...]) -> None
         return
     from pytest_aifootprint.reports.calls import call_lines, wrapped
     from pytest_aifootprint.reports.formatting import printable
+    from pytest_aifootprint.reports.terminal import knows_width
 
     encoding = getattr(sys.stdout, "encoding", None)
     texts = [printable(line, encoding) for line in call_lines(calls)]
-    lines = wrapped(texts, config.get_terminal_writer().fullwidth)
+    lines = wrapped(texts, config.get_terminal_writer().fullwidth if knows_width(reporter) else None)
     if type(reporter) is pytest.TerminalReporter:
         # The last line stays open, as pytest leaves its own: whatever it writes next begins with the line's end.
         reporter.write("".join(f"\n{line}" for line in lines))

@@ -61,12 +61,12 @@ class SoFar:
 
     def _show(self) -> None:
         reporter = reporter_on_terminal(self._presenter.config)
-        if reporter is None:
+        if reporter is None or self._presenter.collector.n_tests >= self._n_tests:  # behind the last the summary comes
             self._due_ns = NEVER
             return
         try:
             self._price()
-            if self._calls and self._presenter.collector.n_tests < self._n_tests:
+            if self._calls:
                 from pytest_aifootprint.reports.terminal import write_between
 
                 write_between(reporter, self._text)

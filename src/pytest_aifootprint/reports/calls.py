@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from pytest_aifootprint.impacts.tokens import ERROR_STATUS
-from pytest_aifootprint.quantities import Grams, total
+from pytest_aifootprint.quantities import OfUnit, total
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.reports import formatting
 
@@ -73,7 +73,7 @@ def _line(group: Sequence[CallFootprint]) -> str:
 def _name(priced: CallFootprint) -> str:
     call = priced.call
     name = call.model or (f"unknown model at {call.host}" if call.host else "unknown model")
-    if call.provider and not name.startswith(f"{call.provider}/"):
+    if call.provider and call.provider != call.locality and not name.startswith(f"{call.provider}/"):
         name = f"{call.provider}/{name}"
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 :]}"
 
@@ -96,17 +96,21 @@ def _emitted(group: Sequence[CallFootprint]) -> str:
     """With its comma; empty where there is nothing beside what is metered here."""
     if any(not priced.impact.priced for priced in group):
         return ", not priced"
-    parts = [f"{formatting.suffix(carbon)}" if (carbon := _known(g.carbon.total for g in group)).central else ""]
+    here = group[0].call.locality == "local" and not _known(g.impact.energy_j for g in group).central
+    parts = []
+    if (carbon := _known(g.carbon.total for g in group)).central:
+        # Its electricity is metered in the test's windows, and stands in the figure of the test.
+        parts.append(formatting.suffix(carbon) + (" of its training" if here else ""))
     if any(g.impact.avoided_carbon_g is None for g in group):
         parts.append("what it avoided is unknown")
     elif (avoided := _known(g.impact.avoided_carbon_g for g in group)).central:
         parts.append(f"avoided {formatting.suffix(avoided)}")
-    unknown = dict.fromkeys(name for g in group for name in g.carbon.unknown)
-    parts += [f"{name} unknown" for name in unknown]
-    return "".join(f", {part}" for part in parts if part)
+    if not here:  # of a model that this run trains, the end of the run tells
+        parts += dict.fromkeys(f"{name} unknown" for g in group for name in g.carbon.unknown)
+    return "".join(f", {part}" for part in parts)
 
 
-def _known(values: Iterable[Grams | None]) -> Grams:
+def _known(values: Iterable[OfUnit | None]) -> OfUnit:
     return total(value for value in values if value is not None)
 
 

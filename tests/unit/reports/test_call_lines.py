@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
 
+from pytest_aifootprint.quantities import ZERO_G, ZERO_J
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.reports.calls import call_lines, wrapped
 
@@ -17,6 +18,17 @@ def unpriced(**changed: Any) -> CallFootprint:
     call: CallFootprint = samples.remote_call(1.0, **changed)
     impact = replace(call.impact, priced=False, use_carbon_g=None, training_carbon_g=None, hardware_carbon_g=None)
     return replace(call, impact=impact)
+
+
+def trained() -> CallFootprint:
+    call: CallFootprint = samples.remote_call(1.0, "llama-3", provider="local", locality="local")
+    nothing: dict[str, Any] = {"energy_j": ZERO_J, "use_carbon_g": ZERO_G, "hardware_carbon_g": ZERO_G}
+    return replace(call, impact=replace(call.impact, **nothing))
+
+
+def without_training() -> CallFootprint:
+    call: CallFootprint = samples.remote_call(1.0)
+    return replace(call, impact=replace(call.impact, training_carbon_g=None))
 
 
 @pytest.mark.parametrize(
@@ -32,8 +44,14 @@ def unpriced(**changed: Any) -> CallFootprint:
             ],
         ),
         ([samples.replayed_call(1.0)], ["chat openai/gpt-5-mini, replayed, 4 k + 1 k tokens, avoided 380 mgCO2e"]),
-        ([samples.local_call(3)], ["inference iris.onnx ×3, local, training unknown"]),
+        ([samples.local_call(3)], ["inference iris.onnx ×3, local"]),
         ([samples.local_call(1, training_known=True)], ["inference iris.onnx, local"]),
+        (
+            [samples.remote_call(1.0, "llama-3", provider="local", locality="local", count=2)],
+            ["chat llama-3 ×2, local, 8 k + 2 k tokens, 570 mgCO2e"],
+        ),
+        ([trained()], ["chat llama-3, local, 4 k + 1 k tokens, 170 mgCO2e of its training"]),
+        ([without_training()], ["chat openai/gpt-5-mini, 4 k + 1 k tokens, 400 mgCO2e, training unknown"]),
         ([unpriced()], ["chat openai/gpt-5-mini, 4 k + 1 k tokens, not priced"]),
         (
             [samples.remote_call(1.0, status=429, input_tokens=None, output_tokens=None)],

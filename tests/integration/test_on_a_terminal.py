@@ -265,6 +265,66 @@ def test_pricing_so_far_is_billed_to_this_plugin_and_no_test(suite: pytest.Pytes
     assert terms["plugin_j"] > 5 * (terms["ai_tests_j"] + terms["other_tests_j"])
 
 
+TWO_AT_ONCE = """
+import threading
+from _pytest import runner
+from _pytest.runner import SetupState
+
+BOTH_RUN, FIRST_IS_OVER = threading.Event(), threading.Event()
+runner._update_current_test_var = lambda item, when: None
+
+class Proxy(threading.local):
+    def __init__(self):
+        self.state = SetupState()
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["state"], name)
+
+def pytest_runtestloop(session):
+    session._setupstate = Proxy()
+    run = lambda item: item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+    first, second, *others = session.items
+    thread = threading.Thread(target=run, args=(second,))
+    thread.start()
+    BOTH_RUN.wait(60)
+    run(first)
+    FIRST_IS_OVER.set()
+    thread.join()
+    for item in others:
+        run(item)
+    return True
+"""
+
+
+def test_no_cost_so_far_while_another_test_runs_in_this_process(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(TWO_AT_ONCE)
+    pytester.makepyfile(
+        """
+        from conftest import BOTH_RUN, FIRST_IS_OVER
+
+        def call(aifootprint):
+            aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1000, output_tokens=1000)
+
+        def test_first(aifootprint):
+            call(aifootprint)
+
+        def test_second(aifootprint):
+            call(aifootprint)
+            BOTH_RUN.set()
+            assert FIRST_IS_OVER.wait(60)
+
+        def test_third(aifootprint):
+            call(aifootprint)
+
+        def test_last():
+            pass
+        """
+    )
+    status, output = run(pytester.path, "--aifootprint", "-p", "no:asyncio", columns=100, environment=OFTEN)
+    assert status == 0, output
+    assert re.findall(r"(\d) of 4 tests", output.partition("= AI footprint")[0]) == ["2", "3"]
+
+
 CLOCK = """
 import pytest
 from pytest_aifootprint.quantities.unfaked import REAL
@@ -294,7 +354,7 @@ def pytest_unconfigure():
 @pytest.mark.parametrize(
     ("most", "said"),
     [
-        (2000, ["6 live calls, 2 of 8", "12 live calls, 4 of 8", "15 live calls, 6 of 8"]),
+        (1000, ["6 live calls, 2 of 8", "12 live calls, 4 of 8", "15 live calls, 6 of 8"]),
         (1, ["over 3 live calls, 2 of 8", "over 6 live calls, 4 of 8", "over 9 live calls, 6 of 8"]),
     ],
 )

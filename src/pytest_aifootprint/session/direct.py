@@ -13,7 +13,7 @@ from pytest_aifootprint.options.marks import marker_limits
 from pytest_aifootprint.records.model import CallFootprint, Verdict
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.gate import with_message
-from pytest_aifootprint.session.listing import write_calls
+from pytest_aifootprint.session.listing import lists_calls, write_calls
 from pytest_aifootprint.session.parts import must_raise
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.pricing import Direct
@@ -45,6 +45,7 @@ class DirectCost:
         self._pause = pause
         self._suffix: tuple[pytest.TestReport, str] | None = None
         self._calls: tuple[CallFootprint, ...] = ()
+        self._lists_calls = lists_calls(presenter.config)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
@@ -95,7 +96,7 @@ class DirectCost:
         direct = presenter.direct(run)
         mark = "~" if direct.provisional else ""
         self._suffix = (report, mark + formatting.suffix(direct.carbon.total))
-        self._calls = direct.calls
+        self._calls = direct.calls if self._lists_calls else ()
         verdicts = verdicts_on(presenter, run, direct)
         if not verdicts:
             return

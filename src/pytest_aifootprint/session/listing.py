@@ -11,10 +11,15 @@ from pytest_aifootprint.records.model import CallFootprint
 VERBOSITY = 2
 
 
+def lists_calls(config: pytest.Config) -> bool:
+    """Whether the user wants to see them."""
+    return config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) >= VERBOSITY
+
+
 def write_calls(config: pytest.Config, calls: tuple[CallFootprint, ...]) -> None:
-    """Print the calls under the line that pytest has just written; nothing below ``-vv``."""
+    """Print the calls under the line that pytest has just written."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or not calls or config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) < VERBOSITY:
+    if reporter is None:
         return
     from pytest_aifootprint.reports.calls import call_lines, wrapped
     from pytest_aifootprint.reports.formatting import printable

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EVERY = "PYTEST_AIFOOTPRINT_SO_FAR_EVERY_S"
 EVERY_S = 60
 # Priced for one line. A suite with more tests than this in a minute gets a lower bound, not a pause.
-MOST_PRICED = 2000
+MOST_PRICED = 1000
 NEVER = sys.maxsize
 
 

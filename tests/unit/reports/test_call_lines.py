@@ -43,6 +43,13 @@ def without_training() -> CallFootprint:
                 "chat openai/gpt-5-mini, 80 + 20 tokens, 11 mgCO2e",
             ],
         ),
+        (
+            [samples.remote_call(1.0), samples.remote_call(1.0, output_tokens=5)],
+            [
+                "chat openai/gpt-5-mini, 4 k + 1 k tokens, 570 mgCO2e",
+                "chat openai/gpt-5-mini, 4 k + 5 tokens, 570 mgCO2e",
+            ],
+        ),
         ([samples.replayed_call(1.0)], ["chat openai/gpt-5-mini, replayed, 4 k + 1 k tokens, avoided 380 mgCO2e"]),
         ([samples.local_call(3)], ["inference iris.onnx ×3, local"]),
         ([samples.local_call(1, training_known=True)], ["inference iris.onnx, local"]),

@@ -358,6 +358,7 @@ READERS: Sequence[tuple[str, Any]] = (
     (r"widest input +[^(]*\(×/÷ ([\d.]+)\): ", widest),
     (r"most carbon +calls +tokens +energy +carbon +range$", heading),
     (rf"(\S+::\S+) +(\d+) +(\d+) +{AMOUNT} +{AMOUNT}", row),
+    (r"\(shares of fixtures included; -v and limits on tests take a test's own cost\)$", nothing),
     (r"notice +nobody said where this machine is: WOR, (\d+) g/kWh of 2019;", guessed),
     (r"notice +nothing is published about the training of", nothing),
 )

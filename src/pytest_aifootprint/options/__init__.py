@@ -59,6 +59,8 @@ class Option:
         return f"PYTEST_{self.ini.upper()}"
 
 
+MOST_DIGITS = 9  # of a number of rows
+
 OPTIONS = (
     Option("tests", "which tests get a row", "WHICH", choices=("ai", "marked", "all"), default="ai"),
     Option(
@@ -320,6 +322,6 @@ def _report(text: str, value: Value, config: pytest.Config) -> tuple[str, Path, 
 
 def _top(value: Value) -> int:
     text = value.text or ""
-    if not text.isdecimal():
-        raise value.error(f"{text!r} is not a number of rows; valid: 0, 1, 2, ...")
+    if not (text.isdecimal() and text.isascii() and len(text) <= MOST_DIGITS):
+        raise value.error(f"{text[:40]!r} is not a number of rows; valid: 0, 1, 2, ...")
     return int(text)

@@ -13,6 +13,7 @@ MOST_HINTS = 3
 MOST_NOTICES = 8
 MOST_VERDICTS = 10
 MOST_NAMES = 4
+LABEL = len("budget")
 FAR_OVER = 100.0  # beyond that the figures say it better than a percentage
 
 
@@ -25,7 +26,7 @@ class Line:
     verdict: str = ""
 
     def __str__(self) -> str:
-        return f"{self.label:<8}{self.text}"
+        return f"{self.label:<{LABEL}}  {self.text}" if self.label else self.text
 
 
 def hints(run: RunFootprint) -> list[Line]:

@@ -14,6 +14,8 @@ from pytest_aifootprint.reports import facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
 MOST_TRAINED = 3
+# With -v the same test has another figure, and without a word that is a contradiction.
+WITH_SHARES = "shares of fixtures included; -v and limits on tests take a test's own cost"
 ENERGY_ORDER = ("gpu", "cpu", "ram", LOCAL_SERVER, "remote")
 
 
@@ -46,8 +48,8 @@ class Summary:
 
     Attributes:
         header: what was seen. figures: carbon (whose parts are ``parts``), energy, water; none without AI calls.
-        asides: label, figure and remark. facts: label and text. ranking: the heaviest tests. lines: hints, budgets
-            and notices.
+        asides: label, figure and remark. facts: label and text. ranking: the heaviest tests; ranking_remark: what is
+            in their figures. lines: hints, notices and budgets.
     """
 
     header: str
@@ -57,16 +59,19 @@ class Summary:
     facts: tuple[tuple[str, str], ...]
     ranking: tuple[Row, ...]
     lines: tuple[Line, ...]
+    ranking_remark: str = ""
 
 
 def summarise(run: RunFootprint, top: int = 10) -> Summary:
     """What there is to say about a run, with at most ``top`` tests."""
-    lines = (*remarks.hints(run), *remarks.budgets(run), *remarks.notices(run))
+    # What decides stands last, where one looks first: above pytest's own last line.
+    lines = (*remarks.hints(run), *remarks.notices(run), *remarks.budgets(run))
     if not _calls(run) and not run.totals.ai_tests:
         return Summary(header(run), (), (), (), (), (), lines)
     totals = run.totals
     carbon = totals.carbon
     headline = carbon.total
+    ranked = _heaviest(run.tests, top)
     parts = (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
     unit = formatting.carbon_unit([headline])
     return Summary(
@@ -79,8 +84,9 @@ def summarise(run: RunFootprint, top: int = 10) -> Summary:
         ),
         tuple(_asides(run, unit)),
         tuple(facts.facts(run)),
-        ranking(run.tests, top),
+        _rows(ranked),
         lines,
+        WITH_SHARES if any(map(_bears_shares, ranked)) else "",
     )
 
 
@@ -121,9 +127,16 @@ def headline(run: RunFootprint) -> str:
 
 def ranking(tests: tuple[TestFootprint, ...], top: int) -> tuple[Row, ...]:
     """The tests with the most carbon, heaviest first; numbers of a column in one unit."""
-    heaviest = heapq.nsmallest(
+    return _rows(_heaviest(tests, top))
+
+
+def _heaviest(tests: tuple[TestFootprint, ...], top: int) -> list[TestFootprint]:
+    return heapq.nsmallest(
         top, (t for t in tests if t.ai or carbon_central(t)), key=lambda t: (-carbon_central(t), t.nodeid)
     )
+
+
+def _rows(heaviest: list[TestFootprint]) -> tuple[Row, ...]:
     if not heaviest:
         return ()
     carbons = [t.carbon.total for t in heaviest]
@@ -151,6 +164,12 @@ def carbon_central(test: TestFootprint) -> float:
     if carbon.reported_total is not None:
         return carbon.reported_total.central
     return math.fsum(part.central for part in (carbon.use, carbon.training, carbon.hardware) if part is not None)
+
+
+def _bears_shares(test: TestFootprint) -> bool:
+    """Whether its shares of fixtures are more than a difference in the second digit."""
+    shares = sum(share.carbon.total.central for share in test.fixtures)
+    return shares > 0.01 * carbon_central(test)
 
 
 def _calls(run: RunFootprint) -> int:

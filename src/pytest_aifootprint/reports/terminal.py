@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
+
+import pytest
 
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import remarks
@@ -12,6 +16,7 @@ from pytest_aifootprint.reports.remarks import Line
 from pytest_aifootprint.reports.summary import headline, summarise
 
 TITLE = "AI footprint"
+PERCENT = len(" [100%]") + 1  # pytest's progress, which it writes at the end of the line
 _COLOUR = {"pass": {"green": True}, "fail": {"red": True}, "undecided": {"yellow": True}}
 
 
@@ -38,18 +43,54 @@ def write_summary(terminalreporter: TerminalReporter, run: RunFootprint, top: in
         top: rows of the ranking; 0 hides it.
     """
     config = terminalreporter.config
+    width, encoding = config.get_terminal_writer().fullwidth, getattr(sys.stdout, "encoding", None)
+    fold = knows_width(terminalreporter)
+    lines: Iterable[Line]
     if config.get_verbosity() < 0:
         lines = [Line("", f"{TITLE}: {headline(run)}"), *remarks.budgets(run)]
+        lines = [Line(line.label, printable(line.text, encoding), line.verdict) for line in lines]
+        if fold:
+            from pytest_aifootprint.reports.text import folded
+
+            lines = [part for line in lines for part in folded(line, width)]
     else:
         # rich takes 30 ms to import: at the end of the run, where no test waits for it.
         from pytest_aifootprint.reports.text import render
 
         terminalreporter.write_sep("=", TITLE)
-        lines = render(summarise(run, top), config.get_terminal_writer().fullwidth)
-    encoding = getattr(sys.stdout, "encoding", None)
+        lines = render(summarise(run, top), width, encoding, fold=fold)
     for line in lines:
-        text = str(line) if line.label else line.text
-        terminalreporter.write_line(printable(text, encoding), **_COLOUR.get(line.verdict, {}))
+        terminalreporter.write_line(printable(str(line), encoding), **_COLOUR.get(line.verdict, {}))
+
+
+def write_between(terminalreporter: pytest.TerminalReporter, text: Callable[[int], str]) -> None:
+    """Write a line of its own between two tests, wherever pytest's progress stands, and let it go on below.
+
+    Args:
+        terminalreporter: pytest's.
+        text: that fits into a width.
+    """
+    writer = terminalreporter.config.get_terminal_writer()
+    verbose = terminalreporter.showlongtestinfo
+    line = printable(text(writer.fullwidth - (0 if verbose else PERCENT)), getattr(sys.stdout, "encoding", None))
+    if writer.width_of_current_line:
+        terminalreporter.write("\n")
+    if verbose or terminalreporter.showfspath:
+        # As behind a line of its own: what it writes next it begins with the end of this one.
+        terminalreporter.write(line, flush=True)
+        terminalreporter.currentfspath = TITLE
+    else:
+        # xdist writes one dot behind the other.
+        terminalreporter.write(f"{line}\n", flush=True)
+
+
+def knows_width(terminalreporter: TerminalReporter) -> bool:
+    """Whether pytest's width is that of a terminal, or of ``COLUMNS``.
+
+    In a pipe, a file or the log of a CI job it is a guess, and what reads there looks for whole lines.
+    """
+    columns = os.environ.get("COLUMNS", "")
+    return bool(getattr(terminalreporter, "isatty", False)) or (columns.isdecimal() and int(columns[:9]) > 0)
 
 
 def one_line_verdict(run: RunFootprint) -> str:

@@ -10,9 +10,10 @@ import pytest
 from pytest_aifootprint.budgets import Limit
 from pytest_aifootprint.budgets.verdicts import judge, live_calls, measure
 from pytest_aifootprint.options.marks import marker_limits
-from pytest_aifootprint.records.model import Verdict
+from pytest_aifootprint.records.model import CallFootprint, Verdict
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.gate import with_message
+from pytest_aifootprint.session.listing import lists_calls, write_calls
 from pytest_aifootprint.session.parts import must_raise
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.pricing import Direct
@@ -43,6 +44,8 @@ class DirectCost:
         self._record_of = record_of
         self._pause = pause
         self._suffix: tuple[pytest.TestReport, str] | None = None
+        self._calls: tuple[CallFootprint, ...] = ()
+        self._lists_calls = lists_calls(presenter.config)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
@@ -53,9 +56,12 @@ class DirectCost:
             if run is not None and run.calls:
                 self._pause(lambda: self._price_or_doubt(report, run))
         try:
-            return (yield)
+            result = yield
+            if self._calls:
+                self._pause(self._list_calls)
+            return result
         finally:
-            self._suffix = None
+            self._suffix, self._calls = None, ()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Generator[None, Any, Any]:
@@ -75,6 +81,14 @@ class DirectCost:
                 raise
             self._presenter.collector.errors.append(f"price of {run.nodeid}: {type(error).__name__}: {error}")
 
+    def _list_calls(self) -> None:
+        try:
+            write_calls(self._presenter.config, self._calls)
+        except Exception as error:
+            if must_raise():
+                raise
+            self._presenter.collector.errors.append(f"list of calls: {type(error).__name__}: {error}")
+
     def _price(self, report: pytest.TestReport, run: TestRun) -> None:
         from pytest_aifootprint.reports import formatting
 
@@ -82,6 +96,7 @@ class DirectCost:
         direct = presenter.direct(run)
         mark = "~" if direct.provisional else ""
         self._suffix = (report, mark + formatting.suffix(direct.carbon.total))
+        self._calls = direct.calls if self._lists_calls else ()
         verdicts = verdicts_on(presenter, run, direct)
         if not verdicts:
             return

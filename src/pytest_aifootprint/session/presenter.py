@@ -54,6 +54,7 @@ class Presenter:
         self.test_verdicts: dict[tuple[str, int], tuple[Verdict, ...]] = {}
         self.before_build: list[Callable[[], None]] = []
         self._broken: str | None = None
+        self._unsaid = False
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_ns = REAL.monotonic_ns()
 
@@ -102,16 +103,22 @@ class Presenter:
         # As pytest ends where it cannot write its --junitxml.
         if (failed or unwritten) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if failed and self.config.pluginmanager.get_plugin("terminalreporter") is None:
-            from pytest_aifootprint.reports.terminal import one_line_verdict
+        self._unsaid = failed
 
-            line = one_line_verdict(self.footprint) if self.footprint else f"not priced: {self._broken}"
-            sys.stderr.write(f"aifootprint: {line}\n")
+    def pytest_unconfigure(self) -> None:
+        """A failed verdict is said on stderr where there is no terminal report, or one without summaries."""
+        if not self._unsaid:
+            return
+        from pytest_aifootprint.reports.terminal import one_line_verdict
+
+        line = one_line_verdict(self.footprint) if self.footprint else f"not priced: {self._broken}"
+        sys.stderr.write(f"aifootprint: {line}\n")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary; nothing here may raise, it would eat pytest's own last line."""
         if self.collector.usage_error is not None or REAL.getpid() != self._pid:
             return
+        self._unsaid = False
         try:
             if self.footprint is None:
                 terminalreporter.section("AI footprint")

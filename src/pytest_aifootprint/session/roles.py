@@ -11,9 +11,11 @@ from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun, book
 from pytest_aifootprint.session.parts import RunningPart
 from pytest_aifootprint.session.presenter import Presenter
+from pytest_aifootprint.session.so_far import SoFar
 from pytest_aifootprint.session.worker import ATTRIBUTE, OUTPUT
 
 DIRECT = "aifootprint-direct"
+SO_FAR = "aifootprint-so-far"
 
 
 def wants_direct(presenter: Presenter) -> bool:
@@ -29,7 +31,9 @@ class Single:
         """Register both halves."""
         self.part = part
         self.presenter = presenter
-        part.begin(config, on_test=presenter.collector.add)
+        so_far = SoFar(presenter, lambda: self._runner.run is None)
+        config.pluginmanager.register(so_far, SO_FAR)
+        part.begin(config, on_test=so_far.add)
         collector = presenter.collector
         collector.lanes[part.lane.worker] = part.lane
         collector.workers[part.lane.worker] = True
@@ -79,6 +83,8 @@ class Controller:
         self._last: dict[str, TestRun] = {}
         self._failed: dict[tuple[str, int], int] = {}
         presenter.before_build.append(self._finish_all)
+        self._so_far = SoFar(presenter, lambda: True)
+        config.pluginmanager.register(self._so_far, SO_FAR)
         presenter.machine.start()
         config.pluginmanager.register(presenter, "aifootprint-presenter")
         # Marks are known to the workers only, so every call report that carries a record is looked at.
@@ -130,7 +136,7 @@ class Controller:
     def _finish(self, run: TestRun) -> None:
         lane: Lane = self.presenter.collector.lane(run.worker, self.presenter.machine.selection.host.boot_id)
         book(lane, run)
-        self.presenter.collector.add(run)
+        self._so_far.add(run)
 
     def _finish_all(self) -> None:
         for run in self._last.values():

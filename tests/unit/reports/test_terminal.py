@@ -186,10 +186,10 @@ def test_failed_budgets_name_their_test_and_are_red() -> None:
 
 def test_lost_worker_and_unpriced_calls_are_said() -> None:
     assert printed(samples.lost_worker()).splitlines()[-4:] == [
-        "budget  5 gCO2e: undecided (worker gw1 was lost)",
         "notice  no totals from gw1: the tests run there are not in the sums (worker-lost)",
         "notice  torch: failed: AttributeError: no Module; its calls are not seen (seam-not-armed)",
         "notice  1 call could not be priced: not in the totals (unpriced-calls)",
+        "budget  5 gCO2e: undecided (worker gw1 was lost)",
     ]
 
 

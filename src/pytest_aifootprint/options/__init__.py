@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_aifootprint.budgets import Limit
+    from pytest_aifootprint.budgets import Limit, ScopedLimit
 
 PREFIX = "aifootprint"
 MARKER = "aifootprint"
@@ -72,6 +72,13 @@ OPTIONS = (
         'limit for the whole run, repeatable: "5 gCO2e", "3 Wh", "150 mL", "2000 tokens", "10 calls"; '
         '"use: 5 gCO2e" leaves the training and hardware shares out',
         "AMOUNT",
+        many=True,
+    ),
+    Option(
+        "budgets",
+        'limit for the tests with some marks, or for a model, repeatable: "slow_llm and not nightly: 2 gCO2e", '
+        '"model gpt-5*: 20k tokens"; with "each" ("slow_llm: 50 mg each") the default limit of each such test',
+        "SCOPE: AMOUNT",
         many=True,
     ),
     Option("test-budget", "default limit for every AI test; the marker overrides it", "AMOUNT"),
@@ -147,6 +154,7 @@ class Settings:
     Attributes:
         tests: ``ai``, ``marked`` or ``all``. grid: as written, None for the default; with its origin.
         budgets: limits of the run. test_budget: default limit of every AI test.
+        scoped: limits on marks and models, and where they were given.
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
         subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
             a window.
@@ -174,6 +182,8 @@ class Settings:
     tables_origin: str = "pyproject.toml"
     tables_folder: Path = field(default_factory=Path)
     recorded_meter: Path | None = None
+    scoped: tuple[ScopedLimit, ...] = ()
+    scoped_origin: Value = Value((), "", "")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -233,7 +243,9 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
     return Settings(
         tests=_choice("tests", values["tests"]),
         grid=values["grid"],
-        budgets=tuple(_limit(text, values["budget"]) for text in values["budget"].texts),
+        budgets=tuple(dict.fromkeys(_limit(text, values["budget"]) for text in values["budget"].texts)),
+        scoped=tuple(dict.fromkeys(_scoped(text, values["budgets"]) for text in values["budgets"].texts)),
+        scoped_origin=values["budgets"],
         test_budget=_limit(default, values["test-budget"]) if (default := values["test-budget"].text) else None,
         bound=_choice("bound", values["bound"]),
         undecided=_choice("undecided", values["undecided"]),
@@ -308,6 +320,15 @@ def _limit(text: str, value: Value) -> Limit:
     try:
         return parse_limit(text)
     except UnitError as error:
+        raise value.error(str(error)) from None
+
+
+def _scoped(text: str, value: Value) -> ScopedLimit:
+    from pytest_aifootprint.budgets import parse_scoped
+
+    try:
+        return parse_scoped(text)
+    except ValueError as error:
         raise value.error(str(error)) from None
 
 

@@ -101,7 +101,7 @@ def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Ver
     doubts = [f"{unpriced} AI calls could not be priced"] if unpriced else []
     doubts += presenter.pricing.doubts
     found = []
-    for limit in presenter.limits_of(run.marker):
+    for limit in presenter.limits_of(run):
         actual = measure(
             limit,
             carbon=direct.carbon,
@@ -125,7 +125,7 @@ def verdicts_at_end(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
         said = any(v.limit == LIVE for v in presenter.test_verdicts[run.worker, run.index])
         return () if said else _live_verdict(run)
     if run.calls:
-        limited = presenter.limits_of(run.marker) or _live_verdict(run)
+        limited = presenter.limits_of(run) or _live_verdict(run)
         return verdicts_on(presenter, run, presenter.direct(run)) if limited else ()
     own_limits, live = marker_limits(run.marker, ()) if run.marker else ((), None)
     uses_ai = not presenter.collector.ai_fixtures.isdisjoint(run.users_of)
@@ -136,7 +136,7 @@ def verdicts_at_end(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
 
 def unpriced_verdict(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
     """Of a limited test whose price failed: undecided, never a pass."""
-    limits = presenter.limits_of(run.marker)
+    limits = presenter.limits_of(run)
     return _undecided(run, limits[0], "it could not be priced") if limits else ()
 
 

@@ -81,7 +81,12 @@ OPTIONS = (
         "SCOPE: AMOUNT",
         many=True,
     ),
-    Option("test-budget", "default limit for every AI test; the marker overrides it", "AMOUNT"),
+    Option(
+        "test-budget",
+        "default limit for every AI test, repeatable; a limit of the same kind on the test's own mark overrides it",
+        "AMOUNT",
+        many=True,
+    ),
     Option(
         "bound",
         "which end of the range the limits are held against",
@@ -153,7 +158,7 @@ class Settings:
 
     Attributes:
         tests: ``ai``, ``marked`` or ``all``. grid: as written, None for the default; with its origin.
-        budgets: limits of the run. test_budget: default limit of every AI test.
+        budgets: limits of the run. test_budgets: default limits of every AI test.
         scoped: limits on marks and models, and where they were given.
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
         subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
@@ -167,7 +172,7 @@ class Settings:
     tests: str
     grid: Value
     budgets: tuple[Limit, ...]
-    test_budget: Limit | None
+    test_budgets: tuple[Limit, ...]
     bound: str
     undecided: str
     idle: str
@@ -246,7 +251,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         budgets=tuple(dict.fromkeys(_limit(text, values["budget"]) for text in values["budget"].texts)),
         scoped=tuple(dict.fromkeys(_scoped(text, values["budgets"]) for text in values["budgets"].texts)),
         scoped_origin=values["budgets"],
-        test_budget=_limit(default, values["test-budget"]) if (default := values["test-budget"].text) else None,
+        test_budgets=tuple(dict.fromkeys(_limit(text, values["test-budget"]) for text in values["test-budget"].texts)),
         bound=_choice("bound", values["bound"]),
         undecided=_choice("undecided", values["undecided"]),
         idle=_choice("idle", values["idle"]),

@@ -82,7 +82,7 @@ def _unsure(settings: Settings, of_tests: Iterable[Sequence[Verdict]], doubts: S
     if any(verdict.verdict == "undecided" for verdict in said):
         return
     limits = [scoped.limit for scoped in settings.scoped if scoped.each]
-    limits += [settings.test_budget] if settings.test_budget is not None else []
+    limits += settings.test_budgets
     limits += [Limit(v.unit, v.limit_value, v.limit) for v in said if v.actual is not None]
     for limit in limits[:1]:
         verdict = judge(replace(limit, text=f"each test: {limit.text}"), None, settings.bound, "run")

@@ -65,8 +65,7 @@ class Presenter:
         settings = self.settings
         limits = marker_limits(run.marker, ())[0] if run.marker else ()
         likewise = [scoped.limit for n, scoped in enumerate(settings.scoped) if scoped.each and n in run.scopes]
-        default = [settings.test_budget] if settings.test_budget is not None else []
-        for farther in (likewise, default):
+        for farther in (likewise, settings.test_budgets):
             kinds = {limit.kind for limit in limits}
             limits += tuple(limit for limit in farther if limit.kind not in kinds)
         return limits
@@ -103,7 +102,7 @@ class Presenter:
                 raise
             self._broken = f"{type(error).__name__}: {error}"
         settings = self.settings
-        gated = bool(settings.budgets or settings.scoped or settings.test_budget or self.test_verdicts)
+        gated = bool(settings.budgets or settings.scoped or settings.test_budgets or self.test_verdicts)
         failed = self._broken is not None and gated
         if self.footprint is not None:
             failed = any(self.fails(v) for v in self._all_verdicts(self.footprint))

@@ -24,7 +24,7 @@ def wants_direct(presenter: Presenter) -> bool:
     """Whether tests must be priced at once for everybody: with -v, or with a default limit."""
     verbosity = presenter.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
     settings = presenter.settings
-    return verbosity > 0 or settings.test_budget is not None or any(scoped.each for scoped in settings.scoped)
+    return verbosity > 0 or bool(settings.test_budgets) or any(scoped.each for scoped in settings.scoped)
 
 
 def mark_scopes(settings: Settings) -> tuple[list[str], str, str] | None:

@@ -37,7 +37,7 @@ class ScopedLimit:
     Attributes:
         scope: ``marker: slow_llm`` or ``model: gpt-5*``: the tests with these marks, the calls to these models.
         limit: on their sum; with ``each`` on every single test.
-        text: as the user wrote it.
+        text: as the user wrote it, with single blanks.
     """
 
     scope: str
@@ -78,16 +78,15 @@ def parse_scoped(text: str) -> ScopedLimit:
     head, _, amount = text.rpartition(":")
     words = amount.split()
     each = bool(words) and words[-1].lower() == EACH
-    if each:
-        amount = " ".join(words[:-1])
+    amount = " ".join(words[:-1] if each else words)
     rest, colon, use = head.rpartition(":")
     if is_use_only(f"{use}:"):
-        head, amount = (rest if colon else ""), f"use: {amount.strip()}"
+        head, amount = (rest if colon else ""), f"use: {amount}"
     limit = parse_limit(amount)
     scope = " ".join(head.split())
     if not scope:
         raise UnitError(f"{text!r} names neither marks nor a model; {VALID_SCOPED}")
-    text = " ".join(text.split())
+    text = f"{scope}: {amount}{f' {EACH}' if each else ''}"
     kind, _, name = scope.partition(" ")
     if kind.lower() == MODEL and name and name.split()[0] not in {"and", "or"}:
         if each:

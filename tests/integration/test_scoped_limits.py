@@ -509,3 +509,22 @@ def test_a_pass_says_what_is_not_in_it(suite: pytest.Pytester) -> None:
     lines = [line.split(": pass")[1] for line in result.outlines if line.startswith("budget")]
     missing = " (the training of my-forest is unknown and not in it)"
     assert lines == [missing, "", missing]
+
+
+ON_A_CARD = """
+    def pytest_aifootprint_call(call):
+        call.device = "cuda:0"
+"""
+
+
+@pytest.mark.parametrize(
+    "limit", ["--aifootprint-budget={}", "--aifootprint-budgets=slow: {}", "--aifootprint-test-budget={}"]
+)
+def test_what_ran_on_a_card_that_nothing_meters_is_no_pass_in_joules(suite: pytest.Pytester, limit: str) -> None:
+    suite.makeconftest(ON_A_CARD)
+    result = suite.runpytest("--aifootprint", limit.format("1 kWh"), limit.format("99 calls"), "-k", "test_slow")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*undecided*gpt-4o ran on cuda:0, which nothing here meters*"])
+    assert sum("undecided" in line for line in result.outlines if line.startswith("budget")) == (
+        2 if "test-budget" in limit else 1
+    )

@@ -13,6 +13,7 @@ from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, RunF
 if TYPE_CHECKING:
     from pytest_aifootprint.records.scopes import ScopeFootprint
 
+OF_ENERGY = frozenset({"carbon_g", "energy_j", "water_l"})
 NO_CALL = "no AI call seen, every seam armed"
 NO_CALL_THERE = "no AI call seen in these tests, every seam armed"
 NO_CALL_TO_IT = "no call to such a model seen, every seam armed"
@@ -83,8 +84,18 @@ def live_calls(calls: Sequence[CallFootprint]) -> int:
     return sum(c.call.count for c in calls if c.call.realness == "live")
 
 
-def judge_run(limits: Sequence[Limit], run: RunFootprint, bound: str, doubts: Sequence[str]) -> tuple[Verdict, ...]:
-    """The verdicts of a run on its limits; a pass without a call says so."""
+def judge_run(
+    limits: Sequence[Limit], run: RunFootprint, bound: str, doubts: Sequence[str], unmetered: Sequence[str] = ()
+) -> tuple[Verdict, ...]:
+    """The verdicts of a run on its limits; a pass without a call says so.
+
+    Args:
+        limits: on the run.
+        run: the finished run.
+        bound: which end of the range decides.
+        doubts: reasons for which no verdict can be a pass.
+        unmetered: reasons for which none in joules, grams or litres can.
+    """
     totals = run.totals
     nothing = not (totals.calls_live or totals.calls_replayed or totals.calls_mocked)
     found = (
@@ -100,7 +111,7 @@ def judge_run(limits: Sequence[Limit], run: RunFootprint, bound: str, doubts: Se
             ),
             bound,
             "run",
-            doubts,
+            about(limit, doubts, unmetered),
         )
         for limit in limits
     )
@@ -108,11 +119,23 @@ def judge_run(limits: Sequence[Limit], run: RunFootprint, bound: str, doubts: Se
 
 
 def judge_scopes(
-    limits: Sequence[ScopedLimit], run: RunFootprint, bound: str, doubts: Sequence[str]
+    limits: Sequence[ScopedLimit],
+    run: RunFootprint,
+    bound: str,
+    doubts: Sequence[str],
+    unmetered: Sequence[str] = (),
 ) -> tuple[Verdict, ...]:
-    """The verdicts on parts of the run; those on every single test are given when it is over."""
-    pairs = zip(limits, run.scopes, strict=True)
-    return tuple(_judge_scope(scoped.limit, scope, bound, doubts) for scoped, scope in pairs if not scoped.each)
+    """The verdicts on parts of the run, as ``judge_run``; those on every single test are given when it is over."""
+    return tuple(
+        _judge_scope(scoped.limit, scope, bound, about(scoped.limit, doubts, unmetered))
+        for scoped, scope in zip(limits, run.scopes, strict=True)
+        if not scoped.each
+    )
+
+
+def about(limit: Limit, doubts: Sequence[str], unmetered: Sequence[str]) -> list[str]:
+    """The doubts that concern a limit: tokens and calls are counted, whatever was not metered."""
+    return [*doubts, *(unmetered if limit.kind in OF_ENERGY else ())]
 
 
 def _judge_scope(limit: Limit, scope: ScopeFootprint, bound: str, doubts: Sequence[str]) -> Verdict:
@@ -121,7 +144,7 @@ def _judge_scope(limit: Limit, scope: ScopeFootprint, bound: str, doubts: Sequen
         return _saying(NO_TEST, judge(limit, Range(0.0), bound, scope.name))
     actual = _of_scope(limit, scope)
     verdict = judge(limit, actual, bound, scope.name, [*scope.doubts, *doubts])
-    if actual is None and scope.unknown and limit.kind not in {"tokens", "calls"}:
+    if actual is None and scope.unknown and limit.kind in OF_ENERGY:
         return replace(verdict, reason=scope.unknown)
     return verdict if scope.seen else _saying(NO_CALL_TO_IT if scope.of_model else NO_CALL_THERE, verdict)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from pytest_aifootprint.budgets.verdicts import OF_ENERGY
 from pytest_aifootprint.catalogue import Catalogue
 from pytest_aifootprint.impacts.models import undisclosed_times_over
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.reports import formatting
 
-OF_ENERGY = frozenset({"carbon_g", "energy_j", "water_l"})
 MOST_NAMED = 3
 MATTERS = 1.1
 """A size that moves a value by less does not decide about it."""
@@ -47,4 +47,4 @@ def closed_notices(verdicts: Iterable[Verdict], run: RunFootprint, catalogue: Ca
         f"nobody told the size of {', '.join(models[:MOST_NAMED])}{more}: a factor of {spread} or more decides whether "
         "a limit on carbon, energy or water holds; a limit on tokens, or a baseline, where it cancels, decides better"
     )
-    return (Notice("closed-model-limit", message),)
+    return (Notice("closed-model-limit", formatting.one_line(message)),)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from pytest_aifootprint.budgets import Limit
-from pytest_aifootprint.budgets.verdicts import judge, live_calls, measure
+from pytest_aifootprint.budgets.verdicts import about, judge, live_calls, measure
 from pytest_aifootprint.options.marks import marker_limits
 from pytest_aifootprint.records.model import Verdict
 from pytest_aifootprint.records.raw import TestRun
-from pytest_aifootprint.session.gate import with_message
+from pytest_aifootprint.session.gate import unmetered, with_message
 from pytest_aifootprint.session.parts import must_raise
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.pricing import Direct
@@ -100,6 +100,8 @@ def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Ver
     unpriced = sum(not c.impact.priced for c in direct.calls)
     doubts = [f"{unpriced} AI calls could not be priced"] if unpriced else []
     doubts += presenter.pricing.doubts
+    live = ((call.model, call.device) for call in run.calls if call.realness == "live")
+    unseen = unmetered(live, (meter.domain for meter in presenter.machine.selection.counters))
     found = []
     for limit in presenter.limits_of(run):
         actual = measure(
@@ -110,7 +112,9 @@ def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Ver
             tokens=direct.tokens,
             calls=live_calls(direct.calls),
         )
-        found.append(with_message(judge(limit, actual, presenter.settings.bound, run.nodeid, doubts)))
+        found.append(
+            with_message(judge(limit, actual, presenter.settings.bound, run.nodeid, about(limit, doubts, unseen)))
+        )
     return (*found, *_live_verdict(run))
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UNSEEN = frozenset({"remote-calls-outside-tests", "tests-elsewhere", "foreign-children"})
 MOST_NAMED = 3
+# How the frameworks name devices that no CPU counter sees.
+ACCELERATORS = ("cuda", "rocm", "mps", "xpu", "tpu", "gpu", "dml", "migraphx")
 _NAMES = {"carbon_g": "carbon", "energy_j": "energy", "water_l": "water", "tokens": "tokens", "calls": "live calls"}
 _RELATIONS = {"pass": "within", "fail": "over", "undecided": "undecided against"}
 _KINDS = {"carbon_g": formatting.CARBON, "energy_j": formatting.ENERGY, "water_l": formatting.WATER}
@@ -48,6 +50,25 @@ def doubts_of(run: RunFootprint) -> list[str]:
     return doubts
 
 
+def unmetered(calls: Iterable[tuple[str | None, str | None]], domains: Iterable[str]) -> list[str]:
+    """Why nothing in joules, grams or litres may pass: models that ran on a device which no meter here sees.
+
+    Args:
+        calls: model and device of live calls.
+        domains: that are metered.
+    """
+    if any(domain.startswith("gpu") for domain in domains):
+        return []
+    found = {
+        f"{model or 'a model'} ran on {device}, which nothing here meters" for model, device in calls if _far(device)
+    }
+    return sorted(found)
+
+
+def _far(device: str | None) -> bool:
+    return device is not None and device.startswith(ACCELERATORS)
+
+
 def run_verdicts(
     settings: Settings, run: RunFootprint, doubts: Sequence[str], of_tests: Mapping[tuple[str, int], Sequence[Verdict]]
 ) -> tuple[Verdict, ...]:
@@ -60,9 +81,11 @@ def run_verdicts(
         of_tests: the verdicts on single tests, by worker and owner number. Those that are no pass and whose tests have
             no row stand with those on the run: nobody would see them.
     """
+    devices = [(model.id, device) for model in run.models if model.calls for device in model.devices]
+    unseen = unmetered(devices, (meter.domain for meter in run.meters))
     found = [
-        *judge_run(settings.budgets, run, settings.bound, doubts),
-        *judge_scopes(settings.scoped, run, settings.bound, doubts),
+        *judge_run(settings.budgets, run, settings.bound, doubts, unseen),
+        *judge_scopes(settings.scoped, run, settings.bound, doubts, unseen),
     ]
     if not found and doubts:
         found += _unsure(settings, of_tests.values(), doubts)
@@ -107,10 +130,10 @@ def with_message(verdict: Verdict, run: RunFootprint | None = None) -> Verdict:
     said = [verdict.reason] if verdict.reason else []
     if run is not None:
         said += _whose(verdict, run)
-    reason = "; ".join(said)
+    reason = formatting.one_line("; ".join(said))
     if reason:
         message += f": {reason}"
-    return replace(verdict, message=message, reason=reason)
+    return replace(verdict, message=formatting.one_line(message), reason=reason)
 
 
 def _whose(verdict: Verdict, run: RunFootprint) -> list[str]:

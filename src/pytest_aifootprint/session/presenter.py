@@ -83,16 +83,15 @@ class Presenter:
         if REAL.getpid() != self._pid:
             return  # a child that a test forked and that ran on into pytest's end: the report is the parent's
         self.machine.stop()
-        if session.exitstatus == pytest.ExitCode.USAGE_ERROR:
-            self._refused = True  # pytest says why; a verdict on a run that never began would be one on nothing
-            return
         try:
             for prepare in self.before_build:
                 prepare()
             if self.collector.usage_error is not None:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
-                self._refused = True
                 sys.stderr.write(f"ERROR: {self.collector.usage_error}\n")
+            # A verdict on a run that never began would be one on nothing.
+            self._refused = session.exitstatus == pytest.ExitCode.USAGE_ERROR
+            if self._refused:
                 return
             self._judge_what_is_left()
             self.footprint = self._build()
@@ -179,7 +178,7 @@ class Presenter:
         doubts = [*doubts_of(run), *self.pricing.doubts]
         verdicts = run_verdicts(self.settings, run, doubts, self.test_verdicts)
         judged = (*verdicts, *(v for of_test in self.test_verdicts.values() for v in of_test))
-        notices = (*run.notices, *closed_notices(judged, run, self.pricing.pricer.catalogue))
+        notices = (*closed_notices(judged, run, self.pricing.pricer.catalogue), *run.notices)
         return self._amend(replace(run, verdicts=verdicts, notices=notices, hints=hints_of(run)))
 
     def _amend(self, run: RunFootprint) -> RunFootprint:

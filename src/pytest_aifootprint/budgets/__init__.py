@@ -1,5 +1,5 @@
 """Limits and verdicts: is this more than was allowed?"""
 
-from pytest_aifootprint.budgets.limits import Limit, parse_limit
+from pytest_aifootprint.budgets.limits import Limit, ScopedLimit, parse_limit, parse_scoped
 
-__all__ = ["Limit", "parse_limit"]
+__all__ = ["Limit", "ScopedLimit", "parse_limit", "parse_scoped"]

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_aifootprint.budgets.limits import Limit
+from pytest_aifootprint.budgets.limits import Limit, ScopedLimit
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, RunFootprint, Tokens, Verdict, Water
 
+if TYPE_CHECKING:
+    from pytest_aifootprint.records.scopes import ScopeFootprint
+
+OF_ENERGY = frozenset({"carbon_g", "energy_j", "water_l"})
+NO_CALL = "no AI call seen, every seam armed"
+NO_CALL_THERE = "no AI call seen in these tests, every seam armed"
+NO_CALL_TO_IT = "no call to such a model seen, every seam armed"
+NO_TEST = "no test of this run"
 ROUNDING = 1e-9
 MOST_DOUBTS = 3
 """That one line can hold; a notice has each."""
@@ -20,7 +30,7 @@ def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Se
         limit: what is allowed.
         actual: what it came to; None if it is not known.
         bound: which end of the range decides: ``low``, ``central`` or ``high``.
-        scope: ``run`` or a node id.
+        scope: ``run``, a node id, or a part of the run.
         doubts: reasons for which no verdict can be a pass, whatever the bound (a lost worker, unpriced calls, ...).
             They do not save a value that is over its limit anyway.
 
@@ -38,8 +48,7 @@ def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Se
     elif over:
         word, why = "fail", "the range crosses the limit" if crosses else ""
     elif doubts:
-        more = f"; and {len(doubts) - MOST_DOUBTS} more" if len(doubts) > MOST_DOUBTS else ""
-        word, why = "undecided", "; ".join(doubts[:MOST_DOUBTS]) + more
+        word, why = "undecided", several(doubts)
     elif within:
         word, why = "pass", "the range crosses the limit" if crosses else ""
     elif bound == "low":
@@ -47,6 +56,12 @@ def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Se
     else:
         word, why = "undecided", "the range crosses the limit"
     return Verdict(scope, limit.text, limit.kind, limit.value, actual, bound, word, message="", reason=why)
+
+
+def several(doubts: Sequence[str]) -> str:
+    """Doubts as far as one line holds them."""
+    more = f"; and {len(doubts) - MOST_DOUBTS} more" if len(doubts) > MOST_DOUBTS else ""
+    return "; ".join(doubts[:MOST_DOUBTS]) + more
 
 
 def measure(  # noqa: PLR0913 - one argument for each kind of quantity that can be limited
@@ -69,10 +84,21 @@ def live_calls(calls: Sequence[CallFootprint]) -> int:
     return sum(c.call.count for c in calls if c.call.realness == "live")
 
 
-def judge_run(limits: Sequence[Limit], run: RunFootprint, bound: str, doubts: Sequence[str]) -> tuple[Verdict, ...]:
-    """The verdicts of a run on its limits."""
+def judge_run(
+    limits: Sequence[Limit], run: RunFootprint, bound: str, doubts: Sequence[str], unmetered: Sequence[str] = ()
+) -> tuple[Verdict, ...]:
+    """The verdicts of a run on its limits; a pass without a call says so.
+
+    Args:
+        limits: on the run.
+        run: the finished run.
+        bound: which end of the range decides.
+        doubts: reasons for which no verdict can be a pass.
+        unmetered: reasons for which none in joules, grams or litres can.
+    """
     totals = run.totals
-    return tuple(
+    nothing = not (totals.calls_live or totals.calls_replayed or totals.calls_mocked)
+    found = (
         judge(
             limit,
             measure(
@@ -85,7 +111,55 @@ def judge_run(limits: Sequence[Limit], run: RunFootprint, bound: str, doubts: Se
             ),
             bound,
             "run",
-            doubts,
+            about(limit, doubts, unmetered),
         )
         for limit in limits
     )
+    return tuple(_saying(NO_CALL, verdict) if nothing else verdict for verdict in found)
+
+
+def judge_scopes(
+    limits: Sequence[ScopedLimit],
+    run: RunFootprint,
+    bound: str,
+    doubts: Sequence[str],
+    unmetered: Sequence[str] = (),
+) -> tuple[Verdict, ...]:
+    """The verdicts on parts of the run, as ``judge_run``; those on every single test are given when it is over."""
+    return tuple(
+        _judge_scope(scoped.limit, scope, bound, about(scoped.limit, doubts, unmetered))
+        for scoped, scope in zip(limits, run.scopes, strict=True)
+        if not scoped.each
+    )
+
+
+def about(limit: Limit, doubts: Sequence[str], unmetered: Sequence[str]) -> list[str]:
+    """The doubts that concern a limit: tokens and calls are counted, whatever was not metered."""
+    return [*doubts, *(unmetered if limit.kind in OF_ENERGY else ())]
+
+
+def _judge_scope(limit: Limit, scope: ScopeFootprint, bound: str, doubts: Sequence[str]) -> Verdict:
+    if scope.selected == 0 and not scope.doubts:
+        # What was lost or could not be seen was no test with these marks.
+        return _saying(NO_TEST, judge(limit, Range(0.0), bound, scope.name))
+    actual = _of_scope(limit, scope)
+    verdict = judge(limit, actual, bound, scope.name, [*scope.doubts, *doubts])
+    if actual is None and scope.unknown and limit.kind in OF_ENERGY:
+        return replace(verdict, reason=scope.unknown)
+    return verdict if scope.seen else _saying(NO_CALL_TO_IT if scope.of_model else NO_CALL_THERE, verdict)
+
+
+def _of_scope(limit: Limit, scope: ScopeFootprint) -> Range | None:
+    if limit.kind == "tokens":
+        return None if scope.tokens is None else Range(scope.tokens)
+    if limit.kind == "calls":
+        return Range(scope.calls)
+    if limit.kind == "carbon_g" and scope.carbon is not None:
+        return scope.carbon.use if limit.use_only else scope.carbon.total
+    of_kind: dict[str, Energy | Water | None] = {"energy_j": scope.energy, "water_l": scope.water}
+    part = of_kind.get(limit.kind)
+    return None if part is None else part.total
+
+
+def _saying(why: str, verdict: Verdict) -> Verdict:
+    return replace(verdict, reason=why) if verdict.verdict == "pass" else verdict

@@ -85,6 +85,11 @@ class Pricer:
         self._declared = DeclaredModels(self._models)
 
     @property
+    def catalogue(self) -> Catalogue:
+        """The data that it prices with."""
+        return self._catalogue
+
+    @property
     def factors_version(self) -> str:
         """Version of everything that the numbers depend on."""
         return self._catalogue.factors_version

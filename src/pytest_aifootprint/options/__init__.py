@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_aifootprint.budgets import Limit
+    from pytest_aifootprint.budgets import Limit, ScopedLimit
 
 PREFIX = "aifootprint"
 MARKER = "aifootprint"
@@ -76,7 +76,19 @@ OPTIONS = (
         "AMOUNT",
         many=True,
     ),
-    Option("test-budget", "default limit for every AI test; the marker overrides it", "AMOUNT"),
+    Option(
+        "budgets",
+        'limit for the tests with some marks, or for a model, repeatable: "slow_llm and not nightly: 2 gCO2e", '
+        '"model gpt-5*: 20k tokens"; with "each" ("slow_llm: 50 mg each") the default limit of each such test',
+        "SCOPE: AMOUNT",
+        many=True,
+    ),
+    Option(
+        "test-budget",
+        "default limit for every AI test, repeatable; a limit of the same kind on the test's own mark overrides it",
+        "AMOUNT",
+        many=True,
+    ),
     Option(
         "bound",
         "which end of the range the limits are held against",
@@ -148,7 +160,8 @@ class Settings:
 
     Attributes:
         tests: ``ai``, ``marked`` or ``all``. grid: as written, None for the default; with its origin.
-        budgets: limits of the run. test_budget: default limit of every AI test.
+        budgets: limits of the run. test_budgets: default limits of every AI test.
+        scoped: limits on marks and models, and where they were given.
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
         subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
             a window.
@@ -161,7 +174,7 @@ class Settings:
     tests: str
     grid: Value
     budgets: tuple[Limit, ...]
-    test_budget: Limit | None
+    test_budgets: tuple[Limit, ...]
     bound: str
     undecided: str
     idle: str
@@ -176,6 +189,8 @@ class Settings:
     tables_origin: str = "pyproject.toml"
     tables_folder: Path = field(default_factory=Path)
     recorded_meter: Path | None = None
+    scoped: tuple[ScopedLimit, ...] = ()
+    scoped_origin: Value = Value((), "", "")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -235,8 +250,10 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
     return Settings(
         tests=_choice("tests", values["tests"]),
         grid=values["grid"],
-        budgets=tuple(_limit(text, values["budget"]) for text in values["budget"].texts),
-        test_budget=_limit(default, values["test-budget"]) if (default := values["test-budget"].text) else None,
+        budgets=tuple(dict.fromkeys(_limit(text, values["budget"]) for text in values["budget"].texts)),
+        scoped=tuple(dict.fromkeys(_scoped(text, values["budgets"]) for text in values["budgets"].texts)),
+        scoped_origin=values["budgets"],
+        test_budgets=tuple(dict.fromkeys(_limit(text, values["test-budget"]) for text in values["test-budget"].texts)),
         bound=_choice("bound", values["bound"]),
         undecided=_choice("undecided", values["undecided"]),
         idle=_choice("idle", values["idle"]),
@@ -310,6 +327,15 @@ def _limit(text: str, value: Value) -> Limit:
     try:
         return parse_limit(text)
     except UnitError as error:
+        raise value.error(str(error)) from None
+
+
+def _scoped(text: str, value: Value) -> ScopedLimit:
+    from pytest_aifootprint.budgets import parse_scoped
+
+    try:
+        return parse_scoped(text)
+    except ValueError as error:
         raise value.error(str(error)) from None
 
 

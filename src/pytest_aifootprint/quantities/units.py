@@ -16,14 +16,16 @@ VALID_AMOUNTS = (
     '"2000 tokens", "10 calls"'
 )
 
-_CARBON_G = {"ug": 1e-6, "µg": 1e-6, "mg": 1e-3, "g": 1.0, "kg": 1e3, "t": 1e6}
+# "Mg" is none: a tonne to a physicist, a milligram to whoever missed the key.
+_CARBON_G = {"ug": 1e-6, "µg": 1e-6, "mg": 1e-3, "g": 1.0, "kg": 1e3, "Kg": 1e3, "KG": 1e3, "t": 1e6}
 _ENERGY_J = {"mwh": 3.6, "wh": 3600.0, "kwh": 3.6e6, "mj": 1e6, "j": 1.0, "kj": 1e3}
 _WATER_L = {"ul": 1e-6, "µl": 1e-6, "ml": 1e-3, "l": 1.0}
 _COUNTS = {"tokens": "tokens", "token": "tokens", "calls": "calls", "call": "calls"}
-_THOUSANDS = {"": 1.0, "k": 1e3, "M": 1e6}
+_THOUSANDS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6}
+_GREEK_MU, _MICRO = "\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}"
 
 _AMOUNT = re.compile(
-    r"\s*(?P<number>[-+]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)\s*(?P<thousands>[kM]?)\s*(?P<unit>[^\d\s].*?)\s*\Z"
+    r"\s*(?P<number>[-+]?(?:[0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(?P<thousands>[kKM]?)\s*(?P<unit>[^\d\s].*?)\s*\Z"
 )
 
 
@@ -52,7 +54,7 @@ def parse_amount(text: str) -> Amount:
     Raises:
         UnitError: for an unknown unit, a negative or infinite amount, or no amount at all.
     """
-    match = _AMOUNT.match(text)
+    match = _AMOUNT.match(text.replace(_GREEK_MU, _MICRO))
     if match is None:
         raise UnitError(f"{text!r} is not an amount with a unit; {VALID_AMOUNTS}")
     thousands, unit = match["thousands"], match["unit"]
@@ -60,8 +62,8 @@ def parse_amount(text: str) -> Amount:
     if found is None and thousands:
         # "kWh" and "kgCO2e" are units of their own; "2k tokens" has a factor in front of the unit.
         found = _unit(thousands + unit)
-        if found is None and unit in _COUNTS:
-            found = (_COUNTS[unit], _THOUSANDS[thousands])
+        if found is None and unit.lower() in _COUNTS:
+            found = (_COUNTS[unit.lower()], _THOUSANDS[thousands])
     if found is None:
         raise UnitError(f"{text!r} has an unknown unit {(thousands + unit)!r}; {VALID_AMOUNTS}")
     kind, factor = found
@@ -72,9 +74,9 @@ def parse_amount(text: str) -> Amount:
 
 
 def _unit(unit: str) -> tuple[str, float] | None:
-    if unit in _COUNTS:
-        return _COUNTS[unit], 1.0
-    bare = re.sub(r"\s*CO2(?:e|eq)?\Z", "", unit, flags=re.IGNORECASE).strip()
+    if unit.lower() in _COUNTS:
+        return _COUNTS[unit.lower()], 1.0
+    bare = re.sub(r"\s*CO[2₂](?:-?eq?)?\Z", "", unit, flags=re.IGNORECASE).strip()
     if bare in _CARBON_G:
         return "carbon_g", _CARBON_G[bare]
     # Mega and milli differ by case alone: MJ and MWh against mJ and mWh.

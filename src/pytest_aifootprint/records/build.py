@@ -37,6 +37,7 @@ from pytest_aifootprint.records.models import OUTSIDE, Placed, model_footprints
 from pytest_aifootprint.records.notices import call_notices, run_notices
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.records.sci import sci_style
+from pytest_aifootprint.records.scopes import scope_footprints
 from pytest_aifootprint.records.servers import book_servers
 from pytest_aifootprint.records.totals import totals_of
 
@@ -48,6 +49,7 @@ class RunInfo:
     Attributes:
         rows: which tests get a row (``ai``, ``marked``, ``all``).
         idle_shared: the machine is there for the tests alone: its idle power and its manufacture are theirs.
+        scopes: names of the parts of the run whose sums are wanted.
     """
 
     started_at: str
@@ -58,6 +60,7 @@ class RunInfo:
     commit: str | None
     rows: str = "ai"
     idle_shared: bool = False
+    scopes: Sequence[str] = ()
 
 
 def build(
@@ -171,6 +174,14 @@ def build(
         sheets=_sheets(data, shares, pricer, all_calls, idle_shared=info.idle_shared),
         marginal=pricer.marginal,
         hardware=uses,
+        scopes=scope_footprints(
+            info.scopes,
+            collector,
+            [(run, *costs[run.worker, run.index][1:]) for run in ai_tests] if info.scopes else [],
+            {key: fixture for key, (fixture, _) in shared.items()},
+            placed,
+            pricer,
+        ),
     )
 
 

@@ -25,6 +25,7 @@ class Perhaps(NamedTuple):
     outcome: str
     users_of: tuple[FixtureKey, ...]
     retry_owners: tuple[int, ...] = ()
+    scopes: tuple[int, ...] = ()
 
 
 class Loaded(NamedTuple):
@@ -53,6 +54,8 @@ class Collector:
             started with an AI provider's address; names and how often.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
         loaded: what tests loaded.
+        selected: how many tests of this run the user's expressions of marks mean, by their place in the list; empty if
+            no process told. unknown_marks: of each, names that no test has and nobody registered.
         pids: of the processes that ran tests, by worker; a lost worker has none.
     """
 
@@ -75,6 +78,8 @@ class Collector:
     foreign: Counter[str] = field(default_factory=Counter)
     pids: dict[str, int] = field(default_factory=dict)
     loaded: list[Loaded] = field(default_factory=list)
+    selected: dict[int, int] = field(default_factory=dict)
+    unknown_marks: dict[int, list[str]] = field(default_factory=dict)
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
 
@@ -115,6 +120,7 @@ class Collector:
                     run.outcome,
                     self._keys.setdefault(keys, keys),
                     tuple(run.retry_owners),
+                    run.scopes,
                 )
             )
 
@@ -126,6 +132,7 @@ class Collector:
         for slim in late:
             run = TestRun(slim.owner, slim.nodeid, slim.worker, closed=True, users_of=list(slim.users_of))
             run.retry_owners = list(slim.retry_owners)
+            run.scopes = slim.scopes
             run.outcomes = [(len(run.owners), 1, slim.outcome)]
             runs.update({(slim.worker, owner): (run, n) for n, owner in enumerate(run.owners, 1)})
             self.tests.append(run)
@@ -142,6 +149,11 @@ class Collector:
         self.unwatched.update(python)
         self.foreign.update(foreign)
 
+    def note_scopes(self, told: Mapping[str, Any]) -> None:
+        """Which tests the user's expressions of marks mean; every process collects the same tests."""
+        self.selected.update(told["selected"])
+        self.unknown_marks.update(told["unknown"])
+
     def end_of_worker(self, worker: str, output: dict[str, Any]) -> None:
         """A worker's own totals, at its end."""
         lane = self.lane(worker, output["boot_id"])
@@ -157,4 +169,5 @@ class Collector:
         self.coarse |= output["coarse"]
         self.note_unseen(*output["unseen_programs"])
         self.pids[worker] = output["pid"]
+        self.note_scopes(output["scopes"])
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

@@ -19,6 +19,7 @@ from pytest_aifootprint.quantities import ZERO_G, ZERO_L, Basis, Grams, Joules, 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.hardware import HardwareUse
     from pytest_aifootprint.records.model_use import Hint, ModelFootprint
+    from pytest_aifootprint.records.scopes import ScopeFootprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ class Verdict:
     """What a limit says.
 
     Attributes:
-        scope: ``run`` or a node id. limit: as the user wrote it.
+        scope: ``run``, a node id, ``marker: slow_llm`` or ``model: gpt-5*``. limit: as the user wrote it.
         unit: ``carbon_g``, ``energy_j``, ... limit_value: in that unit.
         actual: what it was held against; None if nothing could be priced.
         bound: low, central or high. verdict: pass, fail or undecided. message: one line.
@@ -379,6 +380,7 @@ class RunFootprint:
     Attributes:
         rows: which tests are in ``tests``: ``ai``, ``marked``, ``all``.
         sheets: how the numbers are made: of this machine (``HERE``), and of calls by the name that their price has.
+        scopes: sums over parts of the run that a limit is on; for the verdicts, no report has them.
     """
 
     version: str
@@ -409,3 +411,4 @@ class RunFootprint:
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
     rows: str = "ai"
     hardware: tuple[HardwareUse, ...] = ()
+    scopes: tuple[ScopeFootprint, ...] = ()

@@ -68,6 +68,7 @@ class TestRun:
         users_of: shared fixtures that were active at its end. windows: those whose set-up or teardown ran inside.
         loads: models that it loaded; no calls.
         marker: keywords of its ``aifootprint`` marks, the nearest one winning; None without a mark.
+        scopes: the user's limits on marks that mean this test, by their place in the list.
     """
 
     __test__ = False  # pytest would try to collect the name
@@ -90,6 +91,7 @@ class TestRun:
     pieces: list[int] = field(default_factory=list)
     calls_until: list[int] = field(default_factory=list)
     loads: list[AICall] = field(default_factory=list)
+    scopes: tuple[int, ...] = ()
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -158,6 +160,7 @@ class TestRun:
                 self.index, self.edges, self.outcomes, self.users_of,
                 [w.to_wire() for w in self.windows], [c.to_wire() for c in self.calls], self.marker,
                 self.retry_owners, self.apart, self.pieces, self.calls_until, [c.to_wire() for c in self.loads],
+                self.scopes,
             ],
             separators=(",", ":"),
         )  # fmt: skip
@@ -165,9 +168,9 @@ class TestRun:
     @classmethod
     def from_wire(cls, text: str, nodeid: str, worker: str) -> TestRun:
         """The test that ``to_wire`` gave."""
-        index, edges, outcomes, users_of, windows, calls, marker, retries, apart, pieces, until, loads = json.loads(
-            text
-        )
+        (
+            index, edges, outcomes, users_of, windows, calls, marker, retries, apart, pieces, until, loads, scopes,
+        ) = json.loads(text)  # fmt: skip
         return cls(
             index=index, nodeid=nodeid, worker=worker, edges=edges, closed=True, marker=marker,
             outcomes=[(a, p, o) for a, p, o in outcomes],
@@ -175,7 +178,7 @@ class TestRun:
             windows=[FixtureWindow.from_wire(w) for w in windows],
             calls=[AICall.from_wire(c) for c in calls],
             retry_owners=retries, apart=apart, pieces=pieces, calls_until=until,
-            loads=[AICall.from_wire(c) for c in loads],
+            loads=[AICall.from_wire(c) for c in loads], scopes=tuple(scopes),
         )  # fmt: skip
 
 

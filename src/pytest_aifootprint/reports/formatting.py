@@ -187,6 +187,13 @@ def count(value: int | None, unit: Unit | None = None) -> str:
     return COUNT.text(float(value), unit)
 
 
+def exact_count(value: float) -> str:
+    """A count that is held against a limit: all its digits; tests bear parts of what they share: ``2.5``."""
+    if value == round(value):
+        return f"{value:.0f}"
+    return _plain(Decimal(f"{value:.1f}" if value >= 100 else f"{value:.6g}"))
+
+
 def counted(value: int, what: str) -> str:
     """A count with its noun: ``1 live call``, ``37 live calls``."""
     return f"{count(value)} {what}{'' if value == 1 else 's'}"

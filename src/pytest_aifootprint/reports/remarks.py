@@ -70,7 +70,7 @@ def _held(verdict: Verdict) -> str:
     remarks = [formatting.percent(share)] if 0 < share < FAR_OVER else []
     remarks += [f"{verdict.bound} end"] if verdict.bound != "central" else []
     # A count is exact: rounded, a value over its limit could read as the limit itself.
-    exact = f"{actual:.0f} of {verdict.limit_value:.0f}"
+    exact = f"{formatting.exact_count(actual)} of {formatting.exact_count(verdict.limit_value)}"
     held = exact if kind is formatting.COUNT else formatting.held_against(actual, verdict.limit_value, kind)
     counted = f" {verdict.unit}" if kind is formatting.COUNT else ""
     remark = f" ({', '.join(remarks)})" if remarks else ""

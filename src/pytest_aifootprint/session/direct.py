@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from pytest_aifootprint.budgets import Limit
-from pytest_aifootprint.budgets.verdicts import judge, live_calls, measure
+from pytest_aifootprint.budgets.verdicts import about, judge, live_calls, measure
 from pytest_aifootprint.options.marks import marker_limits
 from pytest_aifootprint.records.model import CallFootprint, Verdict
 from pytest_aifootprint.records.raw import TestRun
-from pytest_aifootprint.session.gate import with_message
+from pytest_aifootprint.session.gate import unmetered, with_message
 from pytest_aifootprint.session.listing import lists_calls, write_calls
 from pytest_aifootprint.session.parts import must_raise
 from pytest_aifootprint.session.presenter import Presenter
@@ -115,8 +115,10 @@ def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Ver
     unpriced = sum(not c.impact.priced for c in direct.calls)
     doubts = [f"{unpriced} AI calls could not be priced"] if unpriced else []
     doubts += presenter.pricing.doubts
+    live = ((call.model, call.device) for call in run.calls if call.realness == "live")
+    unseen = unmetered(live, (meter.domain for meter in presenter.machine.selection.counters))
     found = []
-    for limit in presenter.limits_of(run.marker):
+    for limit in presenter.limits_of(run):
         actual = measure(
             limit,
             carbon=direct.carbon,
@@ -125,7 +127,9 @@ def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Ver
             tokens=direct.tokens,
             calls=live_calls(direct.calls),
         )
-        found.append(with_message(judge(limit, actual, presenter.settings.bound, run.nodeid, doubts)))
+        found.append(
+            with_message(judge(limit, actual, presenter.settings.bound, run.nodeid, about(limit, doubts, unseen)))
+        )
     return (*found, *_live_verdict(run))
 
 
@@ -140,7 +144,7 @@ def verdicts_at_end(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
         said = any(v.limit == LIVE for v in presenter.test_verdicts[run.worker, run.index])
         return () if said else _live_verdict(run)
     if run.calls:
-        limited = presenter.limits_of(run.marker) or _live_verdict(run)
+        limited = presenter.limits_of(run) or _live_verdict(run)
         return verdicts_on(presenter, run, presenter.direct(run)) if limited else ()
     own_limits, live = marker_limits(run.marker, ()) if run.marker else ((), None)
     uses_ai = not presenter.collector.ai_fixtures.isdisjoint(run.users_of)
@@ -151,7 +155,7 @@ def verdicts_at_end(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
 
 def unpriced_verdict(presenter: Presenter, run: TestRun) -> tuple[Verdict, ...]:
     """Of a limited test whose price failed: undecided, never a pass."""
-    limits = presenter.limits_of(run.marker)
+    limits = presenter.limits_of(run)
     return _undecided(run, limits[0], "it could not be priced") if limits else ()
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_aifootprint.budgets.limits import is_use_only
+from pytest_aifootprint.budgets.limits import Limit, is_use_only
+from pytest_aifootprint.budgets.verdicts import judge, judge_run, judge_scopes, several
 from pytest_aifootprint.detection.seams import sees
+from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities import ZERO_G, Grams, Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
 from pytest_aifootprint.reports import formatting
 
+if TYPE_CHECKING:
+    from pytest_aifootprint.records.scopes import ScopeFootprint
+
 UNSEEN = frozenset({"remote-calls-outside-tests", "tests-elsewhere", "foreign-children"})
+MOST_NAMED = 3
+# How the frameworks name devices that no CPU counter sees.
+ACCELERATORS = ("cuda", "rocm", "mps", "xpu", "tpu", "gpu", "dml", "migraphx")
 _NAMES = {"carbon_g": "carbon", "energy_j": "energy", "water_l": "water", "tokens": "tokens", "calls": "live calls"}
 _RELATIONS = {"pass": "within", "fail": "over", "undecided": "undecided against"}
 _KINDS = {"carbon_g": formatting.CARBON, "energy_j": formatting.ENERGY, "water_l": formatting.WATER}
@@ -41,25 +50,115 @@ def doubts_of(run: RunFootprint) -> list[str]:
     return doubts
 
 
+def unmetered(calls: Iterable[tuple[str | None, str | None]], domains: Iterable[str]) -> list[str]:
+    """Why nothing in joules, grams or litres may pass: models that ran on a device which no meter here sees.
+
+    Args:
+        calls: model and device of live calls.
+        domains: that are metered.
+    """
+    if any(domain.startswith("gpu") for domain in domains):
+        return []
+    found = {
+        f"{model or 'a model'} ran on {device}, which nothing here meters" for model, device in calls if _far(device)
+    }
+    return sorted(found)
+
+
+def _far(device: str | None) -> bool:
+    return device is not None and device.startswith(ACCELERATORS)
+
+
+def run_verdicts(
+    settings: Settings, run: RunFootprint, doubts: Sequence[str], of_tests: Mapping[tuple[str, int], Sequence[Verdict]]
+) -> tuple[Verdict, ...]:
+    """What the limits say of the run and of parts of it, with their messages.
+
+    Args:
+        settings: have the limits.
+        run: the finished run, without its verdicts.
+        doubts: why no verdict may be a pass.
+        of_tests: the verdicts on single tests, by worker and owner number. Those that are no pass and whose tests have
+            no row stand with those on the run: nobody would see them.
+    """
+    devices = [(model.id, device) for model in run.models if model.calls for device in model.devices]
+    unseen = unmetered(devices, (meter.domain for meter in run.meters))
+    found = [
+        *judge_run(settings.budgets, run, settings.bound, doubts, unseen),
+        *judge_scopes(settings.scoped, run, settings.bound, doubts, unseen),
+    ]
+    if not found and doubts:
+        found += _unsure(settings, of_tests.values(), doubts)
+    rows = {(test.worker, test.nodeid) for test in run.tests}
+    without_row = [
+        verdict
+        for (worker, _), verdicts in of_tests.items()
+        for verdict in verdicts
+        if verdict.verdict != "pass" and (worker, verdict.scope) not in rows
+    ]
+    return (*(with_message(verdict, run) for verdict in found), *without_row)
+
+
+def _unsure(settings: Settings, of_tests: Iterable[Sequence[Verdict]], doubts: Sequence[str]) -> Iterator[Verdict]:
+    """Where all limits are on single tests: calls that nobody saw are in none of their verdicts."""
+    said = [verdict for verdicts in of_tests for verdict in verdicts]
+    if any(verdict.verdict == "undecided" for verdict in said):
+        return
+    limits = [scoped.limit for scoped in settings.scoped if scoped.each]
+    limits += settings.test_budgets
+    limits += [Limit(v.unit, v.limit_value, v.limit) for v in said if v.actual is not None]
+    for limit in limits[:1]:
+        verdict = judge(replace(limit, text=f"each test: {limit.text}"), None, settings.bound, "run")
+        yield replace(verdict, reason=several(doubts))
+
+
 def amount(kind: str, value: Range | None) -> str:
     """A limited quantity as people read it."""
     if value is None:
         return "unknown"
-    return _KINDS[kind].text(value, None) if kind in _KINDS else f"{value.central:.0f}"
+    return _KINDS[kind].text(value, None) if kind in _KINDS else formatting.exact_count(value.central)
 
 
 def with_message(verdict: Verdict, run: RunFootprint | None = None) -> Verdict:
     """The verdict with its message as one line: value, limit, what decided, and the worst test of a failed run."""
     kind = verdict.unit
     message = f"{_NAMES[kind]} {amount(kind, verdict.actual)} {_RELATIONS[verdict.verdict]} the limit {verdict.limit}"
+    if run is not None and verdict.scope != "run":
+        message = f"{verdict.scope}: {message}"
     if verdict.bound != "central":
         message += f" (held against the {verdict.bound} end)"
-    reason = verdict.reason
-    if run is not None and verdict.verdict == "fail" and run.tests:
-        of_test = _use_of if is_use_only(verdict.limit) else _OF_TEST[kind]
-        worst = max(run.tests, key=lambda t: of_test(t).central)
-        found = f"worst test: {worst.nodeid} with {amount(kind, of_test(worst))}"
-        reason = f"{reason}; {found}" if reason else found
+    said = [verdict.reason] if verdict.reason else []
+    if run is not None:
+        said += _whose(verdict, run)
+    reason = formatting.one_line("; ".join(said))
     if reason:
         message += f": {reason}"
-    return replace(verdict, message=message, reason=reason)
+    return replace(verdict, message=formatting.one_line(message), reason=reason)
+
+
+def _whose(verdict: Verdict, run: RunFootprint) -> list[str]:
+    """What a failed run, or a part of it, came from; what a pass leaves out."""
+    scope = next((scope for scope in run.scopes if scope.name == verdict.scope), None)
+    if verdict.verdict == "pass" and verdict.unit == "carbon_g" and not is_use_only(verdict.limit):
+        return _left_out(run, scope)
+    if verdict.verdict != "fail":
+        return []
+    if scope is not None and scope.of_model:
+        place, calls = scope.busiest
+        return [f"most calls: {place} with {formatting.exact_count(calls)}"]
+    tests = [test for test in run.tests if scope is None or test.nodeid in scope.tests]
+    if not tests:
+        return []
+    of_test = _use_of if is_use_only(verdict.limit) else _OF_TEST[verdict.unit]
+    worst = max(tests, key=lambda test: of_test(test).central)
+    return [f"worst test: {worst.nodeid} with {amount(verdict.unit, of_test(worst))}"]
+
+
+def _left_out(run: RunFootprint, scope: ScopeFootprint | None) -> list[str]:
+    """A pass on carbon says of which models the training is not in it: it is not known, and so not 0."""
+    if scope is not None:
+        unknown = list(scope.untold_training)
+    else:
+        unknown = [model.id for model in run.models if model.calls and model.carbon.training is None]
+    more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
+    return [f"the training of {', '.join(unknown[:MOST_NAMED])}{more} is unknown and not in it"] if unknown else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +27,7 @@ from pytest_aifootprint.session.runner import TestRunner
 from pytest_aifootprint.session.running import Running
 
 if TYPE_CHECKING:
+    from pytest_aifootprint.session.scoping import MarkScopes
     from pytest_aifootprint.session.subprocesses import Subprocesses
     from pytest_aifootprint.timeline.sampler import Sampler
 
@@ -74,6 +75,7 @@ class RunningPart:
         config: pytest.Config,
         on_test: Callable[[TestRun], None],
         on_report: Callable[[pytest.TestReport, TestRun], None] | None = None,
+        scopes: MarkScopes | None = None,
     ) -> None:
         """Register the hooks."""
         self._config = config
@@ -85,7 +87,7 @@ class RunningPart:
         config.pluginmanager.register(self.runner, RUNNER)
         config.pluginmanager.register(FixtureHooks(running), "aifootprint-fixtures")
         config.pluginmanager.register(LooseTests(running, self.runner.leave), "aifootprint-loose")
-        self.markers = Markers(self.runner, in_worker=hasattr(config, "workerinput"))
+        self.markers = Markers(self.runner, scopes, in_worker=hasattr(config, "workerinput"))
         config.pluginmanager.register(self.markers, "aifootprint-markers")
 
     def end(self) -> None:
@@ -132,31 +134,56 @@ class RunningPart:
 
 
 class Markers:
-    """Reads the ``aifootprint`` marks once the tests are known, so that no test pays for it while it runs."""
+    """Reads the marks of tests once they are known, so that no test pays for it while it runs.
 
-    def __init__(self, runner: TestRunner, *, in_worker: bool = False) -> None:
+    Attributes:
+        scopes: which tests the user's expressions of marks mean; None without such limits.
+    """
+
+    def __init__(self, runner: TestRunner, scopes: MarkScopes | None = None, *, in_worker: bool = False) -> None:
         """Take the runner that wants them."""
         self._runner = runner
+        self.scopes = scopes
         self._in_worker = in_worker
         self.usage_error: str | None = None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Merge each test's marks, the nearest winning.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
+        """Merge each test's ``aifootprint`` marks, the nearest winning, and find out which tests expressions mean.
+
+        Behind all other plugins: a conftest may add marks in this very hook. Those of tests that are not to run are
+        read, too: what is wrong in a mark is wrong whatever -k says.
 
         Raises:
             pytest.UsageError: for a mark that cannot be read, before any test runs. An error in a worker would reach
                 nobody: there the tests are taken away, and the controller says why.
         """
+        collected = list(items)
+        result = yield
         try:
-            self._merge(items)
+            self._merge(dict.fromkeys((*collected, *items)))
+            if self.scopes is not None:
+                self._look(session, config, collected, items)
         except pytest.UsageError as error:
             if not self._in_worker:
                 raise
             self.usage_error = str(error)
             items.clear()
+        return result
 
-    def _merge(self, items: list[pytest.Item]) -> None:
+    def _look(
+        self, session: pytest.Session, config: pytest.Config, collected: list[pytest.Item], items: list[pytest.Item]
+    ) -> None:
+        from pytest_aifootprint.session.scoping import registered_marks
+
+        assert self.scopes is not None
+        everything = dict.fromkeys((*collected, *items))
+        registered = registered_marks(config)
+        self._runner.scopes = self.scopes.look(everything, items, registered, whole=not session.testsfailed)
+
+    def _merge(self, items: Iterable[pytest.Item]) -> None:
         known: dict[int, None] = {}
         for item in items:
             marks = list(item.iter_markers(MARKER))

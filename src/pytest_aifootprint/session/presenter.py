@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -55,17 +55,20 @@ class Presenter:
         self.before_build: list[Callable[[], None]] = []
         self._broken: str | None = None
         self._unsaid = False
+        self._refused = False
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_ns = REAL.monotonic_ns()
 
-    def limits_of(self, marker: Mapping[str, Any] | None) -> tuple[Limit, ...]:
-        """The limits of a test: of its mark; else the default for every AI test."""
+    def limits_of(self, run: TestRun) -> tuple[Limit, ...]:
+        """The limits of a test, of each kind the nearest: of its mark; of each test like it; of every AI test."""
         from pytest_aifootprint.options.marks import marker_limits
 
-        limits = marker_limits(marker, ())[0] if marker else ()
-        default = self.settings.test_budget
-        if default is not None and not any(limit.kind == default.kind for limit in limits):
-            return (*limits, default)
+        settings = self.settings
+        limits = marker_limits(run.marker, ())[0] if run.marker else ()
+        likewise = [scoped.limit for n, scoped in enumerate(settings.scoped) if scoped.each and n in run.scopes]
+        for farther in (likewise, settings.test_budgets):
+            kinds = {limit.kind for limit in limits}
+            limits += tuple(limit for limit in farther if limit.kind not in kinds)
         return limits
 
     def direct(self, run: TestRun) -> Direct:
@@ -88,6 +91,9 @@ class Presenter:
             if self.collector.usage_error is not None:
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
                 sys.stderr.write(f"ERROR: {self.collector.usage_error}\n")
+            # A verdict on a run that never began would be one on nothing.
+            self._refused = session.exitstatus == pytest.ExitCode.USAGE_ERROR
+            if self._refused:
                 return
             self._judge_what_is_left()
             self.footprint = self._build()
@@ -96,7 +102,8 @@ class Presenter:
             if must_raise():
                 raise
             self._broken = f"{type(error).__name__}: {error}"
-        gated = bool(self.settings.budgets or self.settings.test_budget or self.test_verdicts)
+        settings = self.settings
+        gated = bool(settings.budgets or settings.scoped or settings.test_budgets or self.test_verdicts)
         failed = self._broken is not None and gated
         if self.footprint is not None:
             failed = any(self.fails(v) for v in self._all_verdicts(self.footprint))
@@ -116,7 +123,7 @@ class Presenter:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the summary; nothing here may raise, it would eat pytest's own last line."""
-        if self.collector.usage_error is not None or REAL.getpid() != self._pid:
+        if self._refused or REAL.getpid() != self._pid:
             return
         self._unsaid = False
         try:
@@ -157,11 +164,11 @@ class Presenter:
         return [*run.verdicts, *(v for verdicts in self.test_verdicts.values() for v in verdicts)]
 
     def _build(self) -> RunFootprint:
-        from pytest_aifootprint.budgets.verdicts import judge_run
         from pytest_aifootprint.hints import hints_of
         from pytest_aifootprint.records.build import RunInfo, build
+        from pytest_aifootprint.session.closed import closed_notices
         from pytest_aifootprint.session.environment import ci_environment, commit
-        from pytest_aifootprint.session.gate import doubts_of, with_message
+        from pytest_aifootprint.session.gate import doubts_of, run_verdicts
 
         info = RunInfo(
             started_at=self._started_at,
@@ -172,14 +179,16 @@ class Presenter:
             commit=commit(self.config.rootpath, self._environ),
             rows=self.settings.tests,
             idle_shared=self.settings.idle == "share",
+            scopes=[scoped.scope for scoped in self.settings.scoped],
         )
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
         if self.pricing.extensions is not None:
             run = replace(run, notices=tuple(sorted({*run.notices, *self.pricing.extensions.notices})))
         doubts = [*doubts_of(run), *self.pricing.doubts]
-        verdicts = judge_run(self.settings.budgets, run, self.settings.bound, doubts)
-        run = replace(run, verdicts=tuple(with_message(v, run) for v in verdicts), hints=hints_of(run))
-        return self._amend(run)
+        verdicts = run_verdicts(self.settings, run, doubts, self.test_verdicts)
+        judged = (*verdicts, *(v for of_test in self.test_verdicts.values() for v in of_test))
+        notices = (*closed_notices(judged, run, self.pricing.pricer.catalogue), *run.notices)
+        return self._amend(replace(run, verdicts=verdicts, notices=notices, hints=hints_of(run)))
 
     def _amend(self, run: RunFootprint) -> RunFootprint:
         try:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun, book
 from pytest_aifootprint.session.parts import RunningPart
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.so_far import SoFar
 from pytest_aifootprint.session.worker import ATTRIBUTE, OUTPUT
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.session.scoping import MarkScopes
 
 DIRECT = "aifootprint-direct"
 SO_FAR = "aifootprint-so-far"
@@ -21,7 +25,14 @@ SO_FAR = "aifootprint-so-far"
 def wants_direct(presenter: Presenter) -> bool:
     """Whether tests must be priced at once for everybody: with -v, or with a default limit."""
     verbosity = presenter.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
-    return verbosity > 0 or presenter.settings.test_budget is not None
+    settings = presenter.settings
+    return verbosity > 0 or bool(settings.test_budgets) or any(scoped.each for scoped in settings.scoped)
+
+
+def mark_scopes(settings: Settings) -> tuple[list[str], str, str] | None:
+    """The user's expressions of marks and where they were given, as builtin types; None without any."""
+    expressions = [scoped.marks for scoped in settings.scoped]
+    return (expressions, settings.scoped_origin.option, settings.scoped_origin.origin) if any(expressions) else None
 
 
 class Single:
@@ -33,7 +44,13 @@ class Single:
         self.presenter = presenter
         so_far = SoFar(presenter, lambda: self._runner.run is None)
         config.pluginmanager.register(so_far, SO_FAR)
-        part.begin(config, on_test=so_far.add)
+        told = mark_scopes(presenter.settings)
+        self._scopes: MarkScopes | None = None
+        if told is not None:
+            from pytest_aifootprint.session.scoping import MarkScopes
+
+            self._scopes = MarkScopes(*told)
+        part.begin(config, on_test=so_far.add, scopes=self._scopes)
         collector = presenter.collector
         collector.lanes[part.lane.worker] = part.lane
         collector.workers[part.lane.worker] = True
@@ -44,11 +61,10 @@ class Single:
         if wants_direct(presenter):
             self._judge_directly(config)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config) -> None:
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
         """A mark may carry a limit: then tests are judged at once."""
-        if self._runner.markers and not config.pluginmanager.has_plugin(DIRECT):
-            self._judge_directly(config)
+        if self._runner.markers and not session.config.pluginmanager.has_plugin(DIRECT):
+            self._judge_directly(session.config)
 
     @property
     def _runner(self) -> Any:
@@ -70,6 +86,8 @@ class Single:
         collector.strangers += part.strangers
         collector.note_unseen(*part.unseen_programs)
         collector.coarse |= part.coarse
+        if self._scopes is not None:
+            collector.note_scopes(self._scopes.to_wire())
 
 
 class Controller:
@@ -91,8 +109,11 @@ class Controller:
         config.pluginmanager.register(DirectCost(presenter, self._record_of, lambda work: work()), DIRECT)
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker whether to note its CPU clock at ticks."""
-        node.workerinput[OUTPUT] = {"ticks": bool(self.presenter.machine.selection.counters)}
+        """Tell a worker whether to note its CPU clock at ticks, and which expressions of marks to look for."""
+        node.workerinput[OUTPUT] = {
+            "ticks": bool(self.presenter.machine.selection.counters),
+            "scopes": mark_scopes(self.presenter.settings),
+        }
         self.presenter.collector.workers.setdefault(node.gateway.id, False)
 
     def pytest_testnodedown(self, node: Any) -> None:

@@ -17,7 +17,8 @@ class TestRunner:
     """Windows of every test, and its outcomes.
 
     Attributes:
-        markers: keywords of a test's own marks, for the tests that have any.
+        markers: keywords of a test's own marks, for the tests that have any. scopes: the user's limits on marks that
+            mean a test, for the tests that any means.
         on_report: called with each report of a test itself and its record so far. on_test: once a test is over.
         strangers: tests that reported here without having run here. recorder: of this process.
     """
@@ -35,6 +36,7 @@ class TestRunner:
         self.on_test = on_test
         self.on_report = on_report
         self.markers: dict[pytest.Item, dict[str, Any]] = {}
+        self.scopes: dict[pytest.Item, tuple[int, ...]] = {}
         self.strangers = 0
         self._running = running
         self._windows = running.windows
@@ -59,6 +61,7 @@ class TestRunner:
         own = REAL.thread_time_ns()
         run = self._running.new_run(item.nodeid)
         run.marker = self.markers.get(item)
+        run.scopes = self.scopes.get(item, ())
         self._running.own(run)
         self._clock.plugin_ns += REAL.thread_time_ns() - own
         test = self._running.enter(run)
@@ -90,7 +93,7 @@ class TestRunner:
             run.calls_until.append(len(run.calls))
             run.tally.clear()
         elif phase == 0 and test.loose:
-            run.marker = self.markers.get(item)
+            run.marker, run.scopes = self.markers.get(item), self.scopes.get(item, ())
         self._clock.plugin_ns += REAL.thread_time_ns() - own
 
     @pytest.hookimpl(tryfirst=True)

@@ -11,10 +11,12 @@ from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.parts import RunningPart
 
 if TYPE_CHECKING:
+    from pytest_aifootprint.session.scoping import MarkScopes
     from pytest_aifootprint.timeline.sampler import Sampler
 
 ATTRIBUTE = "aifootprint_record"
 OUTPUT = "aifootprint"
+NO_SCOPES: dict[str, Any] = {"selected": [], "unknown": []}
 
 
 class Worker:
@@ -27,9 +29,15 @@ class Worker:
         self._sent: TestRun | None = None
         self._unsent: list[tuple[str, str]] = []
         self._sampler: Sampler | None = None
-        if config.workerinput.get(OUTPUT, {}).get("ticks"):  # type: ignore[attr-defined]
+        told = config.workerinput.get(OUTPUT, {})  # type: ignore[attr-defined]
+        if told.get("ticks"):
             self._sampler = part.sample_cpu()
-        part.begin(config, on_test=self._on_test, on_report=self._on_report)
+        self._scopes: MarkScopes | None = None
+        if told.get("scopes"):
+            from pytest_aifootprint.session.scoping import MarkScopes
+
+            self._scopes = MarkScopes(*told["scopes"])
+        part.begin(config, on_test=self._on_test, on_report=self._on_report, scopes=self._scopes)
 
     def _on_report(self, report: pytest.TestReport, run: TestRun) -> None:
         # A call report carries what is known so far: the controller judges limits on it. The teardown report carries
@@ -73,6 +81,7 @@ class Worker:
             "unseen_programs": list(part.unseen_programs),
             "coarse": part.coarse,
             "pid": REAL.getpid(),
+            "scopes": self._scopes.to_wire() if self._scopes is not None else NO_SCOPES,
             "usage_error": part.markers.usage_error if part.markers is not None else None,
         }
         self.config.workeroutput[OUTPUT] = output  # type: ignore[attr-defined]

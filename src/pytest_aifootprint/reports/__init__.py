@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import badge_report, csv_report, json_report, markdown_report
+from pytest_aifootprint.reports import badge_report, csv_report, json_report, junit_report, markdown_report
 
 
 class ReportKind(Protocol):
@@ -25,6 +25,7 @@ REPORTS: dict[str, ReportKind] = {
     "badge": badge_report,
     "csv": csv_report,
     "json": json_report,
+    "junit": junit_report,
     "markdown": markdown_report,
 }
 

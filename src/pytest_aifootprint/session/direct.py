@@ -82,6 +82,8 @@ class DirectCost:
         direct = presenter.direct(run)
         mark = "~" if direct.provisional else ""
         self._suffix = (report, mark + formatting.suffix(direct.carbon.total))
+        for tell in presenter.on_direct:
+            tell(report, run, direct)
         verdicts = verdicts_on(presenter, run, direct)
         if not verdicts:
             return

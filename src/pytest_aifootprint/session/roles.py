@@ -17,9 +17,9 @@ DIRECT = "aifootprint-direct"
 
 
 def wants_direct(presenter: Presenter) -> bool:
-    """Whether tests must be priced at once for everybody: with -v, or with a default limit."""
+    """Whether tests must be priced at once for everybody: with -v, a default limit, or for another plugin's report."""
     verbosity = presenter.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
-    return verbosity > 0 or presenter.settings.test_budget is not None
+    return verbosity > 0 or presenter.settings.test_budget is not None or bool(presenter.on_direct)
 
 
 class Single:

@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_aifootprint.budgets import Limit
+    from pytest_aifootprint.reports import Target
 
 PREFIX = "aifootprint"
 MARKER = "aifootprint"
@@ -150,7 +151,7 @@ class Settings:
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
         subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
             a window.
-        idle: ``none`` or ``share``. reports: kind and path. top: rows of the terminal table.
+        idle: ``none`` or ``share``. reports: kind and target. top: rows of the terminal table.
         hardware, models, marginal: the raw tables of ``[tool.aifootprint]``, with ``tables_origin``, the file they
             stand in, and ``tables_folder``, what paths in them are relative to.
         recorded_meter: a scripted meter instead of this machine's (for tests).
@@ -166,7 +167,7 @@ class Settings:
     subprocess: bool
     thread_context: bool
     gpu_sync: bool
-    reports: tuple[tuple[str, Path, Value], ...]
+    reports: tuple[tuple[str, Target, Value], ...]
     top: int
     hardware: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -311,13 +312,11 @@ def _limit(text: str, value: Value) -> Limit:
         raise value.error(str(error)) from None
 
 
-def _report(text: str, value: Value, config: pytest.Config) -> tuple[str, Path, Value]:
-    from pytest_aifootprint.reports import REPORTS  # needed where a report is asked for alone
+def _report(text: str, value: Value, config: pytest.Config) -> tuple[str, Target, Value]:
+    from pytest_aifootprint.reports import where  # needed where a report is asked for alone
 
-    kind, _, path = text.partition(":")
     # An unknown kind is refused with the valid ones when its path is probed.
-    path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
-    return kind, config.invocation_params.dir / Path(os.path.expandvars(path)).expanduser(), value
+    return *where(text, config.invocation_params.dir), value
 
 
 def _top(value: Value) -> int:

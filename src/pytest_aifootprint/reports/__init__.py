@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import badge_report, csv_report, json_report, junit_report, markdown_report
 
+Target = Path | str
+"""Where a report goes: to a file, or, as text, to the endpoint of a service."""
+
 
 class ReportKind(Protocol):
-    """A module that writes reports of one kind; ``NAME`` of the file where none is given."""
+    """A module that writes reports of one kind; ``NAME`` of the file where none is given.
+
+    One that sends its reports has a function ``endpoint`` besides: what the user gave to the endpoint that is meant.
+    Its targets are text, those of the others are paths.
+    """
 
     NAME: str
 
-    def probe(self, path: Path) -> None:
+    def probe(self, target: Any, /) -> None:
         """Before the run: raise ValueError, one line, if a report cannot be written there. Leaves nothing behind."""
 
-    def write(self, run: RunFootprint, path: Path) -> None:
+    def write(self, run: RunFootprint, target: Any, /) -> None:
         """Write the report, all or nothing. Raises OSError with a ``strerror`` for people."""
 
 
@@ -28,6 +36,20 @@ REPORTS: dict[str, ReportKind] = {
     "junit": junit_report,
     "markdown": markdown_report,
 }
+
+
+def where(text: str, folder: Path) -> tuple[str, Target]:
+    """Kind and target of a report as people ask for it, ``KIND[:PATH]``; without a path, its own name in ``folder``.
+
+    ``~`` and ``$NAME`` are of the user's home and environment. Whether there is such a kind, ``report_writer`` knows.
+    """
+    kind, _, path = text.partition(":")
+    endpoint = getattr(REPORTS.get(kind), "endpoint", None)
+    if endpoint is not None:
+        named: str = endpoint(os.path.expandvars(path))
+        return kind, named
+    path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
+    return kind, folder / Path(os.path.expandvars(path)).expanduser()
 
 
 def report_writer(kind: str) -> ReportKind:

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import badge_report, csv_report, json_report, junit_report, markdown_report
+from pytest_aifootprint.reports import badge_report, csv_report, json_report, junit_report, markdown_report, otel_report
+from pytest_aifootprint.reports.endpoints import Endpoint
 
-Target = Path | str
-"""Where a report goes: to a file, or, as text, to the endpoint of a service."""
+Target = Path | Endpoint
+"""Where a report goes: to a file, or to a service."""
 
 
 class ReportKind(Protocol):
     """A module that writes reports of one kind; ``NAME`` of the file where none is given.
 
-    One that sends its reports has a function ``endpoint`` besides: what the user gave to the endpoint that is meant.
-    Its targets are text, those of the others are paths.
+    One that sends its reports has a function ``endpoint`` besides: from what the user gave to what is meant. Its
+    targets are endpoints, those of the others are paths.
     """
 
     NAME: str
@@ -35,6 +36,7 @@ REPORTS: dict[str, ReportKind] = {
     "json": json_report,
     "junit": junit_report,
     "markdown": markdown_report,
+    "otel": otel_report,
 }
 
 
@@ -46,7 +48,7 @@ def where(text: str, folder: Path) -> tuple[str, Target]:
     kind, _, path = text.partition(":")
     endpoint = getattr(REPORTS.get(kind), "endpoint", None)
     if endpoint is not None:
-        named: str = endpoint(os.path.expandvars(path))
+        named: Endpoint = endpoint(os.path.expandvars(path))
         return kind, named
     path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
     return kind, folder / Path(os.path.expandvars(path)).expanduser()

@@ -14,4 +14,8 @@ def riders(config: pytest.Config, presenter: Presenter) -> dict[str, object]:
         from pytest_aifootprint.session.junit import JunitProperties
 
         found["aifootprint-junit"] = JunitProperties(config, presenter)
+    if getattr(config.option, "htmlpath", None) and hasattr(config.hook, "pytest_html_results_table_row"):
+        from pytest_aifootprint.session.pytest_html import HtmlColumns
+
+        found["aifootprint-html"] = HtmlColumns(presenter)
     return found

@@ -7,6 +7,7 @@ metrics; /slow is answered a byte at a time, in three seconds.
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import time
@@ -38,6 +39,8 @@ class Grpc(service.MetricsServiceServicer):  # type: ignore[misc]
 class Http(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
         status = int(self.path.split("/")[2]) if self.path.startswith("/status/") else 200
         if status == 200:
             request = messages.ExportMetricsServiceRequest.FromString(body)

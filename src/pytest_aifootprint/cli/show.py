@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pytest_aifootprint.records.model import RunFootprint
+    from pytest_aifootprint.reports import Target
 
 NOT_DONE = 2
 MOST_SIGNS = 1000
@@ -51,32 +52,32 @@ def show(
         _print(run, top, verbose - quiet)
 
 
-def _wanted(texts: list[str], file: Path) -> list[tuple[str, Path]]:
-    """Kind and path of each report, seen to before anything is read. Raises ValueError, one line."""
+def _wanted(texts: list[str], file: Path) -> list[tuple[str, Target]]:
+    """Kind and target of each report, seen to before anything is read. Raises ValueError, one line."""
     from pytest_aifootprint.reports import probe, where
 
     found = [where(text, Path.cwd()) for text in texts]
-    for number, (text, (kind, path)) in enumerate(zip(texts, found, strict=True)):
+    for number, (text, (kind, target)) in enumerate(zip(texts, found, strict=True)):
         try:
-            probe(kind, path, [earlier for _, earlier in found[:number]])
+            probe(kind, target, [earlier for _, earlier in found[:number]])
         except ValueError as error:
             raise ValueError(f"--report {text}: {error}") from None
-        if path.exists() and file.exists() and path.samefile(file):
-            raise ValueError(f"--report {text}: {path} is the file to show: it would be overwritten")
+        if isinstance(target, Path) and target.exists() and file.exists() and target.samefile(file):
+            raise ValueError(f"--report {text}: {target} is the file to show: it would be overwritten")
     return found
 
 
-def _write(run: RunFootprint, wanted: list[tuple[str, Path]]) -> None:
+def _write(run: RunFootprint, wanted: list[tuple[str, Target]]) -> None:
     """Write each; one that cannot be written does not keep the others from it."""
     from pytest_aifootprint.reports import REPORTS
 
     broken = 0
-    for kind, path in wanted:
+    for kind, target in wanted:
         try:
-            REPORTS[kind].write(run, path)
+            REPORTS[kind].write(run, target)
         except OSError as error:
             broken += 1
-            _say(f"{kind}:{path}: {error.strerror or error}")
+            _say(f"{kind}:{target}: {error.strerror or error}")
     if broken:
         raise typer.Exit(NOT_DONE)
 

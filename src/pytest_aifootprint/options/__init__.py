@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_aifootprint.budgets import Limit, ScopedLimit
+    from pytest_aifootprint.reports import Target
 
 PREFIX = "aifootprint"
 MARKER = "aifootprint"
@@ -165,7 +166,7 @@ class Settings:
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
         subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
             a window.
-        idle: ``none`` or ``share``. reports: kind and path. top: rows of the terminal table.
+        idle: ``none`` or ``share``. reports: kind and target. top: rows of the terminal table.
         hardware, models, marginal: the raw tables of ``[tool.aifootprint]``, with ``tables_origin``, the file they
             stand in, and ``tables_folder``, what paths in them are relative to.
         recorded_meter: a scripted meter instead of this machine's (for tests).
@@ -181,7 +182,7 @@ class Settings:
     subprocess: bool
     thread_context: bool
     gpu_sync: bool
-    reports: tuple[tuple[str, Path, Value], ...]
+    reports: tuple[tuple[str, Target, Value], ...]
     top: int
     hardware: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -339,7 +340,7 @@ def _scoped(text: str, value: Value) -> ScopedLimit:
         raise value.error(str(error)) from None
 
 
-def _report(text: str, value: Value, config: pytest.Config) -> tuple[str, Path, Value]:
+def _report(text: str, value: Value, config: pytest.Config) -> tuple[str, Target, Value]:
     from pytest_aifootprint.reports import where  # needed where a report is asked for alone
 
     # An unknown kind is refused with the valid ones when its path is probed.

@@ -5,21 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import badge_report, csv_report, json_report, markdown_report
+from pytest_aifootprint.reports import badge_report, csv_report, json_report, junit_report, markdown_report, otel_report
+from pytest_aifootprint.reports.endpoints import Endpoint
+
+Target = Path | Endpoint
+"""Where a report goes: to a file, or to a service."""
 
 
 class ReportKind(Protocol):
-    """A module that writes reports of one kind; ``NAME`` of the file where none is given."""
+    """A module that writes reports of one kind; ``NAME`` of the file where none is given.
+
+    One that sends its reports has a function ``endpoint`` besides: from what the user gave to what is meant. Its
+    targets are endpoints, those of the others are paths.
+    """
 
     NAME: str
 
-    def probe(self, path: Path) -> None:
+    def probe(self, target: Any, /) -> None:
         """Before the run: raise ValueError, one line, if a report cannot be written there. Leaves nothing behind."""
 
-    def write(self, run: RunFootprint, path: Path) -> None:
+    def write(self, run: RunFootprint, target: Any, /) -> None:
         """Write the report, all or nothing. Raises OSError with a ``strerror`` for people."""
 
 
@@ -27,29 +35,35 @@ REPORTS: dict[str, ReportKind] = {
     "badge": badge_report,
     "csv": csv_report,
     "json": json_report,
+    "junit": junit_report,
     "markdown": markdown_report,
+    "otel": otel_report,
 }
 
 
-def where(text: str, folder: Path) -> tuple[str, Path]:
-    """Kind and path of a report as people ask for it, ``KIND[:PATH]``; without a path, its own name in ``folder``.
+def where(text: str, folder: Path) -> tuple[str, Target]:
+    """Kind and target of a report as people ask for it, ``KIND[:PATH]``; without a path, its own name in ``folder``.
 
     ``~`` and ``$NAME`` are of the user's home and environment. Whether there is such a kind, ``report_writer`` knows.
     """
     kind, _, path = text.partition(":")
+    endpoint = getattr(REPORTS.get(kind), "endpoint", None)
+    if endpoint is not None:
+        named: Endpoint = endpoint(os.path.expandvars(path))
+        return kind, named
     path = path or (REPORTS[kind].NAME if kind in REPORTS else kind)
     return kind, folder / Path(os.path.expandvars(path)).expanduser()
 
 
-def probe(kind: str, path: Path, earlier: Collection[Path] = ()) -> None:
-    """Before the run: see whether this report can be written there, beside those that were asked for earlier.
+def probe(kind: str, target: Target, earlier: Collection[Target] = ()) -> None:
+    """Before the run: see whether this report can go there, beside those that were asked for earlier.
 
     Raises:
         ValueError: one line, also for an unknown kind.
     """
-    report_writer(kind).probe(path)
-    if path in earlier and (path.is_file() or not path.exists()):
-        raise ValueError(f"{path} is to be two reports; a report needs a file of its own")
+    report_writer(kind).probe(target)
+    if isinstance(target, Path) and target in earlier and (target.is_file() or not target.exists()):
+        raise ValueError(f"{target} is to be two reports; a report needs a file of its own")
 
 
 def report_writer(kind: str) -> ReportKind:

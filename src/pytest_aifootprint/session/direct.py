@@ -97,6 +97,8 @@ class DirectCost:
         mark = "~" if direct.provisional else ""
         self._suffix = (report, mark + formatting.suffix(direct.carbon.total))
         self._calls = direct.calls if self._lists_calls else ()
+        for tell in presenter.on_direct:
+            tell(report, run, direct)
         verdicts = verdicts_on(presenter, run, direct)
         if not verdicts:
             return

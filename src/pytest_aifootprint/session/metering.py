@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,6 +77,7 @@ class Metering:
         from pytest_aifootprint.session.extensions import Extensions
         from pytest_aifootprint.session.presenter import Presenter
         from pytest_aifootprint.session.pricing import Pricing
+        from pytest_aifootprint.session.riders import riders
         from pytest_aifootprint.session.roles import Controller, Single
 
         settings = self.settings
@@ -96,11 +96,18 @@ class Metering:
             grid, models, selection, self.environ, idle_shared=shared, extensions=extensions, marginal=marginal
         )
         presenter = Presenter(config, settings, selection, pricing, self.environ)
+        riding = riders(config, presenter)
         option = config.option
+        role: Controller | Single
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
             self.disarm()
-            return Controller(config, presenter)
-        return Single(config, self._running_part("main"), presenter)
+            role = Controller(config, presenter)
+        else:
+            role = Single(config, self._running_part("main"), presenter)
+        # After the presenter: of two hooks that want to be last, the later registered is.
+        for name, rider in riding.items():
+            config.pluginmanager.register(rider, name)
+        return role
 
     def _running_part(self, worker: str) -> RunningPart:
         part = RunningPart(self.recorder, self.seams, worker)
@@ -122,13 +129,13 @@ def probe_reports(settings: Settings) -> None:
     """Raise UsageError, one line, for a report that cannot be written."""
     if not settings.reports:
         return
-    from pytest_aifootprint.reports import probe
+    from pytest_aifootprint.reports import Target, probe
 
-    earlier: list[Path] = []
-    for kind, path, value in settings.reports:
+    earlier: list[Target] = []
+    for kind, target, value in settings.reports:
         try:
-            probe(kind, path, earlier)
-            earlier.append(path)
+            probe(kind, target, earlier)
+            earlier.append(target)
         except ValueError as error:
             raise value.error(str(error)) from None
 

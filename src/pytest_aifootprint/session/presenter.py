@@ -31,7 +31,8 @@ class Presenter:
 
     Attributes:
         collector: what arrived so far. machine: the meters. pricing: what prices a test before the run is over.
-        footprint: the finished run; None until the session ends.
+        footprint: the finished run; None until the session ends. on_direct: called with each final call report of a
+            test that called a model, and its price at once; if there is none, tests are not priced for it.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Presenter:
         self.footprint: RunFootprint | None = None
         self.test_verdicts: dict[tuple[str, int], tuple[Verdict, ...]] = {}
         self.before_build: list[Callable[[], None]] = []
+        self.on_direct: list[Callable[[pytest.TestReport, TestRun, Direct], None]] = []
         self._broken: str | None = None
         self._unsaid = False
         self._refused = False

@@ -12,40 +12,46 @@ from typing import Any
 
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import REPORTS
+from pytest_aifootprint.reports import REPORTS, Target
+from pytest_aifootprint.reports.endpoints import Endpoint
 from pytest_aifootprint.reports.formatting import one_line, printable
 from pytest_aifootprint.session.parts import must_raise
 
 _FOLDER = "aifootprint-"
 
 
-def write_reports(run: RunFootprint, reports: Sequence[tuple[str, Path, Any]], here: Path) -> tuple[RunFootprint, bool]:
+def write_reports(
+    run: RunFootprint, reports: Sequence[tuple[str, Target, Any]], here: Path
+) -> tuple[RunFootprint, bool]:
     """Write each report; what could not be is told on stderr and in a notice, and the JSON is saved somewhere.
 
     The JSON comes last: it has the notices about the others, and from it the others can be made again.
 
     Args:
         run: to report.
-        reports: kind, path and anything else.
+        reports: kind, target and anything else.
         here: a folder to save the JSON in where there is no temporary one.
 
     Returns:
-        The run with these notices, and whether all was written.
+        The run with these notices, and whether all files were written. A service that does not answer is a notice
+        alone: what becomes of a build is not for a network to say.
     """
-    whole, saved = run, None
-    for kind, path, _ in sorted(reports, key=lambda report: report[0] == "json"):
-        problem = _written(kind, whole, path)
+    whole, all_written = run, True
+    saved: Target | None = None
+    for kind, target, _ in sorted(reports, key=lambda report: report[0] == "json"):
+        problem = _written(kind, whole, target)
         if problem is None:
-            saved = path if kind == "json" else saved
+            saved = target if kind == "json" else saved
         else:
-            whole = _with(whole, f"{kind}:{path}: {problem}")
+            whole = _with(whole, f"{kind}:{target}: {problem}")
+            all_written &= isinstance(target, Endpoint)
     if whole is run:
         return run, True
     saved = saved or _save(whole, here)
     if saved is None:
-        return _with(whole, "the JSON report could not be saved anywhere else"), False
+        return _with(whole, "the JSON report could not be saved anywhere else"), all_written
     message = f"the JSON report is {saved}; aifootprint show {saved} --report KIND:PATH writes any other from it"
-    return _with(whole, message), False
+    return _with(whole, message), all_written
 
 
 def _with(run: RunFootprint, message: str) -> RunFootprint:
@@ -56,10 +62,10 @@ def _with(run: RunFootprint, message: str) -> RunFootprint:
     return replace(run, notices=(*run.notices, notice))
 
 
-def _written(kind: str, run: RunFootprint, path: Path) -> str | None:
+def _written(kind: str, run: RunFootprint, target: Target) -> str | None:
     """None, or why it was not."""
     try:
-        REPORTS[kind].write(run, path)
+        REPORTS[kind].write(run, target)
     except OSError as error:
         return error.strerror or str(error)
     except Exception as error:  # an error of ours must not take the other reports along

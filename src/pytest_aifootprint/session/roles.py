@@ -23,10 +23,11 @@ SO_FAR = "aifootprint-so-far"
 
 
 def wants_direct(presenter: Presenter) -> bool:
-    """Whether tests must be priced at once for everybody: with -v, or with a default limit."""
+    """Whether tests must be priced at once for everybody: with -v, a default limit, or for another plugin's report."""
     verbosity = presenter.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES)
     settings = presenter.settings
-    return verbosity > 0 or bool(settings.test_budgets) or any(scoped.each for scoped in settings.scoped)
+    limited = bool(settings.test_budgets) or any(scoped.each for scoped in settings.scoped)
+    return verbosity > 0 or limited or bool(presenter.on_direct)
 
 
 def mark_scopes(settings: Settings) -> tuple[list[str], str, str] | None:

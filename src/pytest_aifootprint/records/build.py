@@ -38,6 +38,7 @@ from pytest_aifootprint.records.notices import call_notices, run_notices
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.records.sci import sci_style
 from pytest_aifootprint.records.servers import book_servers
+from pytest_aifootprint.records.timeline import timeline_of
 from pytest_aifootprint.records.totals import totals_of
 
 
@@ -171,6 +172,7 @@ def build(
         sheets=_sheets(data, shares, pricer, all_calls, idle_shared=info.idle_shared),
         marginal=pricer.marginal,
         hardware=uses,
+        timeline=timeline_of(collector, data, shares, classify),
     )
 
 

@@ -19,6 +19,7 @@ from pytest_aifootprint.quantities import ZERO_G, ZERO_L, Basis, Grams, Joules, 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.hardware import HardwareUse
     from pytest_aifootprint.records.model_use import Hint, ModelFootprint
+    from pytest_aifootprint.records.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,7 @@ class RunFootprint:
     Attributes:
         rows: which tests are in ``tests``: ``ai``, ``marked``, ``all``.
         sheets: how the numbers are made: of this machine (``HERE``), and of calls by the name that their price has.
+        timeline: power and calls over time; None where nobody put it together.
     """
 
     version: str
@@ -362,3 +364,4 @@ class RunFootprint:
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
     rows: str = "ai"
     hardware: tuple[HardwareUse, ...] = ()
+    timeline: Timeline | None = None

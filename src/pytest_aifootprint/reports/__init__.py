@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import badge_report, csv_report, json_report, markdown_report
+from pytest_aifootprint.reports import badge_report, csv_report, html_report, json_report, markdown_report
 
 
 class ReportKind(Protocol):
@@ -24,6 +24,7 @@ class ReportKind(Protocol):
 REPORTS: dict[str, ReportKind] = {
     "badge": badge_report,
     "csv": csv_report,
+    "html": html_report,
     "json": json_report,
     "markdown": markdown_report,
 }

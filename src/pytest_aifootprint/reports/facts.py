@@ -170,6 +170,11 @@ def widest_input(run: RunFootprint) -> str:
     return f"{what} ({formatting.factor(_spread(name, run))}): {remedy}"
 
 
+def input_named(name: str, run: RunFootprint) -> str:
+    """What an input that makes numbers uncertain is, in words."""
+    return _explained(name, run)[0]
+
+
 def _explained(name: str, run: RunFootprint) -> tuple[str, str]:
     kind, _, which = name.partition(":")
     local = which == run.local_grid.zone

@@ -35,11 +35,11 @@ def main() -> None:
             for scheme in ("light", "dark"):
                 page = _opened(browser, page_file, width, height, scheme)
                 _save(page, IMAGES / f"html-report-{width}-{scheme}.png")
-        page = _opened(browser, page_file, 1280, 1400, "light")
+        page = _opened(browser, page_file, 900, 1000, "light")
         page.fill("#find", "test_a_text_is_summarised")
         page.locator("#rows .open").first.click()
         page.locator("#rows .explained summary").first.click()
-        page.evaluate("document.getElementById('table').scrollIntoView()")
+        page.evaluate("document.querySelector('.detail h3').scrollIntoView()")
         _save(page, IMAGES / "html-report-explained.png")
         browser.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 WIDTH = 100.0
 TERMS = ("ai_tests", "shared_fixtures", "other_tests", "rest")
@@ -61,14 +62,17 @@ def areas(columns: Sequence[tuple[str, Sequence[float]]], most: float, height: f
 
 
 def _steps(base: Sequence[float], top: Sequence[float], most: float, height: float) -> str:
+    """A path along the top and back along the base; a level that lasts is one line."""
+
+    def levels(values: Sequence[float]) -> list[tuple[str, int, int]]:
+        at = [f"{height - (height * value / most if most else 0.0):.4g}" for value in values]
+        groups = [list(group) for _, group in groupby(range(len(at)), key=at.__getitem__)]
+        return [(at[group[0]], group[0], group[-1] + 1) for group in groups]
+
     step = WIDTH / len(top)
-
-    def at(x: int, value: float) -> str:
-        return f"{x * step:.4g} {height - (height * value / most if most else 0.0):.4g}"
-
-    there = [p for i, v in enumerate(top) for p in (at(i, v), at(i + 1, v))]
-    back = [p for i, v in reversed(list(enumerate(base))) for p in (at(i + 1, v), at(i, v))]
-    return f"M{' L'.join((*there, *back))}Z"
+    there = "".join(f"V{y}H{end * step:.4g}" for y, _, end in levels(top))
+    back = "".join(f"V{y}H{start * step:.4g}" for y, start, _ in reversed(levels(base)))
+    return f"M0 {height:.4g}{there}{back}Z"
 
 
 def ticks(values: Sequence[int]) -> list[Slice]:

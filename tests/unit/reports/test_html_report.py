@@ -224,8 +224,8 @@ def test_the_timeline_is_a_chart_with_words_and_a_table() -> None:
         a["class"]: a["d"] for tag, a in found.elements if tag == "path" and a.get("class") in {"ai_tests", "rest"}
     }
     # 2 bins of 50 wide on a scale of 6 W, 40 high: the first 1 W high, the second 0; rest on top of it.
-    assert paths["ai_tests"] == "M0 33.33 L50 33.33 L50 40 L100 40 L100 40 L50 40 L50 40 L0 40Z"
-    assert paths["rest"] == "M0 6.667 L50 6.667 L50 0 L100 0 L100 26.67 L50 26.67 L50 33.33 L0 33.33Z"
+    assert paths["ai_tests"] == "M0 40V33.33H50V40H100V40H0Z"
+    assert paths["rest"] == "M0 40V6.667H50V0H100V26.67H50V33.33H0Z"
     assert "3 live calls" in found.text
     assert "h-time" not in "".join(html_report.chunks(samples.mixed()))
 

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench-attribution bench-calls bench-inprocess lint clean
+.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench-attribution bench-calls bench-inprocess bench-html browser screenshots lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
@@ -15,6 +15,9 @@ help:
 	@echo "make interop-models  the tests against frameworks and real models that run in the process (3 GB)"
 	@echo "make interop-sdks  the tests against the SDKs of all providers, each in its current version"
 	@echo "make gpu-check the tests on a real NVIDIA card (see docs/explanation/gpu-accuracy.md)"
+	@echo "make browser   the HTML report in the system's Chromium, which is installed if it can be"
+	@echo "make screenshots  the pictures in docs/images, of a real run"
+	@echo "make bench-html  writing, opening, sorting and filtering the HTML report of 10,000 tests"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
 	@echo "make bench-calls  CPU of watching one HTTP call, beside OpenTelemetry's instrumentation"
 	@echo "make bench-inprocess  CPU of watching models that run in the process, beside not watching"
@@ -47,6 +50,25 @@ ALONE := tests/unit/attribution $(wildcard tests/integration/test_attribution_*.
 test: lint
 	$(BIN)/python -m pytest -n 2 tests/unit tests/integration $(ALONE:%=--ignore %)
 	$(BIN)/python -m pytest $(ALONE)
+
+# The browser is the system's: Debian's package where apt-get may install it, else whatever there is. Without one the
+# tests are skipped and say so.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
+SUDO     := $(if $(filter 0,$(shell id -u)),,sudo -n)
+.PHONY: chromium
+chromium:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
+	  || echo "no Chromium, and none could be installed: the tests of the HTML page will be skipped"
+
+browser: $(VENV)/.installed-dev $(VENV)/.installed-browser chromium
+	$(BIN)/python -m pytest tests/browser
+
+screenshots: $(VENV)/.installed-browser chromium
+	$(BIN)/python tests/browser/screenshots.py
+
+bench-html: $(VENV)/.installed-browser chromium
+	$(BIN)/python tests/benchmarks/html_page.py
 
 interop: $(VENV)/.installed-interop
 	$(BIN)/python -m pytest tests/interop --ignore tests/interop/sdks --ignore tests/interop/models
@@ -88,7 +110,7 @@ $(VENV)-bench/.installed: pyproject.toml
 	@touch $@
 
 PYTHONS := $(foreach v,3.10 3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null))
-test-all: test interop interop-models
+test-all: test browser interop interop-models
 	@for python in $(PYTHONS); do \
 	  echo "== $$python"; \
 	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; \

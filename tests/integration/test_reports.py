@@ -23,7 +23,7 @@ SUITE = """
 
 def test_one_run_writes_a_report_of_every_kind(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     pytester.makepyfile(test_it=SUITE)
-    files = ("json:out/r.json", "csv:out/r.csv", "markdown:out/r.md", "badge:out/b.json")
+    files = ("json:out/r.json", "csv:out/r.csv", "markdown:out/r.md", "badge:out/b.json", "html:out/r.html")
     reports = [f"--aifootprint-report={file}" for file in files]
     done = pytester.runpytest("--aifootprint", *reports, "--aifootprint-budget", "1 mgCO2e", *workers)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
@@ -38,6 +38,8 @@ def test_one_run_writes_a_report_of_every_kind(pytester: pytest.Pytester, worker
     assert badge["message"].endswith("gCO2e")
     markdown = (pytester.path / "out/r.md").read_text()
     assert "**budget**" in markdown
+    page = (pytester.path / "out/r.html").read_text(encoding="utf-8")
+    assert "✗ fail" in page
     assert "2 of 3 tests called an AI model: 2 live calls" in markdown
 
 
@@ -49,6 +51,7 @@ def test_reports_stand_under_their_own_names_where_none_is_given(pytester: pytes
         "aifootprint-badge.json",
         "aifootprint-junit.xml",
         "aifootprint.csv",
+        "aifootprint.html",
         "aifootprint.json",
         "aifootprint.md",
     }
@@ -58,4 +61,4 @@ def test_an_unknown_kind_is_refused_in_one_line(pytester: pytest.Pytester) -> No
     pytester.makepyfile(test_it=SUITE)
     done = pytester.runpytest("--aifootprint", "--aifootprint-report=pdf")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines("*'pdf' is no kind of report; valid: badge, csv, json, junit, markdown, otel*")
+    done.stderr.fnmatch_lines("*'pdf' is no kind of report; valid: badge, csv, html, json, junit, markdown, otel*")

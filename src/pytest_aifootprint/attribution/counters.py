@@ -60,6 +60,8 @@ class _Bill:
     metered: list[float] = field(default_factory=list)
     modelled_metered: list[float] = field(default_factory=list)
     idle_by_tick: list[float] = field(default_factory=list)
+    metered_by_tick: list[float] = field(default_factory=list)
+    price_by_tick: list[float] = field(default_factory=list)
     busy_owners: dict[int, float] = field(default_factory=dict)
     busy: list[float] = field(default_factory=list)
     modelled_s: float = 0.0
@@ -155,6 +157,9 @@ def counter_shares(  # noqa: PLR0913 # what a counter domain is made of; most of
         idle_power=idle,
         bounds_ns=grid.bounds,
         idle_by_tick_j=bill.idle_by_tick,
+        metered_by_tick_j=bill.metered_by_tick,
+        used_by_tick=grid.used,
+        price_by_tick=bill.price_by_tick,
         busy=CardBusy(_by_key(bill.busy_owners, local), math.fsum(bill.busy), _BY_POWER) if weight == "time" else None,
     )
 
@@ -184,17 +189,23 @@ def _price(grid: Grid, busy_s: Sequence[float], idle_w: float, watts: _Watts | N
             bill.modelled_idle.append(watts.idle_w * seconds)
             bill.idle_by_tick.append(watts.idle_w * seconds)
             bill.modelled_metered.append(watts.active_w * b + watts.idle_w * seconds)
+            bill.metered_by_tick.append(bill.modelled_metered[-1])
+            bill.price_by_tick.append(watts.active_w * NS)
             if b:
                 bill.divide(watts.active_w * b, b, used, plugin, modelled=True)
             continue
         if counted is None:
             bill.lost_s += seconds
             bill.idle_by_tick.append(0.0)
+            bill.metered_by_tick.append(0.0)
+            bill.price_by_tick.append(0.0)
             continue
         bill.metered.append(counted)
         idle = min(idle_w * seconds, counted) if b else counted
         bill.idle.append(idle)
         bill.idle_by_tick.append(idle)
+        bill.metered_by_tick.append(counted)
+        bill.price_by_tick.append((counted - idle) / b * NS if b else 0.0)
         if b:
             bill.divide(counted - idle, b, used, plugin, modelled=False)
             if counted > idle:

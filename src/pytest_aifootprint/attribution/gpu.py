@@ -79,6 +79,7 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
         bill.others.append((1 - math.fsum(stretch.active.values())) * of_active)
         bill.others.append((1 - math.fsum(stretch.held.values())) * of_held)
     bounds_ns, idle_by_tick_j = _coarse(curve.t_ns, idle_j)
+    _, metered_by_tick_j = _coarse(curve.t_ns, curve.joules)
     counted_j, integrated_j = curve.of_kind(COUNTED), curve.of_kind(POWER)
     parts = [(counted_j, basis), (integrated_j, Basis.MODELLED)]
     return DomainShares(
@@ -93,6 +94,7 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
         clamped_j=math.fsum(bill.clamped),
         bounds_ns=bounds_ns,
         idle_by_tick_j=idle_by_tick_j,
+        metered_by_tick_j=metered_by_tick_j,
         busy=CardBusy(bill.busy_s, busy.whole_s, busy.how),
         notices=(
             *_gap_notices(readings, curve, local),

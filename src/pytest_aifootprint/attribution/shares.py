@@ -77,7 +77,10 @@ class DomainShares:
             where all of it was.
         modelled_idle_j: the part of ``idle_j`` that a model priced.
         idle_power: watts that idle goes by, and how they were found.
-        bounds_ns, idle_by_tick_j: the ticks of a counter, and what of each was idle; empty for a model.
+        bounds_ns, idle_by_tick_j, metered_by_tick_j: the ticks of a counter, what of each was idle, and what was
+            metered in it; empty for a model.
+        used_by_tick, price_by_tick: of a counter of CPUs: CPU ns of every owner in each tick (``ticks.owner_of``), and
+            what one of them cost in it, in joules; empty for others.
         reserved: idle joules of every owner where idle is shared (``attribution.reserved``); not in ``owners``, and no
             longer in ``idle_j``. reserved_modelled: the part of them that a model priced, 0 to 1.
         busy: of a card; None for other domains.
@@ -100,6 +103,9 @@ class DomainShares:
     idle_power: IdlePower | None = None
     bounds_ns: Sequence[int] = ()
     idle_by_tick_j: Sequence[float] = ()
+    metered_by_tick_j: Sequence[float] = ()
+    used_by_tick: Sequence[Mapping[int, int]] = ()
+    price_by_tick: Sequence[float] = ()
     reserved: Mapping[OwnerKey, float] = field(default_factory=dict)
     reserved_modelled: float = 0.0
     busy: CardBusy | None = None

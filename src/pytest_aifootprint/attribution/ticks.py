@@ -58,7 +58,7 @@ def grid_of(readings: CounterReadings, lanes: Sequence[Lane], weight: Weight) ->
         joules = energy[i] - energy[i - 1]
         took.append(joules if joules >= 0 else None)
         whole.append(joules >= 0 and bisect_left(gaps, bounds[i - 1]) == bisect_right(gaps, bounds[i]))
-    times = [t for lane in lanes for t in _extent(lane)]
+    times = [t for lane in lanes for t in extent(lane)]
     if times and (not bounds or min(times) < bounds[0]):
         bounds.insert(0, min(times))
         if len(bounds) > 1:
@@ -69,16 +69,27 @@ def grid_of(readings: CounterReadings, lanes: Sequence[Lane], weight: Weight) ->
         took.append(None)
         whole.append(False)
     grid = Grid(bounds, took, whole, [{} for _ in took], [0] * len(took))
-    if took:
-        for number, lane in enumerate(lanes):
-            _add_spans(grid, lane, number << _OWNER_BITS, weight)
-            _add_pieces(grid, lane, number << _OWNER_BITS, weight)
-            if weight == "cpu":
-                _add_plugin(grid, lane)
+    _fill(grid, lanes, weight)
     return grid
 
 
-def _extent(lane: Lane) -> Iterable[int]:
+def used_in(bounds: Sequence[int], lanes: Sequence[Lane], weight: Weight) -> list[dict[int, int]]:
+    """Between each two bounds: ns that each owner used (see ``owner_of``), signed. The bounds go round all windows."""
+    grid = Grid(list(bounds), [], [], [{} for _ in bounds[1:]], [0] * (len(bounds) - 1))
+    _fill(grid, lanes, weight)
+    return grid.used
+
+
+def _fill(grid: Grid, lanes: Sequence[Lane], weight: Weight) -> None:
+    for number, lane in enumerate(lanes if grid.used else ()):
+        _add_spans(grid, lane, number << _OWNER_BITS, weight)
+        _add_pieces(grid, lane, number << _OWNER_BITS, weight)
+        if weight == "cpu":
+            _add_plugin(grid, lane)
+
+
+def extent(lane: Lane) -> Iterable[int]:
+    """Moments between which all of a lane lies, in ns of CLOCK_MONOTONIC."""
     flat = lane.flat_spans
     if flat:
         yield min(flat[3::SPAN_FIELDS])

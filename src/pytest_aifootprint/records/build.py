@@ -39,6 +39,7 @@ from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.records.sci import sci_style
 from pytest_aifootprint.records.scopes import scope_footprints
 from pytest_aifootprint.records.servers import book_servers
+from pytest_aifootprint.records.timeline import timeline_of
 from pytest_aifootprint.records.totals import totals_of
 
 
@@ -174,6 +175,7 @@ def build(
         sheets=_sheets(data, shares, pricer, all_calls, idle_shared=info.idle_shared),
         marginal=pricer.marginal,
         hardware=uses,
+        timeline=timeline_of(collector, data, shares, classify),
         scopes=scope_footprints(
             info.scopes,
             collector,

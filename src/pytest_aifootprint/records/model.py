@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.records.hardware import HardwareUse
     from pytest_aifootprint.records.model_use import Hint, ModelFootprint
     from pytest_aifootprint.records.scopes import ScopeFootprint
+    from pytest_aifootprint.records.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +381,7 @@ class RunFootprint:
     Attributes:
         rows: which tests are in ``tests``: ``ai``, ``marked``, ``all``.
         sheets: how the numbers are made: of this machine (``HERE``), and of calls by the name that their price has.
+        timeline: power and calls over time; None where nobody put it together.
         scopes: sums over parts of the run that a limit is on; for the verdicts, no report has them.
     """
 
@@ -411,4 +413,5 @@ class RunFootprint:
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
     rows: str = "ai"
     hardware: tuple[HardwareUse, ...] = ()
+    timeline: Timeline | None = None
     scopes: tuple[ScopeFootprint, ...] = ()

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import badge_report, csv_report, json_report, junit_report, markdown_report, otel_report
+from pytest_aifootprint.reports import (
+    badge_report,
+    csv_report,
+    html_report,
+    json_report,
+    junit_report,
+    markdown_report,
+    otel_report,
+)
 from pytest_aifootprint.reports.endpoints import Endpoint
 
 Target = Path | Endpoint
@@ -34,6 +42,7 @@ class ReportKind(Protocol):
 REPORTS: dict[str, ReportKind] = {
     "badge": badge_report,
     "csv": csv_report,
+    "html": html_report,
     "json": json_report,
     "junit": junit_report,
     "markdown": markdown_report,

@@ -188,6 +188,11 @@ def widest_times_over(run: RunFootprint) -> float | None:
         return None
 
 
+def input_named(name: str, run: RunFootprint) -> str:
+    """What an input that makes numbers uncertain is, in words."""
+    return _explained(name, run)[0]
+
+
 def _explained(name: str, run: RunFootprint) -> tuple[str, str]:
     kind, _, which = name.partition(":")
     local = which == run.local_grid.zone

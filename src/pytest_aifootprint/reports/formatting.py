@@ -106,6 +106,8 @@ ENERGY = Kind(
 JOULES = Kind(_units((-9, "nJ"), (-6, "µJ"), (-3, "mJ"), (0, "J"), (3, "kJ"), (6, "MJ"), (9, "GJ")))
 WATER = Kind(_units((-12, "pL"), (-9, "nL"), (-6, "µL"), (-3, "mL"), (0, "L"), (3, "m³")))
 COUNT = Kind(_units((0, ""), (3, "k"), (6, "M"), (9, "G")))
+POWER = Kind(_units((-9, "nW"), (-6, "µW"), (-3, "mW"), (0, "W"), (3, "kW"), (6, "MW")))
+SECONDS = Kind(_units((-6, "µs"), (-3, "ms"), (0, "s"), (3, "ks")))
 
 KIND_OF_LIMIT = {"carbon_g": CARBON, "energy_j": ENERGY, "water_l": WATER, "tokens": COUNT, "calls": COUNT}
 
@@ -156,6 +158,16 @@ def energy_number(value: Joules | float, unit: Unit) -> str:
 def joules(value: float) -> str:
     """Metered energy in joules: ``46 kJ``."""
     return JOULES.text(value, None)
+
+
+def power(value: float) -> str:
+    """Watts: ``4.2 W``."""
+    return POWER.text(value, None)
+
+
+def seconds(value: float) -> str:
+    """A duration: ``12 s``, ``59 ms``."""
+    return SECONDS.text(value, None)
 
 
 def water_unit(values: Iterable[float | Litres | None]) -> Unit:
@@ -224,6 +236,12 @@ def factor(spread: float) -> str:
 def intensity(grams_per_kwh: GramsPerKwh | float) -> str:
     """A grid's carbon intensity: ``384 g/kWh``. A datum, not a result: three digits."""
     return f"{_plain(Decimal(f'{_central(grams_per_kwh):.2e}'))} g/kWh"
+
+
+def exact(value: Range, unit: str) -> str:
+    """A number of an equation in its base unit, with six digits and its range: to calculate with."""
+    span = f" ({value.low:.5g} – {value.high:.5g})" if value.factors and value.central else ""
+    return f"{value.central:.6g} {unit}".rstrip() + span
 
 
 _FAR = 1000.0

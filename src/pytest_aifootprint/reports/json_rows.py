@@ -25,6 +25,7 @@ from pytest_aifootprint.records.model import (
 )
 from pytest_aifootprint.reports import facts
 from pytest_aifootprint.reports.json_hardware import hardware_row
+from pytest_aifootprint.reports.json_timeline import timeline_row
 from pytest_aifootprint.reports.json_values import ZERO, factors_of, finite, plain, ranged
 
 Row = dict[str, Any]
@@ -56,6 +57,7 @@ def run_row(run: RunFootprint) -> Row:
         ],
         "rejected_meters": [{"name": "", "reason": "", "remedy": "", **plain(meter)} for meter in run.rejected_meters],
         "hardware": [hardware_row(use) for use in run.hardware],
+        "timeline": None if run.timeline is None else timeline_row(run.timeline),
     }
 
 

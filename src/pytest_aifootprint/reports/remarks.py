@@ -29,9 +29,9 @@ class Line:
         return f"{self.label:<{LABEL}}  {self.text}" if self.label else self.text
 
 
-def hints(run: RunFootprint) -> list[Line]:
+def hints(run: RunFootprint, most: int = MOST_HINTS) -> list[Line]:
     """What could be saved, the largest saving first."""
-    return [Line("hint", hinting.message(hint)) for hint in run.hints[:MOST_HINTS]]
+    return [Line("hint", hinting.message(hint)) for hint in run.hints[:most]]
 
 
 def budgets(run: RunFootprint) -> list[Line]:
@@ -77,7 +77,7 @@ def _held(verdict: Verdict) -> str:
     return f"{subject.strip()}{colon} {held}{counted}{remark}".strip()
 
 
-def notices(run: RunFootprint) -> list[Line]:
+def notices(run: RunFootprint, most: int = MOST_NOTICES) -> list[Line]:
     """Each notice once, with the number of tests that it concerns; those about the whole run first."""
     of_run = dict.fromkeys(run.notices)
     counts: Counter[Notice] = Counter()
@@ -89,9 +89,9 @@ def notices(run: RunFootprint) -> list[Line]:
     ours = [notice for notice in _missing(run) if notice.code not in codes]
     common = sorted(counts.keys() - of_run.keys(), key=lambda n: (-counts[n], n))
     every = [*ours, *of_run, *common]
-    lines = [Line("notice", _noticed(notice, counts[notice])) for notice in every[:MOST_NOTICES]]
-    if len(every) > MOST_NOTICES:
-        lines.append(Line("notice", f"… and {len(every) - MOST_NOTICES} more (see the JSON report)"))
+    lines = [Line("notice", _noticed(notice, counts[notice])) for notice in every[:most]]
+    if len(every) > most:
+        lines.append(Line("notice", f"… and {len(every) - most} more (see the JSON report)"))
     return lines
 
 

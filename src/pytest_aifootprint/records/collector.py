@@ -52,6 +52,7 @@ class Collector:
         unwatched: Python programs that could not be watched although children are; foreign: other programs that were
             started with an AI provider's address; names and how often.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
+        left_out: tests that were collected and taken away again.
         loaded: what tests loaded.
         pids: of the processes that ran tests, by worker; a lost worker has none.
     """
@@ -71,6 +72,7 @@ class Collector:
     strangers: int = 0
     overlapped: int = 0
     coarse: bool = False
+    left_out: int = 0
     unwatched: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
     pids: dict[str, int] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class Collector:
         self.usage_error = self.usage_error or output["usage_error"]
         self.strangers += output["strangers"]
         self.coarse |= output["coarse"]
+        self.left_out = max(self.left_out, output["left_out"])
         self.note_unseen(*output["unseen_programs"])
         self.pids[worker] = output["pid"]
         self.unowned += [AICall.from_wire(c) for c in output["unowned"]]

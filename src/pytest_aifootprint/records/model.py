@@ -17,6 +17,7 @@ from pytest_aifootprint.impacts.contract import CallImpact, Grid
 from pytest_aifootprint.quantities import ZERO_G, ZERO_L, Basis, Grams, Joules, Litres, Notice, Range, Sheet, total
 
 if TYPE_CHECKING:
+    from pytest_aifootprint.records.changes import Changes
     from pytest_aifootprint.records.hardware import HardwareUse
     from pytest_aifootprint.records.model_use import Hint, ModelFootprint
 
@@ -332,6 +333,9 @@ class RunFootprint:
     Attributes:
         rows: which tests are in ``tests``: ``ai``, ``marked``, ``all``.
         sheets: how the numbers are made: of this machine (``HERE``), and of calls by the name that their price has.
+        project: ``name``, and where it is ``from``. partial: why only a part of what was asked for ran; "" if all of it
+            did. asked: for what, each as the beginning of node ids; "" is the whole suite.
+        changes: against the baseline; None without one.
     """
 
     version: str
@@ -362,3 +366,7 @@ class RunFootprint:
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
     rows: str = "ai"
     hardware: tuple[HardwareUse, ...] = ()
+    project: Mapping[str, str] | None = None
+    partial: str | None = None
+    asked: tuple[str, ...] = ("",)
+    changes: Changes | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pytest_aifootprint.quantities import ZERO_G, total
 from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint, Water
-from pytest_aifootprint.reports import facts, formatting, remarks
+from pytest_aifootprint.reports import changing, facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
 MOST_TRAINED = 3
@@ -46,7 +46,7 @@ class Summary:
     Attributes:
         header: what was seen. figures: carbon (whose parts are ``parts``), energy, water; none without AI calls.
         asides: label, figure and remark. facts: label and text. ranking: the heaviest tests. lines: hints, budgets
-            and notices.
+            and notices. changes: against the baseline, cell by cell.
     """
 
     header: str
@@ -56,6 +56,7 @@ class Summary:
     facts: tuple[tuple[str, str], ...]
     ranking: tuple[Row, ...]
     lines: tuple[Line, ...]
+    changes: tuple[tuple[str, ...], ...] = ()
 
 
 def summarise(run: RunFootprint, top: int = 10) -> Summary:
@@ -80,6 +81,7 @@ def summarise(run: RunFootprint, top: int = 10) -> Summary:
         tuple(facts.facts(run)),
         ranking(run.tests, top),
         lines,
+        changing.rows(run.changes, top) if run.changes is not None else (),
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.records.model import RunFootprint, Verdict
     from pytest_aifootprint.records.raw import TestRun
     from pytest_aifootprint.session.pricing import Direct, Pricing
+    from pytest_aifootprint.session.regression import BaselineGate
 
 
 class Presenter:
@@ -31,7 +32,7 @@ class Presenter:
 
     Attributes:
         collector: what arrived so far. machine: the meters. pricing: what prices a test before the run is over.
-        footprint: the finished run; None until the session ends.
+        footprint: the finished run; None until the session ends. gate: against a baseline; None without one.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Presenter:
     ) -> None:
         """Take the meters; the role starts them."""
         self._environ = environ
+        self.gate: BaselineGate | None = None
         self._pid = REAL.getpid()
         self.config = config
         self.settings = settings
@@ -88,13 +90,15 @@ class Presenter:
                 sys.stderr.write(f"ERROR: {self.collector.usage_error}\n")
                 return
             self._judge_what_is_left()
-            self.footprint = self._build()
+            self.footprint = self._build(session)
             self._write_reports(self.footprint)
         except Exception as error:  # an error of ours must not change a run; the gate fails closed below
             if must_raise():
                 raise
             self._broken = f"{type(error).__name__}: {error}"
-        gated = bool(self.settings.budgets or self.settings.test_budget or self.test_verdicts)
+        settings = self.settings
+        gated = bool(settings.budgets or settings.test_budget or self.test_verdicts)
+        gated |= settings.fail_on_increase is not None
         failed = self._broken is not None and gated
         if self.footprint is not None:
             failed = any(self.fails(v) for v in self._all_verdicts(self.footprint))
@@ -145,14 +149,17 @@ class Presenter:
 
     def _all_verdicts(self, run: RunFootprint) -> list[Verdict]:
         # Not those of the rows: with --aifootprint-tests marked, not every test that was judged has one.
-        return [*run.verdicts, *(v for verdicts in self.test_verdicts.values() for v in verdicts)]
+        of_tests = [*self.test_verdicts.values(), *(test.verdicts for test in run.tests)]
+        return [*run.verdicts, *(v for verdicts in of_tests for v in verdicts)]
 
-    def _build(self) -> RunFootprint:
+    def _build(self, session: pytest.Session) -> RunFootprint:
         from pytest_aifootprint.budgets.verdicts import judge_run
         from pytest_aifootprint.hints import hints_of
         from pytest_aifootprint.records.build import RunInfo, build
         from pytest_aifootprint.session.environment import ci_environment, commit
         from pytest_aifootprint.session.gate import doubts_of, with_message
+        from pytest_aifootprint.session.project import project_of
+        from pytest_aifootprint.session.selection import asked_for, why_partial
 
         info = RunInfo(
             started_at=self._started_at,
@@ -167,9 +174,17 @@ class Presenter:
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
         if self.pricing.extensions is not None:
             run = replace(run, notices=tuple(sorted({*run.notices, *self.pricing.extensions.notices})))
+        run = replace(
+            run,
+            project=project_of(self.config.rootpath),
+            partial=why_partial(session, self.collector.left_out),
+            asked=asked_for(self.config),
+        )
         doubts = [*doubts_of(run), *self.pricing.doubts]
         verdicts = judge_run(self.settings.budgets, run, self.settings.bound, doubts)
         run = replace(run, verdicts=tuple(with_message(v, run) for v in verdicts), hints=hints_of(run))
+        if self.gate is not None:
+            run = self.gate.judged(run, self.settings.bound, doubts)
         return self._amend(run)
 
     def _amend(self, run: RunFootprint) -> RunFootprint:

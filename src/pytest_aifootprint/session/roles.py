@@ -66,6 +66,7 @@ class Single:
         collector.strangers += part.strangers
         collector.note_unseen(*part.unseen_programs)
         collector.coarse |= part.coarse
+        collector.left_out = part.left_out.tests
 
 
 class Controller:

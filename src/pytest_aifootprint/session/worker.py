@@ -72,6 +72,7 @@ class Worker:
             "strangers": part.strangers,
             "unseen_programs": list(part.unseen_programs),
             "coarse": part.coarse,
+            "left_out": part.left_out.tests,
             "pid": REAL.getpid(),
             "usage_error": part.markers.usage_error if part.markers is not None else None,
         }

@@ -61,11 +61,15 @@ def compare(
     absent = [key for key in baseline.entries if key not in snapshot.spent]
     missing = _named(key for key in absent if key not in ran)
     partial = _why_partial(snapshot, missing)
+    if partial and not _named(both):
+        # Shared fixtures alone tell nothing of what was asked for.
+        both = []
     pairs = [_pair(key, snapshot, baseline, setting if same else None) for key in both]
+    held = baseline if both or not partial else replace(baseline, entries={})
     found = [
         change
         for unit in units
-        if (change := _of_run(_sides(snapshot, baseline, setting if same else None, unit, bool(partial)), unit))
+        if (change := _of_run(_sides(snapshot, held, setting if same else None, unit, bool(partial)), unit))
     ]
     whole = {change.unit: change.before for change, _ in found if change.unit in {CARBON, ENERGY}}
     found += [change for pair in pairs for unit in units if (change := _of_test(pair, unit))]

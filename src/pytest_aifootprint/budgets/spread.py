@@ -106,12 +106,11 @@ def continued(values: Sequence[float], value: float, *, accept: bool = False) ->
     One value off the level may be noise (a busy machine), so a history begins anew with the second one in a row; at
     once where it did not spread, and where the user accepts the new level.
     """
-    direction = step(values, value, ACCEPT_ALARM if accept else STEP_ALARM)
-    if not direction:
-        return len(values)
-    if accept or not spread_of(values).sd_log:
-        return 0
-    return 1 if step(values[:-1], values[-1]) == direction == step(values[:-1], value) else len(values)
+    n = len(values)
+    if accept or (n >= FEWEST and not spread_of(values).sd_log):
+        return 0 if step(values, value, ACCEPT_ALARM if accept else STEP_ALARM) else n
+    first, second = (step(values[:-1], one) for one in (values[-1], value)) if n else (0, 0)
+    return 1 if first and first == second else n
 
 
 def common_rise(increases: Sequence[float]) -> float:

@@ -32,7 +32,7 @@ def amount(unit: str, value: float) -> str:
         return formatting.energy(value)
     if unit == "energy_j_per_token":
         return f"{formatting.energy(Joules(Range(value)))}/token"
-    return formatting.counted(round(value), unit.removesuffix("s"))
+    return formatting.counted(round(value), "token" if unit == "tokens" else "live call")
 
 
 def said(change: Change) -> str:

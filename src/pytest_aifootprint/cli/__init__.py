@@ -7,12 +7,16 @@ import sys
 
 import typer
 
+from pytest_aifootprint.cli.baseline import baseline
+from pytest_aifootprint.cli.compare import compare
 from pytest_aifootprint.cli.doctor import doctor
 from pytest_aifootprint.cli.explain import explain
 from pytest_aifootprint.cli.models import models
 from pytest_aifootprint.cli.show import show
 
 app = typer.Typer(name="aifootprint", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app.add_typer(baseline)
+app.command()(compare)
 app.command()(doctor)
 app.command()(explain)
 app.command()(models)

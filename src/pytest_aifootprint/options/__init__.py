@@ -98,6 +98,16 @@ OPTIONS = (
         default="central",
     ),
     Option("undecided", "what an undecided verdict does", "HOW", choices=("fail", "warn"), default="fail"),
+    Option(
+        "baseline",
+        "what the run and its tests are compared with: a file of `aifootprint baseline update`, or a saved JSON report",
+        "FILE",
+    ),
+    Option(
+        "fail-on-increase",
+        "fail if the run or a test needs so much more than the baseline, its run-to-run spread allowed for: 10%",
+        "PERCENT",
+    ),
     Option("report", "write a report, repeatable: json:PATH", "KIND[:PATH]", many=True),
     Option(
         "idle",
@@ -164,6 +174,7 @@ class Settings:
         budgets: limits of the run. test_budgets: default limits of every AI test.
         scoped: limits on marks and models, and where they were given.
         bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
+        baseline: the file, and its origin. fail_on_increase: as a share; None: only compare.
         subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
             a window.
         idle: ``none`` or ``share``. reports: kind and target. top: rows of the terminal table.
@@ -192,6 +203,8 @@ class Settings:
     recorded_meter: Path | None = None
     scoped: tuple[ScopedLimit, ...] = ()
     scoped_origin: Value = Value((), "", "")
+    baseline: tuple[Path, Value] | None = None
+    fail_on_increase: float | None = None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -269,6 +282,8 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         tables_origin=tables.origin,
         tables_folder=tables.folder,
         recorded_meter=Path(recorded_meter) if recorded_meter else None,
+        baseline=_baseline(values["baseline"], config),
+        fail_on_increase=_increase(values["fail-on-increase"], values["baseline"]),
     )
 
 
@@ -345,6 +360,29 @@ def _report(text: str, value: Value, config: pytest.Config) -> tuple[str, Target
 
     # An unknown kind is refused with the valid ones when its path is probed.
     return *where(text, config.invocation_params.dir), value
+
+
+def _baseline(value: Value, config: pytest.Config) -> tuple[Path, Value] | None:
+    if value.text is None:
+        return None
+    if not value.text.strip():
+        raise value.error("a baseline needs the path of a file")
+    # What stands in the ini file holds wherever pytest is started.
+    from_ini = value.origin != "command line" and not value.origin.startswith("environment")
+    folder = config.inipath.parent if from_ini and config.inipath else config.invocation_params.dir
+    return folder / Path(os.path.expandvars(value.text)).expanduser(), value
+
+
+def _increase(value: Value, baseline: Value) -> float | None:
+    text = value.text
+    if text is None:
+        return None
+    number = text.strip().removeprefix("+").removesuffix("%").strip()
+    if not text.strip().endswith("%") or not number.isascii() or not number.replace(".", "", 1).isdecimal():
+        raise value.error(f"{text!r} is not an increase in percent; valid: 10%, 2.5%, 0%")
+    if baseline.text is None:
+        raise value.error("there is nothing to compare with; valid: together with --aifootprint-baseline FILE")
+    return float(number) / 100
 
 
 def _top(value: Value) -> int:

@@ -53,6 +53,7 @@ class Collector:
         unwatched: Python programs that could not be watched although children are; foreign: other programs that were
             started with an AI provider's address; names and how often.
         strangers: tests that ran in a process which nobody meters, and only reported to one that is metered.
+        left_out: tests that were collected and taken away again.
         loaded: what tests loaded.
         selected: how many tests of this run the user's expressions of marks mean, by their place in the list; empty if
             no process told. unknown_marks: of each, names that no test has and nobody registered.
@@ -74,6 +75,7 @@ class Collector:
     strangers: int = 0
     overlapped: int = 0
     coarse: bool = False
+    left_out: int = 0
     unwatched: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
     pids: dict[str, int] = field(default_factory=dict)
@@ -167,6 +169,7 @@ class Collector:
         self.usage_error = self.usage_error or output["usage_error"]
         self.strangers += output["strangers"]
         self.coarse |= output["coarse"]
+        self.left_out = max(self.left_out, output["left_out"])
         self.note_unseen(*output["unseen_programs"])
         self.pids[worker] = output["pid"]
         self.note_scopes(output["scopes"])

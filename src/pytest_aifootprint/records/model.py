@@ -17,6 +17,7 @@ from pytest_aifootprint.impacts.contract import CallImpact, Grid
 from pytest_aifootprint.quantities import ZERO_G, ZERO_L, Basis, Grams, Joules, Litres, Notice, Range, Sheet, total
 
 if TYPE_CHECKING:
+    from pytest_aifootprint.records.changes import Changes
     from pytest_aifootprint.records.hardware import HardwareUse
     from pytest_aifootprint.records.model_use import Hint, ModelFootprint
     from pytest_aifootprint.records.scopes import ScopeFootprint
@@ -383,6 +384,9 @@ class RunFootprint:
         sheets: how the numbers are made: of this machine (``HERE``), and of calls by the name that their price has.
         timeline: power and calls over time; None where nobody put it together.
         scopes: sums over parts of the run that a limit is on; for the verdicts, no report has them.
+        project: ``name``, and where it is ``from``. partial: why only a part of what was asked for ran; "" if all of it
+            did. asked: for what, each as the beginning of node ids; "" is the whole suite.
+        changes: against the baseline; None without one.
     """
 
     version: str
@@ -415,3 +419,7 @@ class RunFootprint:
     hardware: tuple[HardwareUse, ...] = ()
     timeline: Timeline | None = None
     scopes: tuple[ScopeFootprint, ...] = ()
+    project: Mapping[str, str] | None = None
+    partial: str | None = None
+    asked: tuple[str, ...] = ("",)
+    changes: Changes | None = None

@@ -9,7 +9,7 @@ from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.detection.seams import sees
 from pytest_aifootprint.quantities import Basis, Range
 from pytest_aifootprint.records.model import CallFootprint, RunFootprint
-from pytest_aifootprint.reports import formatting
+from pytest_aifootprint.reports import changing, formatting
 
 LOCAL_DOMAINS = ("cpu", "ram", "gpu")
 MOST_GRIDS = 5
@@ -47,6 +47,7 @@ _INPUTS = {
 def facts(run: RunFootprint) -> Iterator[tuple[str, str]]:
     """Label and text of each line that has something to say."""
     lines = (
+        ("baseline", "" if run.changes is None else changing.line(run.changes)),
         ("basis", basis(run)),
         ("grid", grids(run)),
         ("idle power", "shared: each test bears it for the time that it had this machine" if run.idle_shared else ""),

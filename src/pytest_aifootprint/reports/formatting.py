@@ -19,7 +19,19 @@ UNKNOWN = "–"
 # Beyond these a number in a column gets its own prefix.
 SMALLEST, LARGEST = Decimal("0.001"), Decimal(10_000)
 _ASCII = str.maketrans(
-    {"–": "-", "×": "x", "÷": "", "█": "#", "·": "|", "…": "...", "µ": "u", "³": "3", "\N{NO-BREAK SPACE}": " "}
+    {
+        "–": "-",
+        "×": "x",
+        "÷": "",
+        "█": "#",
+        "·": "|",
+        "…": "...",
+        "µ": "u",
+        "±": "+-",
+        "→": "->",
+        "³": "3",
+        "\N{NO-BREAK SPACE}": " ",
+    }
 )
 
 
@@ -226,6 +238,13 @@ def percent(share: float | None) -> str:
         return f"{_plain(Decimal(f'{share * 100:.1f}'))} %"
     number = Decimal(round(share * 100)) if 0.995 <= share < 9.995 else Decimal(f"{share * 100:.1e}")
     return f"{_plain(number)} %"
+
+
+def increase(share: float) -> str:
+    """A change as a share of what it was before: ``+12 %``, ``-3.1 %``, ``±0 %``."""
+    if abs(share) < 0.0005:
+        return "±0 %"
+    return f"{'+' if share > 0 else '-'}{percent(abs(share))}"
 
 
 def factor(spread: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.reports import files
 from pytest_aifootprint.reports import json_rows as rows
+from pytest_aifootprint.reports.changing import changes_row
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.json_file import SCHEMA_VERSION
 from pytest_aifootprint.reports.json_models import hint_row, model_row
@@ -45,6 +46,7 @@ def chunks(run: RunFootprint) -> Iterator[str]:
         "verdicts": [rows.verdict_row(verdict) for verdict in run.verdicts],
         "hints": [hint_row(hint) for hint in run.hints],
         "notices": [rows.notice_row(notice) for notice in run.notices],
+        "baseline": None if run.changes is None else changes_row(run.changes),
         "seams": dict(run.seams),
         "sheets": {name: sheet_row(sheet) for name, sheet in run.sheets.items()},
     }

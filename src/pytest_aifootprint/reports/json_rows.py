@@ -45,6 +45,9 @@ def run_row(run: RunFootprint) -> Row:
         "commit": run.commit,
         "idle_shared": run.idle_shared,
         "rows": run.rows,
+        "project": None if run.project is None else plain(run.project),
+        "partial": run.partial or None,
+        "asked": list(run.asked),
         "workers": [{"id": worker.id, "reported": worker.reported} for worker in run.workers],
         "grids": {
             "local": grid_row(run.local_grid),
@@ -207,6 +210,7 @@ def test_row(test: TestFootprint) -> Row:
             "metered_j": _metered_row(test.direct_metered),
             "energy_j": own_energy,
             "carbon_g": own_carbon,
+            "factors": _factors(test.direct_energy, test.direct_carbon) if test.ai else None,
         },
         "fixtures": [_share_row(share) for share in test.fixtures],
         "verdicts": [verdict_row(verdict) for verdict in test.verdicts],
@@ -215,6 +219,11 @@ def test_row(test: TestFootprint) -> Row:
 
 
 _NO_TOKENS = tokens_row(Tokens())
+
+
+def _factors(energy: Energy, carbon: Carbon) -> Row:
+    """What makes the cost of a test or a fixture uncertain, so that it can be compared with another run's."""
+    return {"energy_j": factors_of(energy.total), "carbon_g": factors_of(carbon.total)}
 
 
 def _metered_row(parts: MeteredParts | None) -> Row | None:
@@ -307,6 +316,7 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
         "calls": [call_row(call) for call in fixture.calls],
         "energy_j": energy_row(fixture.energy),
         "carbon_g": carbon_row(fixture.carbon),
+        "factors": _factors(fixture.energy, fixture.carbon),
         "cpu_s": finite(fixture.cpu_s),
         "machine_s": finite(fixture.machine_s),
         "cards_s": plain(fixture.cards_s),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from pytest_aifootprint.records.changes import RUN
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import files, formatting
 from pytest_aifootprint.reports.files import probe
@@ -79,6 +80,8 @@ def lines(summary: Summary) -> Iterator[str]:
         yield from (f"- {_MARKS[line.verdict]} **{line.label}** {_text(line.text)}" for line in verdicts)
     if summary.figures:
         yield from _figures(summary)
+    if summary.changes:
+        yield from _changes(summary)
     if summary.ranking:
         yield from _tests(summary)
     rest = [(line.label, line.text) for line in summary.lines if not line.verdict]
@@ -99,6 +102,15 @@ def _figures(summary: Summary) -> Iterator[str]:
         f"| **{label}** | {_text(central)} | {_text(span)} | {detail} |" for label, central, span, detail in rows
     )
     yield from (f"| {_text(label)} | {_text(value)} | | {_text(remark)} |" for label, value, remark in summary.asides)
+
+
+def _changes(summary: Summary) -> Iterator[str]:
+    yield ""
+    yield "| against the baseline | | before | now | change |"
+    yield "|---|---|---:|---:|---:|"
+    for scope, *cells in summary.changes:
+        name = "**run**" if scope == RUN else _code(scope)
+        yield f"| {name} | {' | '.join(map(_text, cells))} |"
 
 
 def _tests(summary: Summary) -> Iterator[str]:

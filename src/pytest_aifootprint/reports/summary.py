@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pytest_aifootprint.quantities import ZERO_G, total
 from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint, Water
-from pytest_aifootprint.reports import facts, formatting, remarks
+from pytest_aifootprint.reports import changing, facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 
 MOST_TRAINED = 3
@@ -49,7 +49,8 @@ class Summary:
     Attributes:
         header: what was seen. figures: carbon (whose parts are ``parts``), energy, water; none without AI calls.
         asides: label, figure and remark. facts: label and text. ranking: the heaviest tests; ranking_remark: what is
-            in their figures. lines: hints, notices and budgets.
+            in their figures. lines: hints, notices and budgets. changes: against the baseline, cell by
+            cell.
     """
 
     header: str
@@ -60,6 +61,7 @@ class Summary:
     ranking: tuple[Row, ...]
     lines: tuple[Line, ...]
     ranking_remark: str = ""
+    changes: tuple[tuple[str, ...], ...] = ()
 
 
 def summarise(run: RunFootprint, top: int = 10) -> Summary:
@@ -87,6 +89,7 @@ def summarise(run: RunFootprint, top: int = 10) -> Summary:
         _rows(ranked),
         lines,
         WITH_SHARES if any(map(_bears_shares, ranked)) else "",
+        changing.rows(run.changes, top) if run.changes is not None else (),
     )
 
 

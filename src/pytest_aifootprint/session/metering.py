@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.impacts.contract import Grid
     from pytest_aifootprint.meters.contract import Selection
     from pytest_aifootprint.session.extensions import Extensions
+    from pytest_aifootprint.session.regression import BaselineGate
 
 SESSION = "aifootprint-session"
 # Options of pytest under which no test runs: nothing to meter, no report to overwrite, no gate.
@@ -55,7 +56,7 @@ class Metering:
         """Pick the role.
 
         Raises:
-            pytest.UsageError: for a grid, a report or a table that cannot be used.
+            pytest.UsageError: for a grid, a report, a baseline or a table that cannot be used.
         """
         if self.role is not None:
             return
@@ -88,6 +89,7 @@ class Metering:
         models = declared_models(settings)
         marginal = declared_marginal(settings)
         selection = declared_selection(settings, self.environ)
+        gate = declared_gate(config, settings)
         if not runs:
             self.disarm()
             return None
@@ -97,6 +99,9 @@ class Metering:
         )
         presenter = Presenter(config, settings, selection, pricing, self.environ)
         riding = riders(config, presenter)
+        if gate is not None:
+            presenter.gate = gate
+            config.pluginmanager.register(gate, "aifootprint-baseline")
         option = config.option
         role: Controller | Single
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
@@ -138,6 +143,15 @@ def probe_reports(settings: Settings) -> None:
             earlier.append(target)
         except ValueError as error:
             raise value.error(str(error)) from None
+
+
+def declared_gate(config: pytest.Config, settings: Settings) -> BaselineGate | None:
+    """The baseline, read before any test runs. Raises UsageError for one that cannot be used."""
+    if settings.baseline is None:
+        return None
+    from pytest_aifootprint.session.regression import declared_baseline
+
+    return declared_baseline(config, settings)
 
 
 def declared_grid(

@@ -25,6 +25,7 @@ from pytest_aifootprint.session.fixture_hooks import FixtureHooks
 from pytest_aifootprint.session.loose import LooseTests
 from pytest_aifootprint.session.runner import TestRunner
 from pytest_aifootprint.session.running import Running
+from pytest_aifootprint.session.selection import LeftOut
 
 if TYPE_CHECKING:
     from pytest_aifootprint.session.scoping import MarkScopes
@@ -49,6 +50,7 @@ class RunningPart:
         subprocesses: watched children of this process, None if they are not. unseen_programs: at the end, names of
             Python programs and of others whose calls could not be seen, with their number.
         before_end: called before a window ends; None for nothing.
+        left_out: counts tests that were collected and taken away again.
         lane: the spans of this process. recorder, seams: detection. clock: wall and CPU time at an edge.
     """
 
@@ -62,6 +64,7 @@ class RunningPart:
         recorder.tree_cpu_ns = tree.now_ns
         self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
         self.children = Children(tree)
+        self.left_out = LeftOut()
         self.subprocesses: Subprocesses | None = None
         self.before_end: Callable[[], None] | None = None
         self.unseen_programs: tuple[dict[str, int], dict[str, int]] = ({}, {})
@@ -84,6 +87,7 @@ class RunningPart:
         running.subprocesses = self.subprocesses
         running.windows.before_end = self.before_end
         self.runner = TestRunner(running, on_test, on_report)
+        config.pluginmanager.register(self.left_out, "aifootprint-left-out")
         config.pluginmanager.register(self.runner, RUNNER)
         config.pluginmanager.register(FixtureHooks(running), "aifootprint-fixtures")
         config.pluginmanager.register(LooseTests(running, self.runner.leave), "aifootprint-loose")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.records.model import RunFootprint, Verdict
     from pytest_aifootprint.records.raw import TestRun
     from pytest_aifootprint.session.pricing import Direct, Pricing
+    from pytest_aifootprint.session.regression import BaselineGate
 
 
 class Presenter:
@@ -33,6 +34,7 @@ class Presenter:
         collector: what arrived so far. machine: the meters. pricing: what prices a test before the run is over.
         footprint: the finished run; None until the session ends. on_direct: called with each final call report of a
             test that called a model, and its price at once; if there is none, tests are not priced for it.
+        gate: against a baseline; None without one.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Presenter:
     ) -> None:
         """Take the meters; the role starts them."""
         self._environ = environ
+        self.gate: BaselineGate | None = None
         self._pid = REAL.getpid()
         self.config = config
         self.settings = settings
@@ -98,7 +101,7 @@ class Presenter:
             if self._refused:
                 return
             self._judge_what_is_left()
-            self.footprint = self._build()
+            self.footprint = self._build(session)
             unwritten = not self._write_reports(self.footprint)
         except Exception as error:  # an error of ours must not change a run; the gate fails closed below
             if must_raise():
@@ -106,6 +109,7 @@ class Presenter:
             self._broken = f"{type(error).__name__}: {error}"
         settings = self.settings
         gated = bool(settings.budgets or settings.scoped or settings.test_budgets or self.test_verdicts)
+        gated |= settings.fail_on_increase is not None
         failed = self._broken is not None and gated
         if self.footprint is not None:
             failed = any(self.fails(v) for v in self._all_verdicts(self.footprint))
@@ -163,14 +167,17 @@ class Presenter:
 
     def _all_verdicts(self, run: RunFootprint) -> list[Verdict]:
         # Not those of the rows: with --aifootprint-tests marked, not every test that was judged has one.
-        return [*run.verdicts, *(v for verdicts in self.test_verdicts.values() for v in verdicts)]
+        of_tests = [*self.test_verdicts.values(), *(test.verdicts for test in run.tests)]
+        return [*run.verdicts, *(v for verdicts in of_tests for v in verdicts)]
 
-    def _build(self) -> RunFootprint:
+    def _build(self, session: pytest.Session) -> RunFootprint:
         from pytest_aifootprint.hints import hints_of
         from pytest_aifootprint.records.build import RunInfo, build
         from pytest_aifootprint.session.closed import closed_notices
         from pytest_aifootprint.session.environment import ci_environment, commit
         from pytest_aifootprint.session.gate import doubts_of, run_verdicts
+        from pytest_aifootprint.session.project import project_of
+        from pytest_aifootprint.session.selection import asked_for, why_partial
 
         info = RunInfo(
             started_at=self._started_at,
@@ -186,11 +193,20 @@ class Presenter:
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
         if self.pricing.extensions is not None:
             run = replace(run, notices=tuple(sorted({*run.notices, *self.pricing.extensions.notices})))
+        run = replace(
+            run,
+            project=project_of(self.config.rootpath),
+            partial=why_partial(session, self.collector.left_out),
+            asked=asked_for(self.config),
+        )
         doubts = [*doubts_of(run), *self.pricing.doubts]
         verdicts = run_verdicts(self.settings, run, doubts, self.test_verdicts)
         judged = (*verdicts, *(v for of_test in self.test_verdicts.values() for v in of_test))
         notices = (*closed_notices(judged, run, self.pricing.pricer.catalogue), *run.notices)
-        return self._amend(replace(run, verdicts=verdicts, notices=notices, hints=hints_of(run)))
+        run = replace(run, verdicts=verdicts, notices=notices, hints=hints_of(run))
+        if self.gate is not None:
+            run = self.gate.judged(run, self.settings.bound, doubts)
+        return self._amend(run)
 
     def _amend(self, run: RunFootprint) -> RunFootprint:
         try:

@@ -89,6 +89,7 @@ class Single:
         collector.coarse |= part.coarse
         if self._scopes is not None:
             collector.note_scopes(self._scopes.to_wire())
+        collector.left_out = part.left_out.tests
 
 
 class Controller:

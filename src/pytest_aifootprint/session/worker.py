@@ -80,6 +80,7 @@ class Worker:
             "strangers": part.strangers,
             "unseen_programs": list(part.unseen_programs),
             "coarse": part.coarse,
+            "left_out": part.left_out.tests,
             "pid": REAL.getpid(),
             "scopes": self._scopes.to_wire() if self._scopes is not None else NO_SCOPES,
             "usage_error": part.markers.usage_error if part.markers is not None else None,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
-
-import pytest
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import remarks
 from pytest_aifootprint.reports.formatting import printable
 from pytest_aifootprint.reports.remarks import Line
 from pytest_aifootprint.reports.summary import headline, summarise
+
+if TYPE_CHECKING:
+    import pytest
 
 TITLE = "AI footprint"
 PERCENT = len(" [100%]") + 1  # pytest's progress, which it writes at the end of the line
@@ -90,7 +91,11 @@ def knows_width(terminalreporter: TerminalReporter) -> bool:
     In a pipe, a file or the log of a CI job it is a guess, and what reads there looks for whole lines.
     """
     columns = os.environ.get("COLUMNS", "")
-    return bool(getattr(terminalreporter, "isatty", False)) or (columns.isdecimal() and int(columns[:9]) > 0)
+    if columns.isdecimal() and int(columns[:9]) > 0:
+        return True
+    # The command's own writer has no such attribute.
+    is_terminal = getattr(terminalreporter, "isatty", None)
+    return bool(sys.stdout and sys.stdout.isatty() if is_terminal is None else is_terminal)
 
 
 def one_line_verdict(run: RunFootprint) -> str:

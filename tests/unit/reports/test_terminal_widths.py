@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from typing import Any
@@ -172,6 +173,30 @@ def test_the_width_is_known_of_a_terminal_and_where_columns_says_so(monkeypatch:
         monkeypatch.setenv("COLUMNS", columns)
         known[columns[:4]] = knows_width(pipe)
     assert known == {"100": True, "0": False, "wide": False, "-5": False, "": False, "9999": True}
+
+
+def test_what_has_no_word_on_its_terminal_writes_to_standard_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = Reporter(80)
+    del command.isatty
+    monkeypatch.delenv("COLUMNS", raising=False)
+    known = []
+    for stream in (_Stream(terminal=True), _Stream(terminal=False), None):
+        monkeypatch.setattr(sys, "stdout", stream)
+        known.append(knows_width(command))
+    assert known == [True, False, False]
+
+
+class _Stream(io.StringIO):
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self.isatty = lambda: terminal  # type: ignore[method-assign]
+
+
+def test_a_saved_report_is_shown_without_pytest() -> None:
+    code = (
+        "import sys, pytest_aifootprint.reports.terminal as t; sys.exit('pytest' in sys.modules or not t.write_summary)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_in_a_pipe_a_verdict_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from pytest_aifootprint.quantities import Joules, Notice, Range
 from pytest_aifootprint.records.changes import RUN, Change, Changes
 from pytest_aifootprint.reports import formatting
-from pytest_aifootprint.reports.json_values import finite, ranged
 
 MOST_NAMES = 3
 FELT = 0.01
@@ -113,37 +111,6 @@ def notices(changes: Changes) -> Iterator[Notice]:
     if changes.without_row:
         tests = formatting.counted(changes.without_row, "AI test")
         yield Notice("baseline-tests", f"{tests} without a row (--aifootprint-tests marked): not compared")
-
-
-def changes_row(changes: Changes) -> dict[str, Any]:
-    """In the JSON report."""
-    return {
-        "file": changes.file,
-        "runs": changes.runs,
-        "differs": list(changes.differs),
-        "grids": list(changes.grids),
-        "partial": changes.partial or None,
-        "compared": changes.compared,
-        "absent": changes.absent,
-        "new": list(changes.new),
-        "vanished": list(changes.vanished),
-        "silent": list(changes.silent),
-        "remodelled": list(changes.remodelled),
-        "elsewhere": changes.elsewhere,
-        "without_row": changes.without_row,
-        "changes": [
-            {
-                "scope": change.scope,
-                "unit": change.unit,
-                "actual": ranged(change.actual),
-                "before": finite(change.before),
-                "runs": change.runs,
-                "allowed": finite(change.allowed),
-                "by_spread": change.by_spread,
-            }
-            for change in changes.changes
-        ],
-    }
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -14,10 +14,12 @@ from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import EXACT_ZERO, Grams, GramsPerKwh, Litres, LitresPerKwh, Range
 from pytest_aifootprint.records.model import Energy, MeterUse, RunFootprint, Totals, Water, WorkerRecord
+from pytest_aifootprint.reports.json_changes import changes_of
 from pytest_aifootprint.reports.json_file import SavedError, check_version, load, uncollected
 from pytest_aifootprint.reports.json_read_models import hardware, hint, model
 from pytest_aifootprint.reports.json_read_rows import RowReader, carbon, energy, retries, tokens, verdict
 from pytest_aifootprint.reports.json_sheets import sheet_of
+from pytest_aifootprint.reports.json_timeline import timeline_of
 from pytest_aifootprint.reports.json_told import Factors, Told, notices
 
 __all__ = ["SavedError", "read", "run_of"]
@@ -80,6 +82,11 @@ def _run(report: Told) -> RunFootprint:
         sheets=sheets,
         rows=where.text("rows", "ai"),
         hardware=where.each("hardware", hardware),
+        timeline=timeline_of(where.raw("timeline")),
+        project=where.mapping("project") if where.has("project") else None,
+        partial=where.maybe_text("partial"),
+        asked=where.texts("asked") if where.has("asked") else ("",),
+        changes=changes_of(report.told("baseline")) if report.has("baseline") else None,
     )
 
 

@@ -41,13 +41,15 @@ class RowReader:
     def test(self, row: Told) -> TestFootprint:
         """A test. Raises SavedError."""
         direct = row.told("direct")
-        carbon_g, energy_j = carbon(row.told("carbon_g")), energy(row.told("energy_j"))
-        own_energy, own_carbon = energy_j, carbon_g
+        factors = direct.told("factors")
+        own_energy = energy(direct.told("energy_j"), factors.factors("energy_j"))
+        own_carbon = carbon(direct.told("carbon_g"), factors.factors("carbon_g"))
+        energy_j, carbon_g = own_energy, own_carbon
         # Most tests bear no share of a fixture: then what is their own is all of it.
         if direct.raw("energy_j") != row.raw("energy_j"):
-            own_energy = energy(direct.told("energy_j"))
+            energy_j = energy(row.told("energy_j"))
         if direct.raw("carbon_g") != row.raw("carbon_g"):
-            own_carbon = carbon(direct.told("carbon_g"))
+            carbon_g = carbon(row.told("carbon_g"))
         return TestFootprint(
             nodeid=row.text("nodeid"),
             worker=row.text("worker", ""),
@@ -75,6 +77,7 @@ class RowReader:
 
     def fixture(self, row: Told) -> FixtureFootprint:
         """A shared fixture as a whole. Raises SavedError."""
+        factors = row.told("factors")
         return FixtureFootprint(
             id=row.text("id"),
             name=row.text("name"),
@@ -82,8 +85,8 @@ class RowReader:
             users=row.texts("users"),
             setups=row.whole("setups", 1),
             calls=row.each("calls", self.call),
-            energy=energy(row.told("energy_j")),
-            carbon=carbon(row.told("carbon_g")),
+            energy=energy(row.told("energy_j"), factors.factors("energy_j")),
+            carbon=carbon(row.told("carbon_g"), factors.factors("carbon_g")),
             cpu_s=row.number("cpu_s"),
             payers=row.whole("payers"),
             machine_s=row.number("machine_s"),

@@ -10,8 +10,8 @@ from typing import Any
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.reports import files
 from pytest_aifootprint.reports import json_rows as rows
-from pytest_aifootprint.reports.changing import changes_row
 from pytest_aifootprint.reports.files import probe
+from pytest_aifootprint.reports.json_changes import changes_row
 from pytest_aifootprint.reports.json_file import SCHEMA_VERSION
 from pytest_aifootprint.reports.json_models import hint_row, model_row
 from pytest_aifootprint.reports.json_sheets import sheet_row

@@ -23,6 +23,7 @@ from pytest_aifootprint.quantities import (
     Range,
     total,
 )
+from pytest_aifootprint.records.changes import Change, Changes
 from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
@@ -41,6 +42,8 @@ from pytest_aifootprint.records.model import (
     count_tokens,
 )
 from pytest_aifootprint.records.model_use import ModelFootprint
+from pytest_aifootprint.records.timeline import Timeline
+from pytest_aifootprint.reports import REPORTS
 
 
 def grid(zone: str, g_per_kwh: float, l_per_kwh: float) -> Grid:
@@ -328,6 +331,29 @@ def large(tests: int = 100_000, *, ai_every: int = 10) -> RunFootprint:
     return run_of(*rows)
 
 
+def with_baseline() -> RunFootprint:
+    """A part of a suite against a baseline from elsewhere, with a timeline."""
+    carbon = mixed().totals.carbon.total
+    changes = Changes(
+        "baseline.json", 3, differs=("cpu: Intel → AMD",), grids=("local: USA → FRA",), partial="-k judge", compared=2,
+        absent=1, new=("tests/test_new.py::test_new",), vanished=("tests/test_old.py::test_old",),
+        silent=("tests/test_local.py::test_iris",), remodelled=("tests/test_judge.py::test_short",), elsewhere=1,
+        without_row=1,
+        changes=(
+            Change("run", "carbon_g", carbon, 1.5, 3, 1.65, by_spread=True),
+            Change("tests/test_judge.py::test_short", "tokens", Range(1200.0), 0.0, 1),
+        ),
+    )  # fmt: skip
+    timeline = Timeline(
+        0.5, (0.0, 0.5), {"cpu": dict.fromkeys(("ai_tests", "shared_fixtures", "other_tests", "rest"), (4.0, 2.0))},
+        dict.fromkeys(("live", "replayed", "mocked"), (2, 1)), dict.fromkeys(("live", "replayed", "mocked"), (2, 2)),
+    )  # fmt: skip
+    return replace(
+        mixed(), project={"name": "shop", "from": "pyproject.toml"}, partial="-k judge", asked=("tests/test_judge.py",),
+        changes=changes, timeline=timeline,
+    )  # fmt: skip
+
+
 EVERY = {
     "no_ai": no_ai,
     "replayed_only": replayed_only,
@@ -336,4 +362,7 @@ EVERY = {
     "failed_budget": failed_budget,
     "lost_worker": lost_worker,
     "with_fixture": with_fixture,
+    "with_baseline": with_baseline,
 }
+FILES = {kind: report for kind, report in REPORTS.items() if not hasattr(report, "endpoint")}
+"""The kinds of report that are files; the others are sent."""

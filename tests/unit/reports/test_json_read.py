@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_aifootprint.quantities import UNNAMED, Grams, Range, ToldRange, total
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.records.model_use import Hint
-from pytest_aifootprint.reports import REPORTS, json_report
+from pytest_aifootprint.reports import json_report
 from pytest_aifootprint.reports.json_file import SavedError
 from pytest_aifootprint.reports.json_read import read, run_of
 from pytest_aifootprint.reports.json_told import Told
@@ -34,7 +34,7 @@ def test_every_report_is_the_same_from_its_file(make: Callable[[], RunFootprint]
     json_report.write(run, tmp_path / "r.json")
     back = read(tmp_path / "r.json")
     assert summarise(back) == summarise(run)
-    for kind, report in REPORTS.items():
+    for kind, report in samples.FILES.items():
         report.write(run, tmp_path / "one")
         report.write(back, tmp_path / "other")
         one, other = (tmp_path / "one").read_text(), (tmp_path / "other").read_text()

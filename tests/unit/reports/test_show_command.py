@@ -73,9 +73,9 @@ def test_a_verdict_has_its_colour_on_a_terminal_alone(monkeypatch: pytest.Monkey
 def test_a_file_of_another_folder_is_shown_and_its_reports_written_here(folder: Path) -> None:
     (folder / "other").mkdir()
     Path("aifootprint.json").rename("other/r.json")
-    done = show("other/r.json", *(arg for kind in REPORTS for arg in ("--report", kind)))
+    done = show("other/r.json", *(arg for kind in samples.FILES for arg in ("--report", kind)))
     assert (done.exit_code, done.output) == (0, "")
-    assert {path.name for path in folder.iterdir()} == {report.NAME for report in REPORTS.values()} | {"other"}
+    assert {path.name for path in folder.iterdir()} == {report.NAME for report in samples.FILES.values()} | {"other"}
 
 
 def test_folders_of_a_report_are_made(folder: Path) -> None:
@@ -138,7 +138,7 @@ def test_nothing_in_a_file_is_obeyed_by_the_terminal() -> None:
     assert done.stderr == ""
     assert not {"\x1b", "\x07", "\u202e", "\udc80"} & set(done.stdout)
     assert not [line for line in done.stdout.splitlines() if line.startswith("line")]
-    for kind in REPORTS:
+    for kind in samples.FILES:
         assert show("bad.json", "--report", f"{kind}:out").exit_code == 0, kind
 
 

@@ -228,8 +228,10 @@ LIVES = f"""
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
 def test_a_test_is_judged_once_by_what_is_its_own(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     pytester.makepyfile(test_lives=LIVES)
-    result = pytester.runpytest("--aifootprint", "--aifootprint-report=json:out.json", *workers)
+    result = pytester.runpytest("--aifootprint", "--aifootprint-report=json:out.json", "-v", *workers)
     assert result.parseoutcomes() == {"passed": 1, "failed": 3, "rerun": 2}
+    # What an attempt took that is run again is not said as if it were the test's.
+    assert not [line for line in result.outlines if "RERUN (" in line]
     assert verdicts(pytester) == {
         "test_own_setup_counts_teardown_and_shared_do_not": ["pass"],
         "test_setup_and_call_are_two": ["fail"],

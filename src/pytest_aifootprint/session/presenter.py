@@ -100,7 +100,9 @@ class Presenter:
             if must_raise():
                 raise
             self._broken = f"{type(error).__name__}: {error}"
-        failed = self._broken is not None and self._gated
+        settings = self.settings
+        gated = bool(settings.budgets or settings.scoped or settings.test_budgets or self.test_verdicts)
+        failed = self._broken is not None and gated
         if self.footprint is not None:
             failed = any(self.fails(v) for v in self._all_verdicts(self.footprint))
         if failed and session.exitstatus == pytest.ExitCode.OK:
@@ -143,13 +145,6 @@ class Presenter:
             if verdicts:
                 before = self.test_verdicts.get((run.worker, run.index), ())
                 self.test_verdicts[run.worker, run.index] = (*before, *verdicts)
-
-    @property
-    def _gated(self) -> bool:
-        """Whether anybody set a limit, on a mark of a test that nobody could judge, too."""
-        settings = self.settings
-        limits = settings.budgets or settings.scoped or settings.test_budgets
-        return bool(limits or self.test_verdicts or any(run.marker for run in self.collector.tests))
 
     def fails(self, verdict: Verdict) -> bool:
         """Whether a verdict fails the build, or its test."""

@@ -296,6 +296,15 @@ def test_a_limit_without_the_switch_is_said_to_have_no_effect(suite: pytest.Pyte
     suite.runpytest().stdout.no_fnmatch_line("aifootprint: metering*")
 
 
+@pytest.mark.parametrize("quiet", [["-q"], ["--no-header"], ["-p", "no:terminal", "-p", "no:asyncio"], ["-q", "-n2"]])
+def test_nor_is_that_left_out_where_there_is_no_header(suite: pytest.Pytester, quiet: list[str]) -> None:
+    told = "aifootprint: metering is off, --aifootprint-budgets has no effect; add --aifootprint"
+    result = suite.runpytest_subprocess("--aifootprint-budgets=model gpt*: 1 g", *quiet)
+    assert result.ret == 0
+    assert [line for line in result.errlines if line.strip()] == [told]
+    assert told not in result.outlines
+
+
 def test_a_report_that_cannot_be_written_in_the_end_is_said_on_stderr(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

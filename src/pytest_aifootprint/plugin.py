@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,10 +44,20 @@ def pytest_configure(config: pytest.Config) -> None:
     metering = config.stash.get(METERING, None)
     if metering is not None:
         metering.start(config)
+        return
+    # With -q, --no-header or without a terminal nobody asks for the header.
+    hidden = getattr(config.option, "no_header", True) or config.option.verbose < 0
+    line = _without_effect(config) if hidden and not hasattr(config, "workerinput") else None
+    if line is not None:
+        sys.stderr.write(f"{line}\n")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """A limit on the command line without the switch would be a gate that is not there: say so."""
+    return _without_effect(config)
+
+
+def _without_effect(config: pytest.Config) -> str | None:
     given = [name for name, value in vars(config.option).items() if name.startswith("aifootprint_") and value]
     if given and METERING not in config.stash:
         return f"aifootprint: metering is off, --{given[0].replace('_', '-')} has no effect; add --aifootprint"

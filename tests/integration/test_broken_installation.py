@@ -63,6 +63,29 @@ def test_the_tests_run_one_line_says_so_and_no_budget_passes(
     assert said[0].startswith("not available, an error of this plugin: CatalogueError: " + file)
 
 
+MARKED = "import pytest\npytestmark = [pytest.mark.slow, pytest.mark.aifootprint(calls=9)]\n"
+
+
+@pytest.mark.parametrize(
+    ("marks", "limit"),
+    [
+        (MARKED, ()),
+        ("", ("--aifootprint-test-budget=9 calls",)),
+        ("import pytest\npytestmark = pytest.mark.slow\n", ("--aifootprint-budgets=slow: 9 calls each",)),
+        ("", ("--aifootprint-budgets=model gpt*: 9 calls",)),
+        (MARKED, ("-n2",)),
+    ],
+)
+def test_nor_does_any_other_limit(pytester: pytest.Pytester, data: Path, marks: str, limit: tuple[str, ...]) -> None:
+    pytester.makeini("[pytest]\nmarkers = slow")
+    pytester.makepyfile(marks + SUITE.format(here=str(data.parents[1])))
+    (data / "defaults.toml").unlink()
+    result = pytester.runpytest_subprocess("--aifootprint", *limit)
+
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+
+
 def test_without_a_budget_the_exit_status_is_pytests_own(pytester: pytest.Pytester, data: Path) -> None:
     (data / "defaults.toml").unlink()
     result = pytester.runpytest_subprocess("--aifootprint", "-v")

@@ -105,6 +105,21 @@ def test_a_test_over_its_own_limit_fails_alone(pytester: pytest.Pytester, worker
     )
 
 
+def test_the_list_of_its_calls_has_an_end(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_over(aifootprint):
+            for n in range(130):
+                aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=n, output_tokens=1)
+        """
+    )
+    result = pytester.runpytest("--aifootprint", "--aifootprint-test-budget=9 calls")
+    result.stdout.fnmatch_lines(
+        ["aifootprint: live calls 130 over the limit 9 calls", "* 99 + 1 tokens *", "and 30 more calls", "in all *"]
+    )
+    assert sum(line.startswith("live  remote  chat  gpt-4o") for line in result.outlines) == 100
+
+
 def test_a_default_limit_is_overridden_by_the_mark(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     pytester.makepyfile(test_limited=LIMITED)
     result = pytester.runpytest("--aifootprint", "--aifootprint-test-budget=1 ugCO2e", *workers)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -66,7 +67,9 @@ def test_an_interrupted_run_is_still_judged_and_stays_interrupted(
     suite.makepyfile(test_b=SUITES["interrupts"])
     result = suite.runpytest_subprocess("--aifootprint", OVER, *workers)
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines(["*AI footprint*", "budget*"])
+    result.stdout.fnmatch_lines(["*AI footprint*", "budget  1 of 0 calls: fail*"])
+    last = [line for line in result.outlines if line.strip()][-1]
+    assert LAST_LINE.fullmatch(last), last
 
 
 def test_an_internal_error_stays_one(suite: pytest.Pytester) -> None:
@@ -82,6 +85,7 @@ def test_an_internal_error_stays_one(suite: pytest.Pytester) -> None:
         ("passes", ("-n2",), 1),
         ("fails", (), 1),
         ("errs", (), 2),
+        ("interrupts", (), 2),
         ("passes", ("--aifootprint-budget=9 calls",), 0),
     ],
 )
@@ -94,7 +98,7 @@ def test_without_a_terminal_a_failed_verdict_is_one_line(
     assert result.ret == status
     lines = [line for line in result.errlines if line.strip()]
     over = ["aifootprint: budget 1 of 0 calls: fail (worst test: test_a.py::test_asks with 1)"]
-    assert lines == ([] if status in {0, 2} else over)
+    assert lines == ([] if kind == "errs" or status == 0 else over)
 
 
 def test_a_verdict_on_a_test_is_told_without_a_terminal_too(suite: pytest.Pytester) -> None:
@@ -224,8 +228,10 @@ LIVES = f"""
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
 def test_a_test_is_judged_once_by_what_is_its_own(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     pytester.makepyfile(test_lives=LIVES)
-    result = pytester.runpytest("--aifootprint", "--aifootprint-report=json:out.json", *workers)
+    result = pytester.runpytest("--aifootprint", "--aifootprint-report=json:out.json", "-v", *workers)
     assert result.parseoutcomes() == {"passed": 1, "failed": 3, "rerun": 2}
+    # What an attempt took that is run again is not said as if it were the test's.
+    assert not [line for line in result.outlines if "RERUN (" in line]
     assert verdicts(pytester) == {
         "test_own_setup_counts_teardown_and_shared_do_not": ["pass"],
         "test_setup_and_call_are_two": ["fail"],
@@ -267,6 +273,21 @@ def test_a_limit_on_a_parametrised_test_holds_for_each_and_never_for_a_subtest(
     assert len(failed) == 1
     assert "TestClass::test_it[2]" in failed[0]
     result.stdout.no_fnmatch_line("*SUBFAILED*")
+
+
+def test_whoever_reads_reports_sees_the_failure(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_b="def test_plain(): pass")
+    suite.runpytest("--aifootprint", "--aifootprint-test-budget=0 calls", "--junitxml=junit.xml")
+    junit = (suite.path / "junit.xml").read_text()
+    assert 'failures="1"' in junit
+    assert '<failure message="aifootprint: live calls 1 over the limit 0 calls">' in junit
+    suite.runpytest("--lf").assert_outcomes(passed=1)
+
+
+def test_the_mark_is_known_and_limits_nothing_where_metering_is_off(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_a="import pytest\npytestmark = pytest.mark.aifootprint(calls=0)\n" + dedent(ASKS))
+    suite.runpytest("--strict-markers").assert_outcomes(passed=1)
+    suite.runpytest("--strict-markers", "--aifootprint").assert_outcomes(failed=1)
 
 
 def test_pytest_explains_the_mark(pytester: pytest.Pytester) -> None:

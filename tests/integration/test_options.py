@@ -93,6 +93,21 @@ BAD = [
     ([], {"PYTEST_AIFOOTPRINT_BUDGET": "5 bananas"}, "", ["environment PYTEST_AIFOOTPRINT_BUDGET", "'5 bananas'"]),
     ([], {"PYTEST_AIFOOTPRINT_GRID": "Atlantis"}, "", ["environment PYTEST_AIFOOTPRINT_GRID", "Atlantis"]),
     ([], {}, "aifootprint_budget = 5 bananas", ["tox.ini: aifootprint_budget", "'5 bananas'"]),
+    ([], {}, "aifootprint_test_budget = use: 5 Wh", ["tox.ini: aifootprint_test_budget", 'valid: "use: 5 gCO2e"']),
+    ([], {}, "aifootprint_budgets =\n  a: 5 g\n  a b: 5 g", ["tox.ini: aifootprint_budgets", "'a b' is no", "valid: "]),
+    (
+        [],
+        {},
+        "aifootprint_budgets = slow: 5 g",
+        ["tox.ini: aifootprint_budgets", "no test has the mark 'slow'", "valid"],
+    ),
+    (
+        [],
+        {"PYTEST_AIFOOTPRINT_BUDGETS": "a: 5"},
+        "",
+        ["environment PYTEST_AIFOOTPRINT_BUDGETS", "'5' is not", "valid: "],
+    ),
+    ([], {"PYTEST_AIFOOTPRINT_TEST_BUDGET": "5"}, "", ["environment PYTEST_AIFOOTPRINT_TEST_BUDGET", "'5' is not"]),
     ([], {}, "aifootprint_bound = middle", ["tox.ini: aifootprint_bound", "middle"]),
     ([], {}, "aifootprint_grid = Atlantis", ["tox.ini: aifootprint_grid", "Atlantis"]),
 ]
@@ -181,7 +196,13 @@ def test_a_project_without_our_table_is_not_parsed(tmp_path: Path) -> None:
 
 
 BAD_MARKS = [
-    ('budget="5 bananas"', "'5 bananas'"),
+    ('budget="5 bananas"', "budget: '5 bananas'"),
+    ("tokens=-1", "tokens: '-1 tokens' is negative"),
+    ("calls=1.5", "calls: '1.5' is not an amount with a unit"),
+    ("budget=None", "budget: 'None'"),
+    ("budget=5", "budget: '5'"),
+    ('energy="5 g"', "energy='5 g' is a limit of another kind"),
+    ('budget="slow: 5 g"', "budget: 'slow: 5 g'"),
     ("badget=1", "unknown keyword 'badget'"),
     ("live='no'", "live='no'"),
     ("tokens='3 Wh'", "tokens='3 Wh'"),
@@ -197,8 +218,57 @@ def test_a_mark_that_cannot_be_read_ends_the_run_before_any_test(
     pytester.makepyfile(f"import pytest\n@pytest.mark.aifootprint({arguments})\ndef test_it(): pass\n")
     result = pytester.runpytest("--aifootprint")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert any(problem in line and "::test_it" in line for line in result.errlines if line.startswith("ERROR"))
+    (line,) = [line for line in result.errlines if line.strip()]
+    assert line.startswith("ERROR: @pytest.mark.aifootprint (mark of ")
+    assert "::test_it" in line
+    assert problem in line
     result.stdout.no_fnmatch_line("*passed*")
+
+
+BAD_MARK = "pytest.mark.aifootprint(calls=-1)"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"pytestmark = {BAD_MARK}\ndef test_it(): pass",
+        f"@{BAD_MARK}\nclass TestIt:\n    @pytest.mark.aifootprint(calls=1)\n    def test_it(self): pass",
+        f"@pytest.mark.parametrize('n', [1, pytest.param(2, marks={BAD_MARK})])\ndef test_it(n): pass",
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
+def test_wherever_such_a_mark_stands(pytester: pytest.Pytester, source: str, workers: tuple[str, ...]) -> None:
+    pytester.makepyfile(f"import pytest\n{source}\n")
+    result = pytester.runpytest("--aifootprint", *workers)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.errlines if line.startswith("ERROR")]
+    assert "calls: '-1 calls' is negative" in line
+    assert "valid: " in line
+    assert "::test_it" in line
+    result.stdout.no_fnmatch_line("*passed*")
+    result.stdout.no_fnmatch_line("*AI footprint*")
+
+
+def test_a_mark_that_says_nothing_of_live_calls_takes_back_what_its_class_said(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.aifootprint(live=False)
+        class TestIt:
+            def test_as_the_class(self, aifootprint):
+                aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1, output_tokens=1)
+
+            @pytest.mark.aifootprint(live=None)
+            def test_otherwise(self, aifootprint):
+                aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1, output_tokens=1)
+        """
+    )
+    result = pytester.runpytest("--aifootprint")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["aifootprint: live=False, but 1 live AI call was made: gpt-4o *", "FAILED *::test_as_the_class*"]
+    )
 
 
 def test_every_option_is_in_the_help(pytester: pytest.Pytester) -> None:
@@ -224,6 +294,15 @@ def test_a_limit_without_the_switch_is_said_to_have_no_effect(suite: pytest.Pyte
     assert result.ret == 0
     result.stdout.fnmatch_lines(["aifootprint: metering is off, --aifootprint-budget has no effect; add --aifootprint"])
     suite.runpytest().stdout.no_fnmatch_line("aifootprint: metering*")
+
+
+@pytest.mark.parametrize("quiet", [["-q"], ["--no-header"], ["-p", "no:terminal", "-p", "no:asyncio"], ["-q", "-n2"]])
+def test_nor_is_that_left_out_where_there_is_no_header(suite: pytest.Pytester, quiet: list[str]) -> None:
+    told = "aifootprint: metering is off, --aifootprint-budgets has no effect; add --aifootprint"
+    result = suite.runpytest_subprocess("--aifootprint-budgets=model gpt*: 1 g", *quiet)
+    assert result.ret == 0
+    assert [line for line in result.errlines if line.strip()] == [told]
+    assert told not in result.outlines
 
 
 def test_a_report_that_cannot_be_written_in_the_end_is_said_on_stderr(

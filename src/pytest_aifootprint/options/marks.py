@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_aifootprint.budgets import Limit, parse_limit
+from pytest_aifootprint.quantities import UnitError
 
 KEYWORDS = ("budget", "energy", "tokens", "calls", "live")
 
@@ -28,7 +29,10 @@ def _limit(key: str, content: Any) -> Limit:
     if key not in KEYWORDS:
         raise ValueError(f"unknown keyword {key!r}; valid: {', '.join(KEYWORDS)}")
     is_count = isinstance(content, int) and not isinstance(content, bool)
-    limit = parse_limit(f"{content} {key}" if key in {"tokens", "calls"} and is_count else str(content))
+    try:
+        limit = parse_limit(f"{content} {key}" if key in {"tokens", "calls"} and is_count else str(content))
+    except UnitError as error:
+        raise UnitError(f"{key}: {error}") from None
     kind = {"energy": "energy_j", "budget": limit.kind}.get(key, key)
     if limit.kind != kind:
         raise ValueError(f"{key}={content!r} is a limit of another kind; write budget={content!r}")

@@ -25,7 +25,7 @@ _THOUSANDS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6}
 _GREEK_MU, _MICRO = "\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}"
 
 _AMOUNT = re.compile(
-    r"\s*(?P<number>[-+]?(?:[0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(?P<thousands>[kKM]?)\s*(?P<unit>[^\d\s].*?)\s*\Z"
+    r"\s*(?P<number>[-+]?(?:[0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(?P<thousands>[kKM]?)\s*(?P<unit>[^\d\s.].*?)\s*\Z"
 )
 
 

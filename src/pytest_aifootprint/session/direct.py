@@ -20,6 +20,8 @@ from pytest_aifootprint.session.pricing import Direct
 
 SECTION = "AI footprint"
 LIVE = "live=False"
+MOST_LISTED = 100
+"""Calls below a test over its limit; the JSON report has all."""
 
 
 class DirectCost:
@@ -183,7 +185,7 @@ def _call_lines(direct: Direct) -> list[str]:
     from pytest_aifootprint.reports import formatting
 
     lines = []
-    for priced in direct.calls:
+    for priced in direct.calls[:MOST_LISTED]:
         call = priced.call
         parts = [call.realness, call.locality, call.operation, call.model or "unknown model"]
         if call.input_tokens is not None or call.output_tokens is not None:
@@ -192,5 +194,7 @@ def _call_lines(direct: Direct) -> list[str]:
             parts.append(f"x {call.count}")
         parts.append(f"{formatting.suffix(priced.carbon.total)} beside the local energy")
         lines.append("  ".join(parts))
+    if len(direct.calls) > MOST_LISTED:
+        lines.append(f"and {len(direct.calls) - MOST_LISTED} more calls")
     lines.append(f"in all  {formatting.suffix(direct.carbon.total)}")
     return lines

@@ -202,5 +202,5 @@ class Markers:
                         raise option_error(f"@pytest.mark.{MARKER}", f"mark of {item.nodeid}", str(error)) from None
                     known[id(mark)] = None
                 # Only what survives the wire between workers; marker_limits reads numbers and text alike.
-                merged |= {k: v if isinstance(v, (bool, int)) else str(v) for k, v in mark.kwargs.items()}
+                merged |= {k: v if v is None or isinstance(v, (bool, int)) else str(v) for k, v in mark.kwargs.items()}
             self._runner.markers[item] = merged

@@ -72,7 +72,7 @@ def test_units_that_people_write(text: str, kind: str, value: float) -> None:
             "5e g",
             "5 g\n6 g",
         ),
-        *("∞ g", "inf g", "5 k", "5 M", "5 %", "5 gCO3", "-0.1 calls", "5..5 g"),
+        *("∞ g", "inf g", "5 k", "5 M", "5 %", "5 gCO3", "-0.1 calls", "5..5 g", "1.5", "2.", "5.g"),
     ],
 )
 def test_what_is_no_amount_says_what_is_valid(text: str) -> None:

@@ -117,5 +117,5 @@ def test_an_old_file_stays_if_the_new_one_cannot_be_completed(tmp_path: Path, mo
 
 def test_the_kind_is_known_by_its_name() -> None:
     assert report_writer("csv") is csv_report
-    with pytest.raises(ValueError, match=r"'xml' is no kind of report; valid: badge, csv, json, markdown"):
+    with pytest.raises(ValueError, match=r"'xml' is no kind of report; valid: badge, csv, json, junit, markdown, otel"):
         report_writer("xml")

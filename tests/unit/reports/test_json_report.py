@@ -302,8 +302,8 @@ def test_probe_says_in_one_line_what_is_wrong(tmp_path: Path, monkeypatch: pytes
 
 def test_kinds_of_report_are_known_by_name() -> None:
     assert report_writer("json") is json_report
-    assert list(REPORTS) == ["badge", "csv", "json", "markdown"]
-    with pytest.raises(ValueError, match="'jsn' is no kind of report; valid: badge, csv, json, markdown"):
+    assert list(REPORTS) == ["badge", "csv", "json", "junit", "markdown", "otel"]
+    with pytest.raises(ValueError, match="'jsn' is no kind of report; valid: badge, csv, json, junit, markdown, otel"):
         report_writer("jsn")
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +20,7 @@ import pytest
 def ask(aifootprint):
     aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=100, output_tokens=10)
 
-@pytest.mark.parametrize("n", ["a b", "<script>&'\"", "\N{GRINNING FACE}", "x::y", "\x07\n\r"], ids=str)
+@pytest.mark.parametrize("n", ["a b", "<script>&'\"", "\N{GRINNING FACE}", "x::y", "\x07\n\r", "long" * 1250], ids=str)
 def test_asks(aifootprint, n):
     print("said by the test")
     ask(aifootprint)
@@ -81,28 +77,20 @@ def model():
 def test_predicts(model):
     model.predict([[1]])
 """
+MOVES = """
+def test_moves(tmp_path, monkeypatch):
+    import os
+    os.chdir(tmp_path)
+"""
 XUNIT1 = ("-o", "junit_family=xunit1")
 PREFIX = "aifootprint."
 TOLD = [PREFIX + name for name in ("direct.carbon_g", "direct.energy_j", "tokens", "calls")]
 
 
 @pytest.fixture(scope="session")
-def schema(pytestconfig: pytest.Config) -> etree.XMLSchema:
-    """junit-10.xsd (MIT, G. Boissinot), which pytest's documentation names, out of pytest's own source distribution."""
-    kept = pytestconfig.cache.mkdir("junit-schema") / f"junit-10-{pytest.__version__}.xsd"
-    if not kept.exists():
-        folder = kept.with_suffix(f".{os.getpid()}")
-        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:")
-        got = subprocess.run((*pip, "--dest", folder, f"pytest=={pytest.__version__}"), check=False, timeout=120)
-        if got.returncode:
-            pytest.skip("the schema comes with pytest's source distribution, and no package index can be reached")
-        with tarfile.open(next(folder.glob("pytest-*.tar.gz"))) as archive:
-            file = archive.extractfile(next(n for n in archive.getnames() if n.endswith("/junit-10.xsd")))
-            assert file is not None
-            draft = folder / "junit-10.xsd"
-            draft.write_bytes(file.read())
-        draft.replace(kept)
-    return etree.XMLSchema(etree.parse(kept))
+def schema() -> etree.XMLSchema:
+    """junit-10.xsd of Jenkins' xUnit plugin (MIT): pytest's documentation names it as the schema of xunit2."""
+    return etree.XMLSchema(etree.parse(Path(__file__).with_name("junit-10.xsd")))
 
 
 def run(pytester: pytest.Pytester, suite: str, *args: str) -> pytest.RunResult:
@@ -130,7 +118,7 @@ def report_of(pytester: pytest.Pytester) -> dict[str, Any]:
 
 def test_in_xunit1_every_ai_test_has_its_properties_once(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     done = run(pytester, MORE, *XUNIT1, "--aifootprint-budget=1 kgCO2e", *workers)
-    done.assert_outcomes(passed=8, failed=2, errors=1, xfailed=1, skipped=1)
+    done.assert_outcomes(passed=9, failed=2, errors=1, xfailed=1, skipped=1)
     suite = suite_of(pytester.path / "j.xml")
     rows = {row["nodeid"].rpartition("::test_")[2].replace("\x07", "#x07"): row for row in report_of(pytester)["tests"]}
     # Its call and its teardown failed: two cases.
@@ -157,15 +145,17 @@ def test_in_xunit2_the_file_is_valid_and_the_suite_says_everything(
     pytester: pytest.Pytester, workers: tuple[str, ...], schema: etree.XMLSchema
 ) -> None:
     options = ("--aifootprint-budget=1 ugCO2e", "-o", "junit_logging=all", "--aifootprint-report=junit:own.xml")
-    done = run(pytester, SUITE, *options, *workers)
-    done.assert_outcomes(passed=6, failed=1, xfailed=1, skipped=1)
+    # Ids as they are: else pytest says an emoji, a newline and a bell in ASCII.
+    hostile = "disable_test_id_escaping_and_forfeit_all_rights_to_community_support=true"
+    done = run(pytester, SUITE, *options, "-o", hostile, *workers)
+    done.assert_outcomes(passed=7, failed=1, xfailed=1, skipped=1)
     report = report_of(pytester)
     for file in ("j.xml", "own.xml"):
         schema.assertValid(etree.parse(pytester.path / file))
         suite = suite_of(pytester.path / file)
         values = said(suite)
         assert values["aifootprint.carbon_g"] == repr(report["totals"]["carbon_g"]["total"]["central"])
-        assert values["aifootprint.calls"] == "7"
+        assert values["aifootprint.calls"] == "8"
         assert values["aifootprint.verdict"] == "fail"
         assert values["aifootprint.verdict.1"].startswith("fail: carbon")
         for test in report["tests"]:
@@ -174,7 +164,7 @@ def test_in_xunit2_the_file_is_valid_and_the_suite_says_everything(
             assert values[f"aifootprint.tokens {name}"] == "110"
         assert not any(names_of(case) for case in suite)
     assert "said by the test" in (pytester.path / "j.xml").read_text()
-    assert (suite.tests, suite.failures, suite.skipped) == (7, 1, 1)
+    assert (suite.tests, suite.failures, suite.skipped) == (8, 1, 1)
     (over,) = [case for case in suite if case.name == "test_over"]
     assert over.result[0].message.startswith("carbon")
     assert over.system_out.startswith("AI footprint: 25 mgCO2e (")
@@ -217,13 +207,62 @@ def test_the_share_of_a_fixture_is_no_part_of_the_direct_figure(pytester: pytest
     assert float(said(case)["aifootprint.carbon_g"]) > float(said(case)["aifootprint.direct.carbon_g"]) > 0
 
 
-@pytest.mark.parametrize("options", [("-p", "no:terminal"), ("-q", "--junitprefix=mine"), ("-x",)])
+@pytest.mark.parametrize(
+    "options",
+    [("-p", "no:terminal"), ("-q", "--junitprefix=mine"), ("-o", "junit_family=legacy"), ("--junitxml=a/b/j.xml",)],
+)
 def test_the_file_is_amended_however_pytest_is_run(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
-    run(pytester, ONE_CALL, *XUNIT1, *options)
-    suite = suite_of(pytester.path / "j.xml")
+    run(pytester, MOVES + ONE_CALL, *XUNIT1, *options)
+    (file,) = pytester.path.rglob("j.xml")
+    suite = suite_of(file)
     assert "aifootprint.carbon_g" in said(suite)
-    assert "aifootprint.carbon_g" in said(next(iter(suite)))
+    assert "aifootprint.carbon_g" in said(list(suite)[-1])
     assert not [name for name in said(suite) if "test_asks" in name]
+    assert [path.name for path in file.parent.glob("*xml*")] == ["j.xml"]
+
+
+def test_a_run_that_stops_at_the_first_failure_says_what_it_had(pytester: pytest.Pytester) -> None:
+    done = run(pytester, ONE_CALL + "    assert False\n\ndef test_never(): pass\n", *XUNIT1, "-x")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    suite = suite_of(pytester.path / "j.xml")
+    (case,) = suite
+    assert case.result[0].message.startswith("assert False")
+    assert set(TOLD) < set(said(case))
+    assert said(suite)["aifootprint.calls"] == "1"
+
+
+@pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+def test_an_interrupted_run_says_what_it_had(pytester: pytest.Pytester, family: str) -> None:
+    (pytester.path / "test_it.py").write_text(
+        ONE_CALL + ONE_CALL.replace("asks", "stops") + "    raise KeyboardInterrupt\n"
+    )
+    options = ("--aifootprint", "--junitxml=j.xml", "-o", f"junit_family={family}")
+    done = pytester.runpytest_inprocess(*options, no_reraise_ctrlc=True)
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    suite = suite_of(pytester.path / "j.xml")
+    assert said(suite)["aifootprint.calls"] == "2"
+    # pytest's case of the test that was interrupted has no name, so what it cost stands with the suite's.
+    assert "aifootprint.carbon_g test_it.py::test_stops" in said(suite)
+    case, interrupted = suite
+    assert ("aifootprint.carbon_g" in said(case)) == (family == "xunit1")
+    assert names_of(interrupted) == []
+
+
+def test_a_lost_worker_takes_no_case_and_no_figure_along(pytester: pytest.Pytester) -> None:
+    dies = "\ndef test_dies():\n    import os\n    os._exit(3)\n"
+    done = run(pytester, ONE_CALL + dies + ONE_CALL.replace("asks", "later"), "-o", "junit_family=legacy", "-n1")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    suite = suite_of(pytester.path / "j.xml")
+    cases = {case.name: case for case in suite}
+    assert set(cases) == {"test_asks", "test_dies", "test_later"}
+    for name in ("test_asks", "test_later"):
+        assert set(TOLD) < set(said(cases[name]))
+    assert "crashed" in cases["test_dies"].result[0].message
+    assert said(suite)["aifootprint.calls"] == "2"
+    assert {row["nodeid"] for row in report_of(pytester)["tests"]} == {
+        "test_it.py::test_asks",
+        "test_it.py::test_later",
+    }
 
 
 def test_a_test_that_pytest_calls_otherwise_is_neither_lost_nor_told_twice(pytester: pytest.Pytester) -> None:
@@ -265,6 +304,29 @@ def test_a_file_that_cannot_be_amended_is_one_notice(pytester: pytest.Pytester, 
     (line,) = [line for line in done.outlines if "junit-not-amended" in line]
     assert reason in line
     assert report_of(pytester)["totals"]["calls"]["live"] == 1
+
+
+@pytest.mark.parametrize(("family", "told"), [("xunit1", TOLD), ("xunit2", [])])
+def test_a_crash_while_the_file_is_amended_leaves_it_as_pytest_wrote_it(
+    pytester: pytest.Pytester, family: str, told: list[str]
+) -> None:
+    pytester.makeconftest("""
+        import os, pathlib
+
+        def dies(self, target):
+            if self.name.startswith(".j.xml"):
+                os._exit(7)
+
+        pathlib.Path.replace = dies
+    """)
+    (pytester.path / "test_it.py").write_text(ONE_CALL)
+    done = pytester.runpytest_subprocess("--aifootprint", "--junitxml=j.xml", "-o", f"junit_family={family}")
+    assert done.ret == 7
+    suite = suite_of(pytester.path / "j.xml")
+    (case,) = suite
+    assert not names_of(suite)
+    # What a test costs by itself was said at once; the rest was not to be known before the end.
+    assert names_of(case) == told
 
 
 def test_without_a_terminal_the_notice_is_a_line_on_stderr(pytester: pytest.Pytester) -> None:

@@ -185,7 +185,6 @@ def _narrow(summary: Summary) -> Summary:
     return replace(
         summary,
         parts=(),
-        figures=tuple(replace(figure, detail="") for figure in summary.figures),
         asides=(),
         facts=(
             *((f"{label} by", text) for label, text in beside if text),
@@ -196,7 +195,7 @@ def _narrow(summary: Summary) -> Summary:
 
 
 def _figures(summary: Summary) -> Table:
-    """Label, central value, and the rest, which is a table of its own for the figures and a remark for the asides."""
+    """Label, central value, and the rest: for figures with parts a table of its own, for asides a remark."""
     ranges = Cell("\n".join(["range", *(f.range for f in summary.figures)]))
     rest: RenderableType = ranges
     if summary.parts:

@@ -123,6 +123,12 @@ def test_the_first_line_is_wrapped_like_the_others() -> None:
         "7.6 k tokens,",
         "tokens of 3 calls unknown",
     ]
+    first = "3 of 52 tests called an AI model: 7 live calls, 1 replayed, 3 models,"
+    assert printed(run, width=len(first)).splitlines()[1] == first
+    assert printed(run, width=len(first) - 1).splitlines()[1:3] == [
+        first.removesuffix(" 3 models,"),
+        "3 models, 7.6 k tokens, tokens of 3 calls unknown",
+    ]
 
 
 def test_no_ai_call_is_said_and_nothing_else() -> None:

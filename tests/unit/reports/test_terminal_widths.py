@@ -189,6 +189,13 @@ def test_a_narrow_terminal_has_what_stands_beside_the_figures_in_lines_of_its_ow
     ]
 
 
+def test_short_words_are_whole_beside_a_label_that_takes_most_of_the_width() -> None:
+    text = "it is not so, and so it is not"
+    for width in range(1, 40):
+        lines = [str(part).removeprefix("budget") for part in folded(Line("budget", text), width)]
+        assert " ".join(" ".join(lines).split()) == text
+
+
 def test_a_number_keeps_its_unit_when_a_line_is_wrapped() -> None:
     for width in range(24, 60):
         text = "\n".join(

@@ -92,7 +92,11 @@ def render(summary: Summary, width: int, encoding: str | None = None, *, fold: b
     summary = _each(summary, lambda text: printable(text, encoding))
     lines = [line for part in _at_commas(summary.header, width) for line in _drawn(Words(part), width)]
     if summary.figures:
-        lines += _drawn(_figures(summary), width)
+        figures = _figures(summary)
+        if _size(figures).minimum > width:
+            summary = _narrow(summary)
+            figures = _figures(summary)
+        lines += _drawn(figures, width)
     if summary.facts:
         lines += _drawn(_labelled([(label, Words(text)) for label, text in summary.facts]), width)
     if summary.ranking:
@@ -110,7 +114,7 @@ def folded(line: Line, width: int) -> list[Line]:
         return [line]
     grid = Table.grid(padding=(0, 2, 0, 0))
     if line.label:
-        grid.add_column(min_width=LABEL)
+        grid.add_column(min_width=LABEL, no_wrap=True)
         grid.add_row(Cell(line.label), Words(line.text))
     else:
         grid.add_row(Words(line.text))
@@ -130,12 +134,11 @@ def _each(value: T, change: Callable[[str], str]) -> T:
 
 
 def _at_commas(text: str, width: int) -> list[str]:
-    """In lines that end behind a comma, as far as that makes them fit: no number is parted from its noun."""
+    """In lines that end at a comma or before the calls, as far as they fit: no number is parted from its noun."""
     lines = [""]
-    for part in text.split(", "):
-        joined = f"{lines[-1]}, {part}" if lines[-1] else part
-        if lines[-1] and cell_len(joined) >= width:
-            lines[-1] += ","
+    for part in re.split("(?<=,) |(?<=model:) ", text):
+        joined = f"{lines[-1]} {part}" if lines[-1] else part
+        if lines[-1] and cell_len(joined) > width:
             lines.append(part)
         else:
             lines[-1] = joined
@@ -168,29 +171,47 @@ def _grid() -> Table:
 
 def _labelled(rows: Sequence[tuple[str, RenderableType]]) -> Table:
     table = _grid()
-    table.add_column(min_width=LABELS)
+    table.add_column(min_width=LABELS, no_wrap=True)
     table.add_column()
     for label, content in rows:
         table.add_row(Cell(label), content)
     return table
 
 
+def _narrow(summary: Summary) -> Summary:
+    """With what stands beside the figures in lines of its own."""
+    beside = [(summary.figures[0].label, " · ".join(f"{name} {value}" for name, value in summary.parts))]
+    beside += [(figure.label, figure.detail) for figure in summary.figures]
+    return replace(
+        summary,
+        parts=(),
+        asides=(),
+        facts=(
+            *((f"{label} by", text) for label, text in beside if text),
+            *((label, f"{central}: {text}") for label, central, text in summary.asides),
+            *summary.facts,
+        ),
+    )
+
+
 def _figures(summary: Summary) -> Table:
-    """Label, central value, and the rest, which is a table of its own for the figures and a remark for the asides."""
-    parts = _grid()
-    for name, _ in summary.parts:
-        parts.add_column(name)
-    parts.add_row(*(Cell(name) for name, _ in summary.parts))
-    parts.add_row(*(Cell(value) for _, value in summary.parts))
-    carbon, *others = summary.figures
-    details = Table.grid()
-    details.add_row(parts)
-    for figure in others:
-        details.add_row(Cell(figure.detail))
-    rest = _grid()
-    rest.add_row(Cell("\n".join(["range", carbon.range, *(f.range for f in others)])), details)
+    """Label, central value, and the rest: for figures with parts a table of its own, for asides a remark."""
+    ranges = Cell("\n".join(["range", *(f.range for f in summary.figures)]))
+    rest: RenderableType = ranges
+    if summary.parts:
+        parts = _grid()
+        for name, _ in summary.parts:
+            parts.add_column(name)
+        parts.add_row(*(Cell(name) for name, _ in summary.parts))
+        parts.add_row(*(Cell(value) for _, value in summary.parts))
+        details = Table.grid()
+        details.add_row(parts)
+        for figure in summary.figures[1:]:
+            details.add_row(Cell(figure.detail))
+        rest = _grid()
+        rest.add_row(ranges, details)
     table = _grid()
-    table.add_column(min_width=LABELS)
+    table.add_column(min_width=LABELS, no_wrap=True)
     table.add_row(
         Cell("\n".join(["", *(f.label for f in summary.figures)])),
         Cell("\n".join(["central", *(f.central for f in summary.figures)])),
@@ -223,6 +244,7 @@ def _ranking(rows: Sequence[Row], width: int, gap: str, bar: str) -> list[Line]:
         (("", "range"), READABLE_NAME),
         (("", "range", "tokens"), READABLE_NAME),
         (("", "range", "tokens"), SHORTEST_NAME),
+        (("", "range", "tokens", "energy"), SHORTEST_NAME),
     ):
         kept = [name for name in columns if name not in dropped]
         taken = sum(GAP + sizes[name] for name in kept)

@@ -129,13 +129,15 @@ def test_no_name_breaks_a_line_or_the_table(
     lines = printed(named(name), width)
     stream.write("\n".join(lines))
     assert all(line.isprintable() for line in lines)
-    if width >= 80:
+    if width >= 40:
         assert max(map(cell_len, lines)) <= width
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("most carbon")) :][:2]
     if width >= 40:
         # The figures stand under their titles, whatever the name looks like.
-        at = cell_len(table[0][: table[0].index("energy")])
-        assert re.match(r"1 Wh ", _from_cell(table[1], at))
+        for title, figure in (("energy", "1 Wh "), (" carbon", " 570 mg")):
+            at = cell_len(table[0][: table[0].rindex(title)]) if title in table[0] else 0
+            assert at or (title, width) == ("energy", 40)
+            assert not at or _from_cell(table[1], at).startswith(figure)
 
 
 def _from_cell(text: str, cell: int) -> str:
@@ -152,6 +154,46 @@ def test_nothing_is_cut_off_however_narrow() -> None:
         assert "x" * 70 + "and" + "y" * 300 + "(a-code)" in text
         assert "1.1g" in text
         assert "undecided(workergw1waslost)" in text
+
+
+@pytest.mark.parametrize("width", [1, *range(36, 84, 3)])
+def test_every_figure_is_whole_at_every_width_and_from_forty_no_line_is_longer(width: int) -> None:
+    run = samples.mixed()
+    summary = summarise(run)
+    lines = [line.text for line in render(summary, width)]
+    if width >= 40:
+        assert max(map(cell_len, lines)) <= width
+    text = re.sub(r"\s", "", "\n".join(lines))
+    for figure in summary.figures:
+        assert re.sub(r"\s", "", figure.label + figure.central + figure.range) in text
+        assert re.sub(r"\s", "", figure.detail) in text
+    for _, value in summary.parts:
+        assert re.sub(r"\s", "", value) in text
+    for label, central, remark in summary.asides:
+        # In a line of its own on a narrow terminal, with a colon.
+        assert re.search(re.escape(re.sub(r"\s", "", f"{label}{central}@{remark}")).replace("@", ":?"), text)
+
+
+def test_a_narrow_terminal_has_what_stands_beside_the_figures_in_lines_of_its_own() -> None:
+    lines = [line.text for line in render(summarise(samples.mixed()), 50)]
+    assert lines[:9] == [
+        "3 of 52 tests called an AI model: 7 live calls,",
+        "1 replayed, 3 models, 7.6 k tokens",
+        "               central   range",
+        "carbon         1.1 g     0.45 – 4.2 g",
+        "energy         5.5 Wh    4.3 – 11 Wh",
+        "water          5.2 mL    1.1 – 24 mL",
+        "carbon by      use 0.81 g · training 0.25 g ·",
+        "               hardware 0.066 g",
+        "energy by      gpu 3 · cpu 1 · remote 1.5",
+    ]
+
+
+def test_short_words_are_whole_beside_a_label_that_takes_most_of_the_width() -> None:
+    text = "it is not so, and so it is not"
+    for width in range(1, 40):
+        lines = [str(part).removeprefix("budget") for part in folded(Line("budget", text), width)]
+        assert " ".join(" ".join(lines).split()) == text
 
 
 def test_a_number_keeps_its_unit_when_a_line_is_wrapped() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import jsonschema
@@ -285,13 +286,25 @@ def test_tests_that_were_not_asked_for_are_not_gone(suite: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(["notice *(test_other.py was asked for): 2 tests of the baseline compared, 2 did not*"])
 
 
-def test_a_plugin_that_shards_without_a_word_makes_a_run_partial(
-    suite: pytest.Pytester, baseline: str, processes: tuple[str, ...]
-) -> None:
+def test_a_plugin_that_shards_without_a_word_makes_a_run_partial(suite: pytest.Pytester, baseline: str) -> None:
     suite.makeconftest("def pytest_collection_modifyitems(items):\n    del items[1:]\n")
-    result = suite.runpytest("--aifootprint", baseline, GATE, *processes)
+    result = suite.runpytest("--aifootprint", baseline, GATE)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["notice *only a part of the suite ran (2 tests were deselected)*"])
+
+
+def test_groups_of_workers_make_no_other_tests(
+    suite: pytest.Pytester, baseline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.makepyfile(test_calls="import pytest\npytestmark = pytest.mark.xdist_group('one')\n" + dedent(SUITE))
+    monkeypatch.setenv("LONG", "12000")
+    report = reported(suite, "new.json", baseline, GATE, "-n1", "--dist=loadgroup")
+    document = json.loads(report.read_text())
+    # On pytest 8, xdist calls them test_long@one and test_short@one.
+    changes = document["baseline"]
+    assert (changes["compared"], changes["new"], changes["vanished"]) == (2, [], [])
+    assert {v["verdict"] for row in document["tests"] for v in row["verdicts"]} == {"pass", "fail"}
+    assert suite.runpytest("--aifootprint", f"--aifootprint-baseline={report}", GATE).ret == 0
 
 
 def test_a_part_that_the_baseline_does_not_know_is_undecided(
@@ -423,8 +436,8 @@ def refused(suite: pytest.Pytester, *options: str) -> str:
     return said[0]
 
 
-def test_a_threshold_without_a_baseline_is_refused(suite: pytest.Pytester, processes: tuple[str, ...]) -> None:
-    assert "nothing to compare with" in refused(suite, GATE, *processes)
+def test_a_threshold_without_a_baseline_is_refused(suite: pytest.Pytester) -> None:
+    assert "nothing to compare with" in refused(suite, GATE)
 
 
 @pytest.mark.parametrize("text", ["10", "-5%", "ten%", "", "%", "1e3%", "nan%", "1.2.3%", "٣%"])
@@ -473,11 +486,9 @@ def test_a_baseline_of_another_schema_version_is_refused(suite: pytest.Pytester,
 
 
 @pytest.mark.parametrize("of", ["b.json", "r.json"])
-def test_a_baseline_of_another_project_is_refused(
-    suite: pytest.Pytester, baseline: str, of: str, processes: tuple[str, ...]
-) -> None:
+def test_a_baseline_of_another_project_is_refused(suite: pytest.Pytester, baseline: str, of: str) -> None:
     suite.makepyprojecttoml('[project]\nname = "another"\n[tool.pytest.ini_options]\n')
-    said = refused(suite, f"--aifootprint-baseline={suite.path / of}", GATE, *processes)
+    said = refused(suite, f"--aifootprint-baseline={suite.path / of}", GATE)
     assert "it is of another project: of 'some-project' (pyproject.toml), this is 'another' (pyproject.toml)" in said
 
 

@@ -54,7 +54,9 @@ class Side:
 
     def __init__(self, report: Mapping[str, Any], account: Account, snapshot: Snapshot) -> None:
         """Take all three views of it."""
-        self.report = report
+        run = report["run"]
+        self.started_at = str(run["started_at"])
+        self.commit = str(run.get("commit") or "")
         self.account = account
         self.snapshot = snapshot
 
@@ -120,9 +122,8 @@ def _head(a: Path, b: Path, before: Side, after: Side) -> Iterator[str]:
     from pytest_aifootprint.reports import formatting
 
     for name, path, side in (("A", a, before), ("B", b, after)):
-        run = side.report["run"]
-        commit = f", commit {str(run['commit'])[:12]}" if run.get("commit") else ""
-        yield formatting.one_line(f"{name}  {path}: run of {run['started_at']}{commit}")
+        commit = f", commit {side.commit[:12]}" if side.commit else ""
+        yield formatting.one_line(f"{name}  {path}: run of {side.started_at}{commit}")
     for what, one, other in _conditions(before, after):
         if one != other:
             yield formatting.one_line(f"{what} differ: {one} → {other}")
@@ -130,6 +131,8 @@ def _head(a: Path, b: Path, before: Side, after: Side) -> Iterator[str]:
         if side.snapshot.lost:
             lost = ", ".join(side.snapshot.lost)
             yield formatting.one_line(f"{name}  {path} lacks the tests of lost workers: {lost}")
+        if side.account.unpriced:
+            yield f"{name}  {formatting.counted(side.account.unpriced, 'call')} could not be priced: not in its figures"
         if side.snapshot.without_row:
             yield f"{name}  {side.snapshot.without_row} AI tests have no row (--aifootprint-tests marked)"
 
@@ -165,9 +168,11 @@ def _arrow(one: str, other: str) -> str:
     return one if one == other else f"{one} → {other}"
 
 
-def _change(before: float, after: float) -> str:
+def _change(before: float | None, after: float | None) -> str:
     from pytest_aifootprint.reports import formatting
 
+    if before is None or after is None:
+        return ""
     if before:
         return formatting.increase(after / before - 1)
     return "new" if after else ""
@@ -176,25 +181,34 @@ def _change(before: float, after: float) -> str:
 def _totals(before: Side, after: Side) -> Rows:
     from pytest_aifootprint.reports import formatting
 
-    carbon, energy, count = formatting.carbon, formatting.energy, formatting.count
-    rows = []
-    for label, said, pick in (
-        ("AI tests", count, lambda s: s.account.tests),
-        ("live calls", count, lambda s: int(s.report["totals"]["calls"]["live"])),
-        ("tokens", count, lambda s: _all_tokens(s.report["totals"]["tokens"])),
-        ("energy", energy, lambda s: s.account.energy_j),
-        ("carbon", carbon, lambda s: s.account.total_g),
-        ("  use", carbon, lambda s: s.account.use_g),
-        ("  training", carbon, lambda s: s.account.training_g),
-        ("  hardware", carbon, lambda s: s.account.hardware_g),
-    ):
-        one, other = pick(before), pick(after)
-        rows.append((label, said(one), said(other), _change(one, other)))
-    return rows
-
-
-def _all_tokens(tokens: Mapping[str, Any]) -> int:
-    return int(tokens["input"]) + int(tokens["output"])
+    old, new = before.account, after.account
+    counts = (
+        ("AI tests", old.tests, new.tests),
+        ("live calls", old.calls, new.calls),
+        ("tokens", old.tokens, new.tokens),
+    )
+    parts = (
+        ("use", old.use_g, new.use_g),
+        ("training", old.training_g, new.training_g),
+        ("hardware", old.hardware_g, new.hardware_g),
+    )
+    grams = (
+        ("carbon", old.total_g, new.total_g),
+        *(
+            (f"  {part}", None if part in old.unknown else a, None if part in new.unknown else b)
+            for part, a, b in parts
+        ),
+    )
+    return [
+        *((label, formatting.count(a), formatting.count(b), _change(a, b)) for label, a, b in counts),
+        (
+            "energy",
+            formatting.energy(old.energy_j),
+            formatting.energy(new.energy_j),
+            _change(old.energy_j, new.energy_j),
+        ),
+        *((label, formatting.carbon(a), formatting.carbon(b), _change(a, b)) for label, a, b in grams),
+    ]
 
 
 def _causes(before: Side, after: Side) -> Rows:
@@ -203,7 +217,7 @@ def _causes(before: Side, after: Side) -> Rows:
 
     whole = before.account.total_g
     change = after.account.total_g - whole
-    by_cause = causes(before.account, after.account).by_cause
+    by_cause = causes(before.account, after.account)
     found = {cause: grams for cause, grams in by_cause.items() if abs(grams) > FELT * max(whole, after.account.total_g)}
     unit = formatting.carbon_unit([max(map(abs, [*found.values(), change]), default=0.0)])
 
@@ -230,7 +244,7 @@ def _models(before: Account, after: Account, most: int) -> Rows:
         (
             formatting.one_line(f"{name[0]} ({name[1]})" if name[1] else name[0]),
             _arrow(formatting.count(round(old.calls)), formatting.count(round(new.calls))),
-            _arrow(formatting.count(round(old.tokens)), formatting.count(round(new.tokens))),
+            _arrow(*(formatting.count(None if use.tokens is None else round(use.tokens)) for use in (old, new))),
             _arrow(per_token(old), per_token(new)),
             _arrow(formatting.carbon(old.use_g), formatting.carbon(new.use_g)),
         )

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from pytest_aifootprint.records.snapshot import tokens_of_row
 
 TESTS, CALLS, TOKENS, PER_TOKEN, GRID = (
     "number of tests",
@@ -22,12 +24,15 @@ TESTS, CALLS, TOKENS, PER_TOKEN, GRID = (
 )
 MODELS, PER_CALL, HERE, TRAINING, HARDWARE = (
     "models that came or went",
-    "energy per call (no tokens)",
+    "energy per call (tokens not told)",
     "energy on this machine per test",
     "training share",
     "hardware share",
 )
 CAUSES = (TESTS, MODELS, CALLS, TOKENS, PER_TOKEN, PER_CALL, HERE, GRID, TRAINING, HARDWARE)
+
+MOST_COUNTED = 10**18
+"""Nothing that a run can do: a damaged file."""
 
 
 def log_mean(a: float, b: float) -> float:
@@ -61,17 +66,22 @@ def split(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, 
 
 @dataclass(slots=True)
 class ModelUse:
-    """Live remote calls to one model, weighted by what AI tests bear of them: J and g CO2e of use."""
+    """Live remote calls to one model, weighted by what AI tests bear of them: J and g CO2e of use.
+
+    Attributes:
+        tokens: None if a call did not tell its tokens; 0 where there are none to tell.
+    """
 
     calls: float = 0.0
-    tokens: float = 0.0
+    tokens: float | None = 0.0
     energy_j: float = 0.0
     use_g: float = 0.0
 
-    def add(self, weight: float, tokens: float, call: Mapping[str, Any]) -> None:
+    def add(self, weight: float, call: Mapping[str, Any]) -> None:
         """One row of a report's calls."""
-        self.calls += weight * call["count"]
-        self.tokens += weight * tokens
+        tokens = tokens_of_row(call)
+        self.calls += weight * _counted(call["count"])
+        self.tokens = None if self.tokens is None or tokens is None else self.tokens + weight * _counted(tokens)
         self.energy_j += weight * _central(call["energy_j"])
         self.use_g += weight * _central(call["carbon_g"]["use"])
 
@@ -81,7 +91,9 @@ class Account:
     """A run as far as it is decomposed; grams are central values, and what is unknown is not in them.
 
     Attributes:
-        tests: AI tests. models: by name and provider. energy_j, use_g, training_g, hardware_g: of the run.
+        tests: AI tests. calls, tokens: live ones, and what all calls told. models: by name and provider.
+        energy_j, use_g, training_g, hardware_g: of the run. unpriced: calls that are not in them. unknown: ``use``,
+            ``training`` or ``hardware``, which is 0 here because nobody knows it.
     """
 
     tests: int
@@ -90,6 +102,10 @@ class Account:
     use_g: float
     training_g: float
     hardware_g: float
+    calls: int = 0
+    tokens: int = 0
+    unpriced: int = 0
+    unknown: frozenset[str] = frozenset()
 
     @property
     def here_j(self) -> float:
@@ -108,16 +124,8 @@ class Account:
         return use + self.training_g + self.hardware_g
 
 
-@dataclass(frozen=True, slots=True)
-class Causes:
-    """The change of a run's carbon by cause, in g CO2e; ``by_model`` the same of each model's use."""
-
-    by_cause: Mapping[str, float]
-    by_model: Mapping[tuple[str, str], Mapping[str, float]] = field(default_factory=dict)
-
-
 def account_of(report: Mapping[str, Any]) -> Account:
-    """A saved report. Raises LookupError, TypeError or ValueError for what is none."""
+    """A saved report. Raises one of ``snapshot.BROKEN`` for what is none."""
     models: dict[tuple[str, str], ModelUse] = {}
     owners = [(1.0, row) for row in report["tests"] if row["ai"]]
     owners += [(row["ai_payers"] / row["payers"], row) for row in report["fixtures"] if row["ai_payers"]]
@@ -125,12 +133,15 @@ def account_of(report: Mapping[str, Any]) -> Account:
         for call in owner["calls"]:
             if call["realness"] == "live" and call["locality"] == "remote":
                 name = str(call["model"] or "unknown"), str(call["provider"] or "")
-                tokens = ((call["input_tokens"] or 0) + (call["output_tokens"] or 0)) * call["count"]
-                models.setdefault(name, ModelUse()).add(weight, tokens, call)
+                models.setdefault(name, ModelUse()).add(weight, call)
     totals = report["totals"]
     carbon = totals["carbon_g"]
     return Account(
-        tests=int(totals["ai_tests"]),
+        tests=_counted(totals["ai_tests"]),
+        calls=_counted(totals["calls"]["live"]),
+        tokens=_counted(totals["tokens"]["input"]) + _counted(totals["tokens"]["output"]),
+        unpriced=_counted(totals.get("unpriced_calls", 0)),
+        unknown=frozenset(part for part in ("use", "training", "hardware") if carbon[part] is None),
         models=models,
         energy_j=_central(totals["energy_j"]["total"]),
         use_g=_central(carbon["use"]),
@@ -139,34 +150,34 @@ def account_of(report: Mapping[str, Any]) -> Account:
     )
 
 
-def causes(before: Account, after: Account) -> Causes:
-    """``carbon = sum over models(tests x calls/test x tokens/call x energy/token x grid) + this machine + shares``.
+def causes(before: Account, after: Account) -> dict[str, float]:
+    """The change of a run's carbon by cause, in g CO2e.
+
+    ``carbon = sum over models(tests x calls/test x tokens/call x energy/token x grid) + this machine + shares``.
 
     This machine is ``tests x energy/test x grid``; calls without tokens have their energy per call. The parts add up to
     the change of ``total_g``.
     """
     found = dict.fromkeys(CAUSES, 0.0)
-    by_model = {}
     for name in sorted(before.models.keys() | after.models.keys()):
         pair = before.models.get(name, ModelUse()), after.models.get(name, ModelUse())
         if not all(use.calls for use in pair):
             parts = {MODELS: pair[1].use_g - pair[0].use_g}
         else:
-            with_tokens = all(use.tokens > 0 for use in pair)
+            with_tokens = all(use.tokens for use in pair)
             parts = split(*(_factors(a, use, with_tokens) for a, use in zip((before, after), pair, strict=True)))
-        by_model[name] = parts
         for cause, grams in parts.items():
             found[cause] += grams
     for cause, grams in split(_factors_here(before), _factors_here(after)).items():
         found[cause] += grams
     found[TRAINING] = after.training_g - before.training_g
     found[HARDWARE] = after.hardware_g - before.hardware_g
-    return Causes(found, by_model)
+    return found
 
 
 def _factors(whole: Account, use: ModelUse, with_tokens: bool) -> dict[str, float]:  # noqa: FBT001
     energy = {PER_CALL: _ratio(use.energy_j, use.calls)}
-    if with_tokens:
+    if with_tokens and use.tokens:
         energy = {TOKENS: _ratio(use.tokens, use.calls), PER_TOKEN: _ratio(use.energy_j, use.tokens)}
     tests = float(whole.tests)
     return {TESTS: tests, CALLS: _ratio(use.calls, tests), **energy, GRID: _ratio(use.use_g, use.energy_j)}
@@ -185,4 +196,14 @@ def _ratio(a: float, b: float) -> float:
 
 
 def _central(row: Mapping[str, Any] | None) -> float:
-    return float(row["central"]) if row is not None else 0.0
+    value = float(row["central"]) if row is not None else 0.0
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{value!r} is no quantity")
+    return value
+
+
+def _counted(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < MOST_COUNTED:
+        raise ValueError(f"{str(value)[:20]} is no count")
+    return number

@@ -65,6 +65,12 @@ class Spent:
         )
 
 
+def plain_id(nodeid: str) -> str:
+    """A node id without the group that xdist's ``--dist loadgroup`` puts behind it: workers are no other test."""
+    name, at, group = nodeid.rpartition("@")
+    return name if at and "]" not in group and "::" in name and "::" not in group else nodeid
+
+
 def _worse(outcome: str) -> bool:
     return outcome not in {"", "passed", "xpassed", "xfailed"}
 
@@ -121,7 +127,7 @@ class Snapshot:
 def snapshot_of_run(run: RunFootprint) -> Snapshot:
     """The run of this session."""
     tests = [test for test in run.tests if test.ai]
-    rows = [(test.nodeid, _of_test(test)) for test in tests]
+    rows = [(plain_id(test.nodeid), _of_test(test)) for test in tests]
     rows += [(FIXTURE + fixture.id, _of_fixture(fixture)) for fixture in run.fixtures if fixture.ai_payers]
     grids = {"local": run.local_grid, **run.remote_grids}
     return Snapshot(
@@ -192,7 +198,9 @@ def snapshot_of_report(report: Mapping[str, Any]) -> Snapshot:
 def _snapshot(report: Mapping[str, Any]) -> Snapshot:
     run = report["run"]
     tests = [row for row in report["tests"] if row["ai"]]
-    rows = [(str(row["nodeid"]), _spent_row(row["calls"], row["direct"], str(row["outcome"]))) for row in tests]
+    rows = [
+        (plain_id(str(row["nodeid"])), _spent_row(row["calls"], row["direct"], str(row["outcome"]))) for row in tests
+    ]
     for row in report["fixtures"]:
         if row["ai_payers"]:
             share = float(row["ai_payers"]) / float(row["payers"])
@@ -221,12 +229,12 @@ def _spent_row(calls: Iterable[Mapping[str, Any]], cost: Mapping[str, Any], outc
     live = [call for call in calls if call["realness"] == "live"]
     by_tokens = [call for call in live if call["operation"] not in {"inference", "training"}]
     remote = [call for call in by_tokens if call["locality"] == "remote" and call["energy_j"] is not None]
-    told = [(float(c["energy_j"]["central"]), n) for c in remote if (n := _tokens(c))]
-    unknown = any(_tokens(call) is None for call in by_tokens)
+    told = [(float(c["energy_j"]["central"]), n) for c in remote if (n := tokens_of_row(c))]
+    unknown = any(tokens_of_row(call) is None for call in by_tokens)
     factors = cost.get("factors") or {}
     return Spent(
         calls=sum(int(call["count"]) for call in live),
-        tokens=None if unknown else sum(_tokens(call) or 0 for call in by_tokens),
+        tokens=None if unknown else sum(tokens_of_row(call) or 0 for call in by_tokens),
         energy_j=_ranged(cost["energy_j"]["total"], factors.get("energy_j")),
         carbon_g=_ranged(cost["carbon_g"]["total"], factors.get("carbon_g")),
         remote_j=math.fsum(joules for joules, _ in told),
@@ -238,8 +246,8 @@ def _spent_row(calls: Iterable[Mapping[str, Any]], cost: Mapping[str, Any], outc
     )
 
 
-def _tokens(call: Mapping[str, Any]) -> int | None:
-    """Of all its ``count`` calls; None for a call that did not tell them, 0 where there are none to tell."""
+def tokens_of_row(call: Mapping[str, Any]) -> int | None:
+    """Of all ``count`` calls of a row; None for a call that did not tell them, 0 where there are none to tell."""
     told = [call["input_tokens"], call["output_tokens"]]
     if told == [None, None]:
         return 0 if call["operation"] in BY_PIECE else None

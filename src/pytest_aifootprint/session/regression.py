@@ -16,7 +16,7 @@ from pytest_aifootprint.budgets.verdicts import judge
 from pytest_aifootprint.options import Settings
 from pytest_aifootprint.records.changes import RUN, Change, Changes
 from pytest_aifootprint.records.model import RunFootprint, Verdict
-from pytest_aifootprint.records.snapshot import FIXTURE, Snapshot, snapshot_of_report, snapshot_of_run
+from pytest_aifootprint.records.snapshot import FIXTURE, Snapshot, plain_id, snapshot_of_report, snapshot_of_run
 from pytest_aifootprint.reports import changing, formatting
 from pytest_aifootprint.reports.json_file import SavedError, load
 from pytest_aifootprint.session.project import project_of
@@ -41,8 +41,9 @@ class BaselineGate:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note that a test ran, with or without an AI call."""
-        if report.nodeid in self._baseline.entries:
-            self.ran.add(report.nodeid)
+        name = plain_id(report.nodeid)
+        if name in self._baseline.entries:
+            self.ran.add(name)
 
     def judged(self, run: RunFootprint, bound: str, doubts: Sequence[str]) -> RunFootprint:
         """The run with its changes, notices about them, and verdicts on itself and on its tests."""
@@ -60,8 +61,8 @@ class BaselineGate:
         tests = run.tests
         if verdicts.keys() - {RUN}:
             tests = tuple(
-                replace(test, verdicts=(*test.verdicts, *verdicts.pop(test.nodeid)))
-                if test.ai and test.nodeid in verdicts
+                replace(test, verdicts=(*test.verdicts, *verdicts.pop(name)))
+                if test.ai and (name := plain_id(test.nodeid)) in verdicts
                 else test
                 for test in tests
             )

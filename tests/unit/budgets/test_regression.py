@@ -11,7 +11,7 @@ from pytest_aifootprint.budgets.baseline import Baseline, updated
 from pytest_aifootprint.budgets.regression import CALLS, CARBON, ENERGY, PER_TOKEN, TOKENS, compare, remaining
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.changes import RUN, Change, Changes
-from pytest_aifootprint.records.snapshot import FIXTURE, Setting, Snapshot, Spent
+from pytest_aifootprint.records.snapshot import FIXTURE, Setting, Snapshot, Spent, plain_id
 
 HERE = Setting({"cpu": "A", "kind": "vm", "meters": ["cpu: load"], "idle_shared": False}, "1", {"local": 56.0})
 MODEL = {"model:m": (-1.5, 1.5), "grid:FRA": (-0.2, 0.2)}
@@ -255,3 +255,27 @@ def test_shards_that_report_one_by_one_have_a_spread_all_the_same() -> None:
     changes = held(snapshot(a=spent(110.0), b=spent(110.0)), *before)
     assert of(changes, RUN, ENERGY).by_spread
     assert over(changes) == set()
+
+
+def test_a_partial_run_is_not_judged_by_its_shared_fixtures_alone() -> None:
+    judge = f"{FIXTURE}conftest.py::judge"
+    before = suite({"a": spent(100.0), judge: spent(1.0)})
+    changes = held(suite({"new": spent(500.0), judge: spent(3.0)}, partial="1 test was deselected"), before)
+    assert (changes.compared, over(changes)) == (0, set())
+    # With a test beside it, it is.
+    changes = held(suite({"a": spent(100.0), judge: spent(30.0)}, partial="1 test was deselected"), before)
+    assert (judge, ENERGY) in over(changes)
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "name"),
+    [
+        ("t.py::test_a@gw", "t.py::test_a"),
+        ("t.py::test_a[x@y]@gw", "t.py::test_a[x@y]"),
+        ("t.py::test_a[x@y]", "t.py::test_a[x@y]"),
+        ("@x/t.py::test_a", "@x/t.py::test_a"),
+        ("x@y.txt", "x@y.txt"),
+    ],
+)
+def test_a_test_is_the_same_in_a_group_of_workers(nodeid: str, name: str) -> None:
+    assert plain_id(nodeid) == name

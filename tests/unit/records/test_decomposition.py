@@ -89,9 +89,7 @@ def accounts(draw: st.DrawFn) -> Account:
 def test_all_causes_add_up_to_the_change_of_the_total(before: Account, after: Account) -> None:
     found = causes(before, after)
     size = max(before.total_g, after.total_g)
-    assert math.fsum(found.by_cause.values()) == pytest.approx(
-        after.total_g - before.total_g, rel=1e-9, abs=1e-9 * size
-    )
+    assert math.fsum(found.values()) == pytest.approx(after.total_g - before.total_g, rel=1e-9, abs=1e-9 * size)
 
 
 def account(tests: int = 2, **models: ModelUse) -> Account:
@@ -101,7 +99,7 @@ def account(tests: int = 2, **models: ModelUse) -> Account:
 
 
 def felt(before: Account, after: Account) -> set[str]:
-    return {cause for cause, grams in causes(before, after).by_cause.items() if abs(grams) > 1e-9}
+    return {cause for cause, grams in causes(before, after).items() if abs(grams) > 1e-9}
 
 
 BEFORE = account(m=ModelUse(4, 400, 40.0, 4.0))
@@ -126,9 +124,14 @@ def test_calls_without_tokens_have_their_energy_per_call() -> None:
     assert felt(account(m=ModelUse(4, 0, 40.0, 4.0)), account(m=ModelUse(4, 0, 80.0, 8.0))) == {PER_CALL}
 
 
+def test_tokens_that_were_not_told_make_no_tokens_per_call() -> None:
+    assert felt(account(m=ModelUse(4, 400, 40.0, 4.0)), account(m=ModelUse(8, None, 80.0, 8.0))) == {CALLS}
+    assert felt(account(m=ModelUse(4, 400, 40.0, 4.0)), account(m=ModelUse(4, None, 80.0, 8.0))) == {PER_CALL}
+
+
 def test_training_and_hardware_are_causes_of_their_own() -> None:
     after = Account(2, BEFORE.models, BEFORE.energy_j, BEFORE.use_g, 1.5, 2.25)
-    found = causes(BEFORE, after).by_cause
+    found = causes(BEFORE, after)
     assert (found[TRAINING], found[HARDWARE]) == (1.0, 2.0)
 
 
@@ -138,16 +141,19 @@ def test_a_call_of_a_shared_fixture_counts_as_far_as_ai_tests_bear_it() -> None:
 
     call = {
         "realness": "live", "locality": "remote", "model": "m", "provider": "p", "count": 2,
+        "operation": "chat", "notices": [],
         "input_tokens": 10, "output_tokens": 5, "energy_j": row(8.0), "carbon_g": {"use": row(4.0)},
     }  # fmt: skip
     report = {
         "tests": [{"ai": True, "calls": [call, {**call, "realness": "replayed"}]}, {"ai": False, "calls": []}],
         "fixtures": [{"ai_payers": 1, "payers": 4, "calls": [call]}, {"ai_payers": 0, "payers": 2, "calls": [call]}],
         "totals": {
-            "ai_tests": 1, "energy_j": {"total": row(10.0)},
+            "ai_tests": 1, "energy_j": {"total": row(10.0)}, "unpriced_calls": 1,
+            "calls": {"live": 3}, "tokens": {"input": 40, "output": 20},
             "carbon_g": {"use": row(5.5), "training": None, "hardware": row(0.5)},
         },
     }  # fmt: skip
     found = account_of(report)
     assert found.models == {("m", "p"): ModelUse(2.5, 37.5, 10.0, 5.0)}
     assert (found.here_j, found.here_g, found.total_g) == (0.0, 0.5, 6.0)
+    assert (found.calls, found.tokens, found.unpriced, found.unknown) == (3, 60, 1, frozenset({"training"}))

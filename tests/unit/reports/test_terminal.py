@@ -52,6 +52,11 @@ class Writer:
         return "\n".join(line for line, _ in self.lines) + "\n"
 
 
+@pytest.fixture(autouse=True)
+def _no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # which pytest-xdist gives its workers
+
+
 def printed(run: RunFootprint, top: int = 10, **how: Any) -> str:
     writer = Writer(**how)
     write_summary(writer, run, top)

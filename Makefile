@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench-attribution bench-calls bench-inprocess bench-html browser screenshots lint clean
+.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench-attribution bench-calls bench-inprocess bench-html browser chromium screenshots lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
@@ -15,7 +15,7 @@ help:
 	@echo "make interop-models  the tests against frameworks and real models that run in the process (3 GB)"
 	@echo "make interop-sdks  the tests against the SDKs of all providers, each in its current version"
 	@echo "make gpu-check the tests on a real NVIDIA card (see docs/explanation/gpu-accuracy.md)"
-	@echo "make browser   the HTML report in the system's Chromium, which is installed if it can be"
+	@echo "make browser   of these, the HTML report in the system's Chromium, which is installed if it can be"
 	@echo "make screenshots  the pictures in docs/images, of a real run"
 	@echo "make bench-html  writing, opening, sorting and filtering the HTML report of 10,000 tests"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
@@ -45,29 +45,30 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# What measures whose CPU it was is run alone; all else two at a time.
+# What measures whose CPU it was is run alone, and what drives a browser by itself: playwright's event loop runs in the
+# thread of the tests. All else two at a time.
 ALONE := tests/unit/attribution $(wildcard tests/integration/test_attribution_*.py) tests/integration/test_same_time.py
-test: lint
+test: lint chromium
 	$(BIN)/python -m pytest -n 2 tests/unit tests/integration $(ALONE:%=--ignore %)
 	$(BIN)/python -m pytest $(ALONE)
-
-# The browser is the system's: Debian's package where apt-get may install it, else whatever there is. Without one the
-# tests are skipped and say so.
-BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
-SUDO     := $(if $(filter 0,$(shell id -u)),,sudo -n)
-.PHONY: chromium
-chromium:
-	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
-	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
-	  || echo "no Chromium, and none could be installed: the tests of the HTML page will be skipped"
-
-browser: $(VENV)/.installed-dev $(VENV)/.installed-browser chromium
 	$(BIN)/python -m pytest tests/browser
 
-screenshots: $(VENV)/.installed-browser chromium
+# The browser is the system's: where there is none and root runs this on Debian, its package; elsewhere the tests of the
+# HTML page are skipped and say so.
+CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable chrome
+chromium:
+	@for name in $(CHROMIUMS); do command -v $$name >/dev/null && exit 0; done; \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && export DEBIAN_FRONTEND=noninteractive \
+	    && timeout 600 sh -c "apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium" >/dev/null \
+	  || echo "no Chromium, and none could be installed: the tests of the HTML page will be skipped"
+
+browser: $(VENV)/.installed-dev chromium
+	$(BIN)/python -m pytest tests/browser
+
+screenshots: $(VENV)/.installed-dev chromium
 	$(BIN)/python tests/browser/screenshots.py
 
-bench-html: $(VENV)/.installed-browser chromium
+bench-html: $(VENV)/.installed-dev chromium
 	$(BIN)/python tests/benchmarks/html_page.py
 
 interop: $(VENV)/.installed-interop
@@ -110,7 +111,7 @@ $(VENV)-bench/.installed: pyproject.toml
 	@touch $@
 
 PYTHONS := $(foreach v,3.10 3.11 3.12 3.13,$(shell command -v python$(v) 2>/dev/null))
-test-all: test browser interop interop-models
+test-all: test interop interop-models
 	@for python in $(PYTHONS); do \
 	  echo "== $$python"; \
 	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; \

@@ -20,6 +20,10 @@ ARGS = (
 JSON = ("--aifootprint-report", "json:page.json")
 MANY = 10_000
 HOSTILE = """</script><script>document.title = "owned"</script><img src=x onerror=alert(1)>{{ 7 * 7 }}'"&lt;"""
+NAMES_OF_HOSTILE = (
+    HOSTILE, "\n<svg onload=alert(1)>\r\u2028\ud800 lone\x00\x1b]0;x\x07", "x" * 5000, "<b>" * 1700,
+    "🦥 \u202eevil\ufeff", "'-alert(1)-'", "javascript:alert(1)//", "<!--", "]]>", "__proto__", "constructor", "plain",
+)  # fmt: skip
 
 SUITE_OF_MANY = f"""
 import pytest
@@ -36,6 +40,22 @@ def test_asks(n, shared, aifootprint):
     aifootprint.record_call(model=model, provider=provider, input_tokens=10 + n, output_tokens=10)
     if n % 1000 == 7:
         pytest.skip("now and then")
+"""
+# A short run's tests over and over: what the page holds counts here, the time that a run of so many takes does not.
+MULTIPLIED = f"""
+from dataclasses import replace
+from pathlib import Path
+
+def pytest_aifootprint_footprint(footprint):
+    from pytest_aifootprint.reports import html_report
+
+    tests = footprint.tests
+    def nth(n):
+        test = tests[n % len(tests)]
+        calls = tuple(replace(c, call=replace(c.call, input_tokens=10 + n)) for c in test.calls)
+        return replace(test, nodeid=f"test_it.py::test_asks[{{n}}]", calls=calls)
+    footprint = replace(footprint, tests=tuple(nth(n) for n in range({MANY})))
+    html_report.write(footprint, Path("many.html"))
 """
 SUITE_OF_REMOTE = """
 import pytest
@@ -56,11 +76,29 @@ def test_asks(model, provider, operation, realness, aifootprint):
 SUITE_OF_HOSTILE = f"""
 import pytest
 
-NAMES = [{HOSTILE!r}, "\\n\\u2028\\ud800 lone", "x" * 5000, "🦥 \\u202eevil", "plain"]
+NAMES = {NAMES_OF_HOSTILE!r}
 
-@pytest.mark.parametrize("name", NAMES, ids=NAMES)
-def test_named(name, aifootprint):
-    aifootprint.record_call(model=name, provider="openai", input_tokens=100, output_tokens=10)
+@pytest.fixture(scope="module", params=NAMES[:2], ids=NAMES[:2])
+def shared(request):
+    return request.param
+
+@pytest.mark.parametrize("name", NAMES)
+def test_named(name, shared, aifootprint):
+    aifootprint.record_call(model=name, provider=name, input_tokens=100, output_tokens=10)
+"""
+# pytest itself makes what is no ASCII in an id visible; a collector of somebody else's need not.
+NAMED = """
+import pytest
+
+class Named(pytest.Function):
+    @property
+    def nodeid(self):
+        name = self.callspec.params["name"].replace("\\ud800", "")  # pytest puts ids into the environment
+        return f"test_it.py::{name}{self.callspec.indices['shared']}"
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.__class__ = Named
 """
 
 
@@ -74,8 +112,9 @@ def run_pytest(folder: Path, *arguments: str) -> Path:
     return folder / "page.html"
 
 
-def run_suite(folder: Path, text: str, *arguments: str) -> Path:
-    (folder / "test_it.py").write_text(text, encoding="utf-8", errors="surrogatepass")
+def run_suite(folder: Path, text: str, *arguments: str, conftest: str = "") -> Path:
+    (folder / "test_it.py").write_text(text)
+    (folder / "conftest.py").write_text(conftest)
     (folder / "pytest.ini").write_text("[pytest]\n")
     return run_pytest(folder, *arguments)
 

@@ -1,6 +1,7 @@
 """Pages of real runs in a real Chromium. Nothing is downloaded; without a browser, all is skipped.
 
-Run by ``make browser``, which installs what is missing.
+Run by ``make test``, and alone by ``make browser``, which both install a Chromium where they may. The browser ends with
+the module: playwright's event loop, in the thread of the tests, is in the way of tests that start one of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import pytest
 from browsing import (  # type: ignore[import-not-found]  # pytest puts this folder on the path
     ARGS,
     JSON,
+    MANY,
+    MULTIPLIED,
+    NAMED,
     NAMES,
     ROOT,
     SUITE_OF_HOSTILE,
@@ -27,7 +31,7 @@ from browsing import (  # type: ignore[import-not-found]  # pytest puts this fol
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example suite, as ``make demo`` runs it, with a limit."""
     folder = tmp_path_factory.mktemp("demo") / "examples"
@@ -36,33 +40,36 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """10,000 tests, each with a call of its own."""
-    page: Path = run_suite(tmp_path_factory.mktemp("many"), SUITE_OF_MANY)
-    return page
+    suite = SUITE_OF_MANY.replace(f"range({MANY})", "range(30)").replace("n % 1000 == 7", "n == 7")
+    page: Path = run_suite(tmp_path_factory.mktemp("many"), suite, conftest=MULTIPLIED)
+    return page.with_name("many.html")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Calls to models of many kinds and providers."""
     page: Path = run_suite(tmp_path_factory.mktemp("remote"), SUITE_OF_REMOTE, *JSON)
     return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Names that try to be something else."""
-    page: Path = run_suite(tmp_path_factory.mktemp("hostile"), SUITE_OF_HOSTILE)
+    page: Path = run_suite(tmp_path_factory.mktemp("hostile"), SUITE_OF_HOSTILE, conftest=NAMED)
     return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: make browser")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make browser")
     path = chromium()
     if path is None:
-        pytest.skip(f"no Chromium on this machine ({', '.join(NAMES)}, or AIFOOTPRINT_CHROMIUM): make browser")
+        pytest.skip(
+            f"no Chromium on this machine ({', '.join(NAMES)}, or AIFOOTPRINT_CHROMIUM); as root: make chromium"
+        )
     with sync_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=list(ARGS), headless=True)
         yield started

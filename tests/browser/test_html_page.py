@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import HOSTILE, MANY, Show  # type: ignore[import-not-found]  # pytest puts this folder on the path
+from browsing import (  # type: ignore[import-not-found]  # pytest puts this folder on the path
+    HOSTILE,
+    MANY,
+    NAMES_OF_HOSTILE,
+    Show,
+)
 
 from pytest_aifootprint.quantities import Given, Range, Sheet, Step
 
@@ -206,7 +211,7 @@ def test_no_page_is_wider_than_its_window(demo: Path, hostile: Path, show: Show,
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing(demo: Path, show: Show, scheme: str, width: int) -> None:
     axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python: make browser"
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed: make browser"
     )
     page = show(demo, width=width, color_scheme=scheme).page
     for state in ("as opened", "unfolded"):
@@ -228,7 +233,7 @@ def test_ten_thousand_tests_stay_usable(many: Path, show: Show) -> None:
     page.locator("#next").click()
     assert page.locator("#page").inner_text() == f"26 – 50 of {MANY:,}"
     page.select_option("#outcome", label="skipped")
-    assert page.locator(COUNT).inner_text() == f"10 of {MANY:,} tests"
+    assert page.locator(COUNT).inner_text() == f"334 of {MANY:,} tests"
     # What is not shown costs nothing: the page is as large as with a few tests.
     assert page.evaluate("document.querySelectorAll('*').length") < 3000
 
@@ -243,14 +248,28 @@ def test_without_script_the_totals_and_the_heaviest_tests_can_be_read(many: Path
 
 def test_names_that_want_to_be_more_stay_names(hostile: Path, show: Show) -> None:
     page = show(hostile).page
-    assert page.title().startswith("AI footprint")
-    assert any(HOSTILE in name for name in names(page))
-    for opener in page.locator("#rows > tr > .name .open").all():
-        opener.click()
-    for summary in page.locator("#rows summary").all():
-        summary.click()
-    assert page.locator("img, #rows script, iframe").count() == 0
+    title = page.title()
+    assert title.startswith("AI footprint")
+    shown = "\n".join(names(page))
+    assert f"test_it.py::{HOSTILE}0" in shown
+    assert "\\n<svg onload=alert(1)>\\r" in shown
+    assert "x" * 5000 in shown
+    assert "🦥" in shown
+    assert page.locator("#model option").count() == len(NAMES_OF_HOSTILE) + 1
+    page.evaluate("for (const opener of document.querySelectorAll('#table .open, #fixtures .open')) opener.click()")
+    closed = "details:not([open]) > summary"
+    while page.locator(closed).count():
+        page.evaluate(f"for (const summary of document.querySelectorAll('{closed}')) summary.click()")
+    assert page.locator("#rows .explained details[open] .sheet").count() >= len(NAMES_OF_HOSTILE)
+    page.fill("#find", HOSTILE)
+    assert names(page) == [f"test_it.py::{HOSTILE}{n}" for n in (0, 1)]
+    for name in ("__proto__", "constructor"):
+        page.fill("#find", "")
+        page.select_option("#model", label=name)
+        assert names(page) == [f"test_it.py::{name}{n}" for n in (0, 1)]
+    assert page.locator("img, iframe, object, main script, svg[onload], main b b").count() == 0
     assert page.locator("script").count() == 2
+    assert page.title() == title
 
 
 def test_the_policy_stops_a_script_that_is_not_ours(demo: Path, show: Show) -> None:

@@ -1,4 +1,4 @@
-"""Limits: on the run, on a test; exit status; what is never a pass."""
+"""Limits: on the run, on a test; what is never a pass. Exit statuses and outcomes: test_gate_status.py."""
 
 import json
 from typing import Any
@@ -180,12 +180,6 @@ def test_marks_of_class_and_module_are_merged_the_nearest_winning(pytester: pyte
     result.stdout.fnmatch_lines(["FAILED*test_over_its_own*", "FAILED*test_of_the_module*"])
 
 
-def test_being_over_a_limit_never_causes_a_rerun(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
-    pytester.makepyfile(test_limited=LIMITED)
-    result = pytester.runpytest("--aifootprint", "--reruns=2", *workers)
-    assert result.parseoutcomes() == {"passed": 2, "failed": 1}
-
-
 def test_a_flaky_test_is_judged_once_with_all_its_attempts(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -227,50 +221,6 @@ def test_a_limit_does_not_fail_a_subtest(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*test_with_parts FAILED (*"])
 
 
-def test_a_failing_test_keeps_its_own_failure(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.aifootprint(calls=0)
-        def test_it(aifootprint):
-            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
-            assert False, "its own reason"
-
-        @pytest.mark.xfail
-        @pytest.mark.aifootprint(calls=0)
-        def test_expected(aifootprint):
-            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
-            assert False
-        """
-    )
-    result = pytester.runpytest("--aifootprint")
-    result.assert_outcomes(failed=1, xfailed=1)
-    result.stdout.fnmatch_lines(["E *its own reason"])
-
-
-def test_other_statuses_are_kept(pytester: pytest.Pytester) -> None:
-    assert (
-        pytester.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e").ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    )
-    pytester.makepyfile(
-        """
-        def test_stop(aifootprint):
-            aifootprint.record_call(model="gpt-4o", input_tokens=1, output_tokens=1)
-            raise KeyboardInterrupt
-        """
-    )
-    result = pytester.runpytest_subprocess("--aifootprint", "--aifootprint-budget=1 ugCO2e")
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines(["*AI footprint*", "budget*"])
-
-
-def test_no_gate_under_collect_only(suite: pytest.Pytester) -> None:
-    result = suite.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e", "--collect-only")
-    assert result.ret == 0
-    result.stdout.no_fnmatch_line("*AI footprint*")
-
-
 def test_no_call_with_every_seam_armed_is_a_pass_that_says_so(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(): pass")
     result = pytester.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e")
@@ -291,31 +241,6 @@ def test_a_marked_test_without_a_call_is_never_a_pass(pytester: pytest.Pytester,
     result = pytester.runpytest("--aifootprint", "--aifootprint-budget=1 kgCO2e", *workers)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["budget*undecided*test_silent is marked but made no AI call*"])
-
-
-def test_the_summary_of_pytest_stays_whole_with_x_and_q(suite: pytest.Pytester) -> None:
-    for args in (["-x"], ["-q"], ["--maxfail=1"]):
-        result = suite.runpytest("--aifootprint", "--aifootprint-budget=1 ugCO2e", *args)
-        assert result.ret == 1
-        result.assert_outcomes(passed=3)
-        result.stdout.fnmatch_lines(["*budget*of 1 µg*fail*"])
-
-
-def test_x_stops_after_a_test_over_its_limit(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_limited=LIMITED)
-    result = pytester.runpytest("--aifootprint", "-x")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*stopping after 1 failures*"])
-
-
-def test_without_a_terminal_the_verdict_is_one_line_on_stderr(suite: pytest.Pytester) -> None:
-    args = ("--aifootprint", "--aifootprint-budget=1 gCO2e", "-p", "no:terminal", "-p", "no:asyncio")
-    result = suite.runpytest_subprocess(*args)
-    assert result.ret == 1
-    lines = [line for line in result.errlines if line.strip()]
-    assert len(lines) == 1
-    assert "of 1 g" in lines[0]
-    assert "test_calls.py::test_big" in lines[0]
 
 
 def test_a_lost_worker_is_never_a_pass(pytester: pytest.Pytester) -> None:

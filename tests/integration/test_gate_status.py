@@ -114,6 +114,7 @@ def test_where_no_test_runs_there_is_no_gate(suite: pytest.Pytester, mode: str) 
     result = suite.runpytest("--aifootprint", OVER, "--aifootprint-budgets=nobody: 1 g", mode)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("budget *")
+    result.stdout.no_fnmatch_line("*= AI footprint =*")
 
 
 OUTCOMES = f"""

@@ -212,3 +212,23 @@ def test_what_may_be_a_key_is_never_shown(url: str, shown: str) -> None:
         with pytest.raises(ValueError, match="no endpoint") as refused:
             otel_report.probe(Endpoint(url))
         assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        (
+            "HTTPSConnectionPool(host='h', port=1): Max retries exceeded with url: /tok/v1/metrics?k=v (SSLError)",
+            "HTTPSConnectionPool(host='h', port=1): Max retries exceeded with url: ... (SSLError)",
+        ),
+        ("Transient error Gone of a batch, retrying in 0.96s.", "Transient error Gone of a batch."),
+        ("Transient error X, retrying in 1.10s. Error details: tls", "Transient error X. Error details: tls"),
+        ("no path /tok for me:pw", "no path ... for ...:..."),
+        ("metadata was invalid: [('x-key', 'a b')]", "metadata was invalid: [('x-key', '...')]"),
+        ("return character(s) in header value: 'c\\nd'", "return character(s) in header value: '...'"),
+        ("code: 400, reason: some method", "code: 400, reason: some method"),
+    ],
+)  # fmt: skip
+def test_a_reason_does_not_tell_what_may_be_a_key(reason: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b, x-other=c%0Ad")
+    assert otel_report._public(reason, "https://me:pw@h:1/tok?k=v") == shown

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,6 +135,15 @@ def test_unknown_is_left_out_and_is_not_zero() -> None:
     assert not [name for name in by_name(unknown) if name.startswith("aifootprint.carbon")]
     half = replace(run, totals=replace(run.totals, carbon=replace(run.totals.carbon, training=None)))
     assert set(values(by_name(half)["aifootprint.carbon"], "aifootprint.part")) == {"use", "hardware"}
+
+
+def test_every_metric_is_described() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/opentelemetry.md").read_text()
+    described = set(re.findall(r"`([a-z_.]+)`", page))
+    for metric in metrics(samples.mixed()):
+        name, _, end = metric.name.rpartition(".")
+        assert metric.name in described or (end == "high" and f"{name}.low" in described), metric.name
+        assert {name for attributes, _ in metric.points for name in attributes} <= described
 
 
 @pytest.mark.parametrize("make", samples.EVERY.values(), ids=samples.EVERY)

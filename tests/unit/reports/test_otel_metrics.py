@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
+from opentelemetry import context
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, hw_attributes
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics, hw_metrics
 from opentelemetry.semconv.attributes import error_attributes
@@ -243,3 +244,10 @@ def test_what_may_be_a_key_is_never_shown(url: str, shown: str) -> None:
 def test_a_reason_does_not_tell_what_may_be_a_key(reason: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b, x-other=c%0Ad")
     assert otel_report._public(reason, "https://me:pw@h:1/tok?k=v") == shown
+
+
+def test_instrumentations_of_the_user_are_told_to_look_away() -> None:
+    key = context._SUPPRESS_INSTRUMENTATION_KEY
+    with otel_report._unwatched():
+        assert context.get_value(key) is True
+    assert context.get_value(key) is None

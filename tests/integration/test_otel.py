@@ -203,19 +203,28 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(
 
 @pytest.mark.parametrize(
     ("endpoint", "reason"),
-    [("{http}/status/400", "400"), ("{http}/status/307", "redirect"), ("http://me:secret@127.0.0.1:9", "refused")],
+    [
+        ("{http}/status/400/s3cret?key=s3cret", "400"),
+        ("{http}/status/307", "redirect"),
+        ("http://me:s3cret@127.0.0.1:9", "refused"),
+        # The client library quotes it.
+        ("{http}/broken header", "header value: '...'"),
+    ],
 )
 def test_a_collector_that_does_not_take_it_is_a_notice(
     pytester: pytest.Pytester, receiver: Receiver, endpoint: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otel_report, "_TIMEOUT_S", 0.5)
+    if "header" in endpoint:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=s3cret%0Ax")
     target = endpoint.format(http=receiver.http)
     done = run(pytester, f"--aifootprint-report=otel:{target}")
     assert done.ret == 0
     done.assert_outcomes(passed=3)
     (line,) = [line for line in done.errlines if "report not written" in line]
     assert reason in line
-    assert "secret" not in done.stdout.str() + done.stderr.str()
+    assert "retrying" not in line
+    assert "s3cret" not in done.stdout.str() + done.stderr.str() + (pytester.path / "r.json").read_text()
     assert any("report-not-written" in line for line in done.outlines)
     assert receiver.take() == []
 

@@ -94,10 +94,12 @@ def test_what_others_do_to_the_table_stays(pytester: pytest.Pytester) -> None:
     run(pytester, "--aifootprint")
     head, tests = page(pytester)
     assert len(head) == 7
+    assert "AI calls" in head[-1]
     assert "test_it.py::test_plain" not in tests
     for rows in tests.values():
         assert [len(row["resultsTableRow"]) for row in rows] == [7] * len(rows)
         assert rows[0]["resultsTableRow"][1] == "<td>mine</td>"
+        assert "col-aifootprint_calls" in rows[0]["resultsTableRow"][-1]
 
 
 @pytest.mark.parametrize("args", [("--html=page.html",), ("--aifootprint",)])

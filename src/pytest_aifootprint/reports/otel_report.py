@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 from pytest_aifootprint.records.model import RunFootprint
@@ -25,6 +26,8 @@ __all__ = ["NAME", "endpoint", "probe", "write"]
 NAME = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """The variable that names the endpoint where the option does not: OpenTelemetry's own."""
 _PATH = "/v1/metrics"
+_HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS")
+_HIDDEN = "..."
 _TIMEOUT_S = 10
 _INSTALL = 'pip install "pytest-aifootprint[otel]"'
 _PACKAGES = {
@@ -64,10 +67,10 @@ def probe(target: Endpoint) -> None:
 
 
 def write(run: RunFootprint, target: Endpoint) -> None:
-    """Send the metrics of a run. Returns within ten seconds, and leaves nothing running that could be ended.
+    """Send the metrics of a run. Returns within eleven seconds, and leaves nothing running that could be ended.
 
     Raises:
-        OSError: with the reason in ``strerror``.
+        OSError: with the reason in ``strerror``; what may be a key is not in it.
     """
     found: list[str] = []
     # A thread, because a server that answers one byte at a time, or a name server, keeps to no timeout of a client.
@@ -77,7 +80,7 @@ def write(run: RunFootprint, target: Endpoint) -> None:
     if sender.is_alive():
         found.append(f"no answer within {_TIMEOUT_S} s")
     if found:
-        raise OSError(None, found[0])
+        raise OSError(None, _public(found[0], target.url))
 
 
 def _send(run: RunFootprint, url: str, problems: list[str]) -> None:
@@ -95,6 +98,21 @@ def _send(run: RunFootprint, url: str, problems: list[str]) -> None:
         problems.append(error.strerror or str(error))
     except Exception as error:  # noqa: BLE001 - whatever a client library raises, it is why nothing was sent
         problems.append(f"{type(error).__name__}: {error}")
+
+
+def _public(reason: str, url: str) -> str:
+    """Without what may be a key: reasons are printed and saved, and a client library quotes addresses and headers."""
+    parts = urlsplit(url)
+    private = {parts.username, parts.password, parts.query, parts.fragment, parts.path.rstrip("/")}
+    for header in ",".join(os.environ.get(name, "") for name in _HEADERS).split(","):
+        value = header.partition("=")[2].strip()
+        private |= {header.strip(), value, unquote(value), repr(unquote(value))[1:-1]}
+    # Nobody will try again: the exporter was told to stop.
+    reason = re.sub(r", retrying in [\d.]+s", "", reason)
+    reason = re.sub(r"(?<=\burl: )\S+", _HIDDEN, reason)
+    for text in sorted(filter(None, private), key=len, reverse=True):
+        reason = re.sub(rf"(?<![\w.]){re.escape(text)}(?![\w.])", _HIDDEN, reason)
+    return reason
 
 
 def _reach(url: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
+from opentelemetry import context
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, hw_attributes
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics, hw_metrics
 from opentelemetry.semconv.attributes import error_attributes
@@ -135,6 +138,15 @@ def test_unknown_is_left_out_and_is_not_zero() -> None:
     assert set(values(by_name(half)["aifootprint.carbon"], "aifootprint.part")) == {"use", "hardware"}
 
 
+def test_every_metric_is_described() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/opentelemetry.md").read_text()
+    described = set(re.findall(r"`([a-z_.]+)`", page))
+    for metric in metrics(samples.mixed()):
+        name, _, end = metric.name.rpartition(".")
+        assert metric.name in described or (end == "high" and f"{name}.low" in described), metric.name
+        assert {name for attributes, _ in metric.points for name in attributes} <= described
+
+
 @pytest.mark.parametrize("make", samples.EVERY.values(), ids=samples.EVERY)
 def test_no_test_is_named(make: Callable[[], RunFootprint]) -> None:
     run = make()
@@ -212,3 +224,30 @@ def test_what_may_be_a_key_is_never_shown(url: str, shown: str) -> None:
         with pytest.raises(ValueError, match="no endpoint") as refused:
             otel_report.probe(Endpoint(url))
         assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        (
+            "HTTPSConnectionPool(host='h', port=1): Max retries exceeded with url: /tok/v1/metrics?k=v (SSLError)",
+            "HTTPSConnectionPool(host='h', port=1): Max retries exceeded with url: ... (SSLError)",
+        ),
+        ("Transient error Gone of a batch, retrying in 0.96s.", "Transient error Gone of a batch."),
+        ("Transient error X, retrying in 1.10s. Error details: tls", "Transient error X. Error details: tls"),
+        ("no path /tok for me:pw", "no path ... for ...:..."),
+        ("metadata was invalid: [('x-key', 'a b')]", "metadata was invalid: [('x-key', '...')]"),
+        ("return character(s) in header value: 'c\\nd'", "return character(s) in header value: '...'"),
+        ("code: 400, reason: some method", "code: 400, reason: some method"),
+    ],
+)  # fmt: skip
+def test_a_reason_does_not_tell_what_may_be_a_key(reason: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b, x-other=c%0Ad")
+    assert otel_report._public(reason, "https://me:pw@h:1/tok?k=v") == shown
+
+
+def test_instrumentations_of_the_user_are_told_to_look_away() -> None:
+    key = context._SUPPRESS_INSTRUMENTATION_KEY
+    with otel_report._unwatched():
+        assert context.get_value(key) is True
+    assert context.get_value(key) is None

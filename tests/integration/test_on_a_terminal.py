@@ -444,6 +444,28 @@ def test_skips(aifootprint):
     assert "gCO2e)" not in (pytester.path / "j.xml").read_text()
 
 
+def test_the_suffix_is_not_behind_another_report_that_somebody_asks_for_meanwhile(suite: pytest.Pytester) -> None:
+    suite.makeconftest(
+        """
+        import pytest
+        kept = []
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_runtest_logreport(report):
+            kept.extend([report] if report.when == "call" else [])
+            if report.when == "call":
+                _, _, word = CONFIG.hook.pytest_report_teststatus(report=kept[0], config=CONFIG)
+                print("asked", len(kept), word)
+
+        def pytest_configure(config):
+            global CONFIG
+            CONFIG = config
+        """
+    )
+    asked = re.findall(r"asked (\d) PASSED( \()?", suite.runpytest("--aifootprint", "-v", "-s").stdout.str())
+    assert asked == [("1", " ("), *((str(number), "") for number in range(2, 9))]
+
+
 @pytest.mark.parametrize(("top", "rows"), [("0", 0), ("2", 2), ("6", 6), ("999999999", 6)])
 def test_top_is_the_number_of_rows(suite: pytest.Pytester, top: str, rows: int) -> None:
     lines = suite.runpytest("--aifootprint", f"--aifootprint-top={top}").outlines

@@ -39,7 +39,7 @@ function sheetView(name, told, count) {
   const inputs = Object.entries(told || {}).filter(([symbol]) => needed.has(symbol)).map(([symbol, value]) => [
     symbol,
     el("td", { class: "nowrap" }, amount(toldValue(value, symbol), UNITS[symbol] || (/^[EJ]_/u.test(symbol) ? "J" : symbol.startsWith("t_") ? "s" : ""))),
-    el("td", { class: "words" }, TOLD[symbol] || "metered in its own windows"),
+    el("td", { class: "words" }, TOLD[symbol] || (value ? "metered in its own windows" : "nothing was metered of it")),
     el("td", { class: "words" }, el("span", { class: "chip" }, "this run")),
   ]);
   for (const [symbol, what, unit, central, factors, source, year, basis] of sheet.given) {

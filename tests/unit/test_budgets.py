@@ -8,7 +8,7 @@ import pytest
 from pytest_aifootprint.budgets import Limit, parse_limit
 from pytest_aifootprint.budgets.verdicts import judge, measure
 from pytest_aifootprint.quantities import Grams, Joules, Litres, Range, UnitError
-from pytest_aifootprint.records.model import Carbon, Energy, Tokens, Water
+from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
 
 ACTUAL = Range.of(4, 10, 30, "x")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_aifootprint.budgets.limits import Limit, ScopedLimit
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, RunFootprint, Tokens, Verdict, Water
+from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
+from pytest_aifootprint.records.model import CallFootprint, RunFootprint, Verdict
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.scopes import ScopeFootprint

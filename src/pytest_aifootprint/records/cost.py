@@ -12,8 +12,9 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
 from pytest_aifootprint.quantities import ZERO_G, ZERO_J, Grams, Joules, OfUnit, total
+from pytest_aifootprint.records.amounts import Carbon, Energy, Water
 from pytest_aifootprint.records.domains import MachineData
-from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, Energy, MeteredParts, Water
+from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, MeteredParts
 from pytest_aifootprint.records.wall import Wall
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.quantities import Grams, Joules
-from pytest_aifootprint.records.model import Carbon, Tokens
+from pytest_aifootprint.records.amounts import Carbon, Tokens
 
 
 @dataclass(frozen=True, slots=True)

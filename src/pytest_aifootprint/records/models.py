@@ -10,8 +10,9 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import ZERO_G, Joules, total
+from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.cost import energy_of_calls
-from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, Carbon, count_tokens
+from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, count_tokens
 from pytest_aifootprint.records.model_use import ModelFootprint, Place, Trained, Work
 
 OUTSIDE = "outside"

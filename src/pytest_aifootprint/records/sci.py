@@ -11,7 +11,8 @@ from typing import Any
 
 from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.quantities import Grams, total
-from pytest_aifootprint.records.model import CallFootprint, Carbon, count_tokens
+from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.model import CallFootprint, count_tokens
 
 NAME = "in the style of SCI (ISO/IEC 21031:2024) and SCI for AI, with departures: no score that conforms to them"
 BOUNDARY = (

@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from pytest_aifootprint.attribution.fixtures import FixtureKey
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import total
+from pytest_aifootprint.records.amounts import Carbon, Energy, Water
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.records.cost import Cost, energy_of_calls, sum_costs
-from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, FixtureFootprint, Water, count_tokens
+from pytest_aifootprint.records.model import CallFootprint, FixtureFootprint, count_tokens
 from pytest_aifootprint.records.models import Placed, model_footprints
 from pytest_aifootprint.records.raw import TestRun
 

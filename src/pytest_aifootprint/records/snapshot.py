@@ -13,14 +13,8 @@ from typing import Any
 
 from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
-from pytest_aifootprint.records.model import (
-    CallFootprint,
-    FixtureFootprint,
-    RunFootprint,
-    TestFootprint,
-    Tokens,
-    count_tokens,
-)
+from pytest_aifootprint.records.amounts import Tokens
+from pytest_aifootprint.records.model import CallFootprint, FixtureFootprint, RunFootprint, TestFootprint, count_tokens
 
 FIXTURE = "fixture "
 DIGITS_OF_GRIDS = 4

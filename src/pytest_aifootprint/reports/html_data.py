@@ -14,16 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_aifootprint.quantities import Range, Sheet
+from pytest_aifootprint.records.amounts import Carbon, Energy, Water
 from pytest_aifootprint.records.model import (
     HERE,
     CallFootprint,
-    Carbon,
-    Energy,
     FixtureFootprint,
     MeteredParts,
     RunFootprint,
     TestFootprint,
-    Water,
 )
 from pytest_aifootprint.reports import formatting, remarks
 from pytest_aifootprint.reports.json_values import finite

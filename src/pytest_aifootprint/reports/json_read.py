@@ -13,7 +13,8 @@ from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import EXACT_ZERO, Grams, GramsPerKwh, Litres, LitresPerKwh, Range
-from pytest_aifootprint.records.model import Energy, MeterUse, RunFootprint, Totals, Water, WorkerRecord
+from pytest_aifootprint.records.amounts import Energy, Water
+from pytest_aifootprint.records.model import MeterUse, RunFootprint, Totals, WorkerRecord
 from pytest_aifootprint.reports.json_changes import changes_of
 from pytest_aifootprint.reports.json_file import SavedError, check_version, load, uncollected
 from pytest_aifootprint.reports.json_read_models import hardware, hint, model

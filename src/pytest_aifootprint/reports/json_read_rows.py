@@ -9,20 +9,17 @@ from typing import Any
 from pytest_aifootprint.detection.calls import LOCALITIES, OPERATIONS, REALNESSES, AICall
 from pytest_aifootprint.impacts.contract import CallImpact, Training
 from pytest_aifootprint.quantities import Grams, Joules, Litres, Sheet
+from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
 from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
-    Carbon,
-    Energy,
     FixtureFootprint,
     FixtureShare,
     MeteredParts,
     ReportedCall,
     Retries,
     TestFootprint,
-    Tokens,
     Verdict,
-    Water,
 )
 from pytest_aifootprint.reports.json_told import Factors, Told, notices
 

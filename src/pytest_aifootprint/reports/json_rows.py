@@ -8,20 +8,17 @@ from typing import Any
 from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
 from pytest_aifootprint.records.model import (
     LOCAL_SERVER,
     Attempt,
     CallFootprint,
-    Carbon,
-    Energy,
     FixtureFootprint,
     FixtureShare,
     MeteredParts,
     RunFootprint,
     TestFootprint,
-    Tokens,
     Verdict,
-    Water,
 )
 from pytest_aifootprint.reports import facts
 from pytest_aifootprint.reports.json_hardware import hardware_row

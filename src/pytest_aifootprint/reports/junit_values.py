@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import Carbon, Energy, RunFootprint, TestFootprint, Tokens, Verdict
+from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
 from pytest_aifootprint.reports.json_values import ranged
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import Literal
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import Carbon, RunFootprint
+from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports.json_values import ranged
 
 Attributes = Mapping[str, str]

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_aifootprint.quantities import ZERO_G, total
-from pytest_aifootprint.records.model import LOCAL_SERVER, Energy, FixtureFootprint, RunFootprint, TestFootprint, Water
+from pytest_aifootprint.records.amounts import Energy, Water
+from pytest_aifootprint.records.model import LOCAL_SERVER, FixtureFootprint, RunFootprint, TestFootprint
 from pytest_aifootprint.reports import changing, facts, formatting, remarks
 from pytest_aifootprint.reports.remarks import Line
 

@@ -13,7 +13,8 @@ from pytest_aifootprint.records.raw import TestRun
 
 if TYPE_CHECKING:
     from pytest_aifootprint.impacts import Grid, ModelOverride, Pricer
-    from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Tokens, Water
+    from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
+    from pytest_aifootprint.records.model import CallFootprint
     from pytest_aifootprint.session.extensions import Extensions
 
 
@@ -95,8 +96,9 @@ class Pricing:
                 of the run tells.
         """
         from pytest_aifootprint.impacts.electricity import without_pue_j
+        from pytest_aifootprint.records.amounts import Carbon, Energy, Water
         from pytest_aifootprint.records.cost import energy_of_calls
-        from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, Water, count_tokens
+        from pytest_aifootprint.records.model import CallFootprint, count_tokens
         from pytest_aifootprint.records.servers import server_cpu_s
 
         selection = self._selection

@@ -10,7 +10,8 @@ import pytest
 from pytest_aifootprint.hints import hints_of
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.quantities import EXACT_ZERO, Grams, Joules, Range
-from pytest_aifootprint.records.model import Carbon, Energy, FixtureFootprint, RunFootprint, Tokens
+from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens
+from pytest_aifootprint.records.model import FixtureFootprint, RunFootprint
 from pytest_aifootprint.records.model_use import Hint, ModelFootprint, Place, Trained, Work
 from pytest_aifootprint.reports.hinting import message
 

@@ -6,9 +6,9 @@ import pytest
 
 from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
 from pytest_aifootprint.quantities import EXACT_ZERO, Grams, Joules, Range
+from pytest_aifootprint.records.amounts import Carbon, Energy
 from pytest_aifootprint.records.avoidable import of_all, only_for, payer_names, share_of
 from pytest_aifootprint.records.cost import Cost, sum_costs
-from pytest_aifootprint.records.model import Carbon, Energy
 from pytest_aifootprint.records.raw import TestRun
 
 AI = payer_names([TestRun(1, "a", "gw0"), TestRun(2, "b", "gw1")])

@@ -10,7 +10,8 @@ import pytest
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
 from pytest_aifootprint.quantities import Grams, Range
-from pytest_aifootprint.records.model import CallFootprint, Carbon
+from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.records.sci import sci_style
 
 ROOT = Path(__file__).parents[3]

@@ -23,21 +23,18 @@ from pytest_aifootprint.quantities import (
     Range,
     total,
 )
+from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
 from pytest_aifootprint.records.changes import Change, Changes
 from pytest_aifootprint.records.model import (
     Attempt,
     CallFootprint,
-    Carbon,
-    Energy,
     FixtureFootprint,
     FixtureShare,
     MeterUse,
     RunFootprint,
     TestFootprint,
-    Tokens,
     Totals,
     Verdict,
-    Water,
     WorkerRecord,
     count_tokens,
 )

@@ -12,7 +12,8 @@ import samples  # type: ignore[import-not-found]  # pytest puts this folder on t
 from jsonschema import Draft202012Validator
 
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import Carbon, RunFootprint, Verdict
+from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.reports import badge_report, report_writer
 
 # https://shields.io/badges/endpoint-badge: schemaVersion is always 1; label and message are texts, message not empty.

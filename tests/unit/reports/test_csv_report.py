@@ -12,7 +12,8 @@ import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
 
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import Carbon, RunFootprint, Verdict
+from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.reports import csv_report, json_report, report_writer
 
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from pytest_aifootprint.quantities import Grams, Notice, Range
-from pytest_aifootprint.records.model import Carbon, RunFootprint
+from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.records.schema import report_schema
 from pytest_aifootprint.reports import REPORTS, json_report, report_writer
 from pytest_aifootprint.reports.json_values import plain, ranged

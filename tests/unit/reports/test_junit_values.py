@@ -11,7 +11,7 @@ import samples  # type: ignore[import-not-found]  # pytest puts this folder on t
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_aifootprint.records.model import Carbon, Tokens
+from pytest_aifootprint.records.amounts import Carbon, Tokens
 from pytest_aifootprint.reports import json_report, junit_values
 from pytest_aifootprint.reports.junit_values import address, of_run, of_test, on_suite, xml_text
 

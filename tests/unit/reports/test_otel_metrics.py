@@ -15,7 +15,8 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, hw_a
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics, hw_metrics
 from opentelemetry.semconv.attributes import error_attributes
 
-from pytest_aifootprint.records.model import Carbon, RunFootprint
+from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import json_report, otel_report
 from pytest_aifootprint.reports.endpoints import Endpoint
 from pytest_aifootprint.reports.otel_metrics import Histogram, Metric, metrics, resource

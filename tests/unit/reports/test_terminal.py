@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Grams, Notice, Range
-from pytest_aifootprint.records.model import Carbon, RunFootprint, Verdict
+from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.reports import facts, remarks
 from pytest_aifootprint.reports.summary import header, summarise
 from pytest_aifootprint.reports.terminal import one_line_verdict, write_summary

@@ -10,7 +10,8 @@ import samples  # type: ignore[import-not-found]  # pytest puts this folder on t
 
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.quantities import ZERO_G, Grams, Range
-from pytest_aifootprint.records.model import Carbon, RunFootprint, Tokens
+from pytest_aifootprint.records.amounts import Carbon, Tokens
+from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint
 from pytest_aifootprint.reports import facts
 from pytest_aifootprint.reports.summary import summarise

@@ -1,11 +1,16 @@
 """The page about baselines: every command of it, one after the other, prints what it shows."""
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from pytest_aifootprint.cli import app
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "compare-with-a-baseline.md"
 PROGRAMS = {"pytest": "-m pytest", "aifootprint": '-c "from pytest_aifootprint.cli import app; app()"'}
@@ -37,7 +42,15 @@ def shell(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def run(command: str) -> tuple[int, list[str]]:
+def run(shell: pytest.Pytester, command: str) -> tuple[int, list[str]]:
+    program, *arguments = shlex.split(command)
+    if program == "pytest":
+        result = shell.runpytest(*map(os.path.expandvars, arguments))
+        return int(result.ret), result.outlines
+    if program == "aifootprint":
+        told = CliRunner().invoke(app, arguments)
+        assert told.stderr == ""
+        return told.exit_code, told.stdout.splitlines()
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
@@ -50,7 +63,7 @@ def test_the_page_does_what_it_says(shell: pytest.Pytester, monkeypatch: pytest.
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, *shown = part.splitlines()
             # Once is enough to see that it does.
-            status, printed = run(command.replace("for i in 1 2 3;", "for i in 1;"))
+            status, printed = run(shell, command.replace("for i in 1 2 3;", "for i in 1;"))
             is_gate = "fail-on-increase" in command
             commands.append(command)
             assert status == is_gate, command
@@ -63,12 +76,12 @@ def test_the_page_does_what_it_says(shell: pytest.Pytester, monkeypatch: pytest.
 
     (ini,) = blocks("toml")
     (shell.path / "pyproject.toml").write_text('[project]\nname = "reviews"\n' + ini)
-    assert run("pytest")[0] == 0
+    assert run(shell, "pytest")[0] == 0
 
     # In CI: on the main branch, and on a pull request.
     (yaml,) = blocks("yaml")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(shell.path / "summary.md"))
     main, pull_request = re.findall(r"run: [|>]\n((?: {4}.*\n)+)", yaml)
     assert [line.strip() for line in main.splitlines()] == commands[:2]
-    assert run(pull_request.replace("\n", " "))[0] == 0
+    assert run(shell, pull_request.replace("\n", " "))[0] == 0
     assert "| against the baseline |" in (shell.path / "summary.md").read_text()

@@ -255,6 +255,18 @@ def test_a_new_test_counts_in_the_total(suite: pytest.Pytester, baseline: str) -
     assert [line.split(":")[0] for line in gate_lines(result)] == ["budget  +10 % on baseline"] * 2
 
 
+def test_a_baseline_of_nothing_allows_nothing_and_passes_nothing_else(suite: pytest.Pytester) -> None:
+    suite.makepyfile(test_calls="def test_none():\n    pass\n")
+    assert update(reported(suite)).exit_code == 0
+    baseline = f"--aifootprint-baseline={suite.path / 'b.json'}"
+    assert suite.runpytest("--aifootprint", baseline, GATE).ret == 0
+    suite.makepyfile(test_calls=SUITE)
+    result = suite.runpytest("--aifootprint", baseline, "--aifootprint-fail-on-increase=900%")
+    assert result.ret == 1
+    assert "budget  +900 % on baseline: fail (22 k tokens, 0 in the baseline)" in gate_lines(result)
+    result.stdout.fnmatch_lines(["notice *: the baseline holds no test (baseline-differs)"])
+
+
 def test_a_partial_run_is_compared_by_the_tests_that_ran(
     suite: pytest.Pytester, baseline: str, processes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,7 +452,7 @@ def test_a_threshold_without_a_baseline_is_refused(suite: pytest.Pytester) -> No
     assert "nothing to compare with" in refused(suite, GATE)
 
 
-@pytest.mark.parametrize("text", ["10", "-5%", "ten%", "", "%", "1e3%", "nan%", "1.2.3%", "٣%"])
+@pytest.mark.parametrize("text", ["10", "-5%", "abc%", "", "%", "1e3%", "nan%", "1.2.3%", "٣%"])
 def test_a_threshold_that_is_none_is_refused(suite: pytest.Pytester, baseline: str, text: str) -> None:
     said = refused(suite, baseline, f"--aifootprint-fail-on-increase={text}")
     assert said.startswith("ERROR: --aifootprint-fail-on-increase (command line): ")

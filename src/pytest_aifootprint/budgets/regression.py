@@ -300,15 +300,13 @@ def _gated(
             part = NOISY_PART if noisy else LEAST_PART
             most = max(most, spread.level + part * whole.get(change.unit, 0.0))
         changes.append(replace(change, allowed=most, by_spread=by_spread))
-    return tuple(sorted(changes, key=_order))
+    # Carbon and energy of one test stand together, in this order.
+    largest: dict[str, float] = {}
+    for change in changes:
+        increase = math.inf if change.increase is None else change.increase
+        largest[change.scope] = max(increase, largest.get(change.scope, -math.inf))
+    return tuple(sorted(changes, key=lambda c: (c.scope != RUN, -largest[c.scope], c.scope)))
 
 
 def _is_noisy(change: Change, spread: Spread) -> bool:
     return change.scope != RUN and (spread.sd_log or 0.0) > NOISY and change.actual.central > 0
-
-
-def _order(change: Change) -> tuple[bool, float, str]:
-    if change.scope == RUN:
-        return False, 0.0, ""
-    increase = change.increase
-    return True, -(math.inf if increase is None else increase), change.scope

@@ -77,10 +77,10 @@ def test_the_commands_and_their_options_are_those_of_the_program() -> None:
         arguments = sum(param.param_type_name == "argument" for param in command.params)
         real[name] = (options - {"--help"}, arguments)
     said = {}
-    for command, options, _ in rows("command.md", "Commands")[1:]:
-        words = named(command)[0].split()
+    for called, given, _ in rows("command.md", "Commands")[1:]:
+        words = named(called)[0].split()
         name = " ".join(word for word in words if word.islower())
-        said[name] = ({option.split()[0] for option in named(options)}, len(words) - name.count(" ") - 1)
+        said[name] = ({option.split()[0] for option in named(given)}, len(words) - name.count(" ") - 1)
     assert said == real
 
 

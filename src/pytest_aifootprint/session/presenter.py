@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -60,6 +60,7 @@ class Presenter:
         self.on_direct: list[Callable[[pytest.TestReport, TestRun, Direct], None]] = []
         self._broken: str | None = None
         self._unsaid = False
+        self._unwritten: Sequence[Notice] = ()
         self._refused = False
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_ns = REAL.monotonic_ns()
@@ -119,7 +120,14 @@ class Presenter:
         self._unsaid = failed
 
     def pytest_unconfigure(self) -> None:
-        """A failed verdict is said on stderr where there is no terminal report, or one without summaries."""
+        """A failed verdict is said on stderr where there is no terminal report, or one without summaries.
+
+        What could not be written, too, and not before: pytest's progress has ended its line only now.
+        """
+        if self._unwritten:
+            from pytest_aifootprint.session.reporting import tell
+
+            tell(self._unwritten)
         if not self._unsaid:
             return
         from pytest_aifootprint.reports.terminal import one_line_verdict
@@ -225,4 +233,5 @@ class Presenter:
         from pytest_aifootprint.session.reporting import write_reports
 
         self.footprint, written = write_reports(run, self.settings.reports, self.config.invocation_params.dir)
+        self._unwritten = self.footprint.notices[len(run.notices) :]
         return written

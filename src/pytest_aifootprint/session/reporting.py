@@ -23,7 +23,7 @@ _FOLDER = "aifootprint-"
 def write_reports(
     run: RunFootprint, reports: Sequence[tuple[str, Target, Any]], here: Path
 ) -> tuple[RunFootprint, bool]:
-    """Write each report; what could not be is told on stderr and in a notice, and the JSON is saved somewhere.
+    """Write each report; what could not be is told in a notice, and the JSON is saved somewhere.
 
     The JSON comes last: it has the notices about the others, and from it the others can be made again.
 
@@ -55,11 +55,16 @@ def write_reports(
 
 
 def _with(run: RunFootprint, message: str) -> RunFootprint:
-    """The run with one more notice, told on stderr at once: without a terminal it is told nowhere else."""
-    notice = Notice("report-not-written", one_line(message))
-    line = f"aifootprint: report not written: {notice.message}\n"
-    sys.stderr.write(printable(line, getattr(sys.stderr, "encoding", None)))
-    return replace(run, notices=(*run.notices, notice))
+    return replace(run, notices=(*run.notices, Notice("report-not-written", one_line(message))))
+
+
+def tell(notices: Sequence[Notice]) -> None:
+    """Say on stderr what could not be written: with ``-q`` or without a terminal it is told nowhere else."""
+    for number, notice in enumerate(notices):
+        # Where the JSON report is instead, stands last.
+        what = "" if number and notice is notices[-1] else "report not written: "
+        line = f"aifootprint: {what}{notice.message}\n"
+        sys.stderr.write(printable(line, getattr(sys.stderr, "encoding", None)))
 
 
 def _written(kind: str, run: RunFootprint, target: Target) -> str | None:

@@ -99,7 +99,7 @@ def test_a_test_over_its_own_limit_fails_alone(pytester: pytest.Pytester, worker
         [
             "*aifootprint: carbon * over the limit 1 ugCO2e*",
             "*AI footprint*",
-            "live  remote  chat  gpt-4o  1000 + 1000 tokens*",
+            "live  remote  chat  gpt-4o  1000 + 1000 tokens  *gCO2e",
             "FAILED test_limited.py::test_over*",
         ]
     )

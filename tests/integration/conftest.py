@@ -28,7 +28,8 @@ for _name in (
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester) -> None:
     for name in list(os.environ):
-        if name.startswith("PYTEST_") or name in {"CI", "GITHUB_ACTIONS", "GITHUB_SHA"}:
+        # COLUMNS is what pytest-xdist tells its workers: lines would be wrapped for it.
+        if name.startswith("PYTEST_") or name in {"CI", "GITHUB_ACTIONS", "GITHUB_SHA", "COLUMNS"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv(RAISE, "1")
     # An inner run's tests would pay for collecting what thousands of outer tests have left: 200 ms at a time.

@@ -321,6 +321,11 @@ def _fixture(fixture: FixtureFootprint, texts: Texts, here: Sheet | None) -> lis
     ]
 
 
+def _kept(log: float) -> float:
+    """The digits that a saved report keeps, which has the factor itself: the page of it is the page of its run."""
+    return round(log, 12)
+
+
 def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
     """Inputs with their factors (log changes), and steps."""
     return {
@@ -330,7 +335,7 @@ def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
                 formatting.one_line(given.what),
                 given.unit,
                 finite(given.value.central),
-                {name: list(pair) for name, pair in given.value.factors.items()},
+                {name: [_kept(log) for log in pair] for name, pair in given.value.factors.items()},
                 texts(given.source),
                 given.year,
                 given.basis,

@@ -34,10 +34,10 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 	@touch $@
 
 demo: $(VENV)/.installed-demo
-	cd docs/examples && ../../$(BIN)/python -m pytest --aifootprint
+	cd docs/examples && "$(abspath $(BIN))/python" -m pytest --aifootprint
 
 demo-llm: $(VENV)/.installed-demo-llm
-	cd docs/examples/llm && ../../../$(BIN)/python -m pytest --aifootprint
+	cd docs/examples/llm && "$(abspath $(BIN))/python" -m pytest --aifootprint
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

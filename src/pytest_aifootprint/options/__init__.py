@@ -108,7 +108,13 @@ OPTIONS = (
         "fail if the run or a test needs so much more than the baseline, its run-to-run spread allowed for: 10%",
         "PERCENT",
     ),
-    Option("report", "write a report, repeatable: json:PATH", "KIND[:PATH]", many=True),
+    Option(
+        "report",
+        "write a report, repeatable: html, json, csv, markdown, badge or junit (without PATH: aifootprint.html, ...); "
+        "otel:URL sends metrics to an OTLP endpoint",
+        "KIND[:PATH]",
+        many=True,
+    ),
     Option(
         "idle",
         "what becomes of the power that the machine takes anyway: none, it is nobody's; share, the machine is there "
@@ -231,7 +237,7 @@ def add_options(parser: pytest.Parser) -> None:
             help=text.replace("%", "%%"),
         )
         kind: Literal["linelist", "string"] = "linelist" if option.many else "string"
-        parser.addini(option.ini, option.help, type=kind, default=None)
+        parser.addini(option.ini, text, type=kind, default=None)
 
 
 def is_on(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> bool:

@@ -115,7 +115,17 @@ def header(run: RunFootprint) -> str:
     if totals.tokens.unknown_calls:
         said.append(f"tokens of {formatting.counted(totals.tokens.unknown_calls, 'call')} unknown")
     tests = formatting.counted(totals.tests, "test")
-    return f"{formatting.count(totals.ai_tests)} of {tests} called an AI model: {', '.join(said)}"
+    idle = _marked_alone(run)
+    more = f" ({formatting.count(idle)} more {'is' if idle == 1 else 'are'} marked)" if idle else ""
+    return f"{formatting.count(totals.ai_tests - idle)} of {tests} called an AI model{more}: {', '.join(said)}"
+
+
+def _marked_alone(run: RunFootprint) -> int:
+    """How many AI tests are that by their mark alone: nothing was called, by them or by a fixture of theirs."""
+    called = {fixture.id for fixture in run.fixtures if fixture.calls}
+    return sum(
+        test.ai and not test.calls and called.isdisjoint(share.id for share in test.fixtures) for test in run.tests
+    )
 
 
 def headline(run: RunFootprint) -> str:

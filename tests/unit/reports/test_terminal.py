@@ -160,6 +160,28 @@ def test_marked_test_without_a_call_has_figures() -> None:
     assert summarise(run).figures
 
 
+def test_marked_tests_without_a_call_are_not_said_to_have_called_a_model() -> None:
+    asks = samples.footprint_of("t.py::test_asks", samples.remote_call(1.0))
+    silent = [samples.footprint_of(f"t.py::test_{n}", cpu_j=10, ai=True) for n in "ab"]
+    assert header(samples.run_of(asks, silent[0])).startswith(
+        "1 of 2 tests called an AI model (1 more is marked): 1 live"
+    )
+    assert header(samples.run_of(asks, *silent)).startswith(
+        "1 of 3 tests called an AI model (2 more are marked): 1 live"
+    )
+
+
+def test_a_test_whose_fixture_called_a_model_called_one() -> None:
+    run = samples.with_fixture()
+    asks, uses = run.tests
+    share = replace(uses.fixtures[0], id=run.fixtures[0].id)
+    uses = replace(uses, calls=(), fixtures=(share,))
+    assert header(replace(run, tests=(asks, uses))).startswith("2 of 2 tests called an AI model: ")
+    nobody_called = replace(run.fixtures[0], calls=())
+    silent = replace(run, tests=(asks, uses), fixtures=(nobody_called,))
+    assert header(silent).startswith("1 of 2 tests called an AI model (1 more is marked): ")
+
+
 def test_replayed_calls_alone() -> None:
     assert printed(samples.replayed_only(), top=0) == dedented("""
         =========================================== AI footprint ===========================================

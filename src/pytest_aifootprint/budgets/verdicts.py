@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_aifootprint.budgets.limits import Limit, ScopedLimit
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
-from pytest_aifootprint.records.model import CallFootprint, RunFootprint, Verdict
+from pytest_aifootprint.records.model import RunFootprint, Verdict
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.scopes import ScopeFootprint
@@ -78,11 +78,6 @@ def measure(  # noqa: PLR0913 - one argument for each kind of quantity that can 
     if limit.kind == "tokens":
         return None if tokens.unknown_calls else Range(float(tokens.all))
     return Range(float(calls))
-
-
-def live_calls(calls: Sequence[CallFootprint]) -> int:
-    """How many calls really ran a model."""
-    return sum(c.call.count for c in calls if c.call.realness == "live")
 
 
 def judge_run(

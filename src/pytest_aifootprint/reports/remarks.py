@@ -45,8 +45,8 @@ def budgets(run: RunFootprint) -> list[Line]:
 
 def broken(run: RunFootprint, *, of_run: bool = True) -> list[Verdict]:
     """The verdicts that are no pass, on the run and on its tests or on its tests alone."""
-    verdicts = [v for test in run.tests for v in test.verdicts]
-    return [v for v in (*(run.verdicts if of_run else ()), *verdicts) if v.verdict != "pass"]
+    verdicts = run.all_verdicts if of_run else run.verdicts_on_tests
+    return [verdict for verdict in verdicts if verdict.verdict != "pass"]
 
 
 def said(verdict: Verdict) -> str:

@@ -75,11 +75,10 @@ def summarise(run: RunFootprint, top: int = 10) -> Summary:
     carbon = totals.carbon
     headline = carbon.total
     ranked = _heaviest(run.tests, top)
-    parts = (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
     unit = formatting.carbon_unit([headline])
     return Summary(
         header(run),
-        tuple((name, formatting.carbon(value, unit)) for name, value in parts),
+        tuple((name, formatting.carbon(value, unit)) for name, value in carbon.parts),
         (
             Figure("carbon", *_carbon(run, unit)),
             _energy(totals.energy),
@@ -177,7 +176,7 @@ def carbon_central(test: TestFootprint) -> float:
     carbon = test.carbon
     if carbon.reported_total is not None:
         return carbon.reported_total.central
-    return math.fsum(part.central for part in (carbon.use, carbon.training, carbon.hardware) if part is not None)
+    return math.fsum(part.central for _, part in carbon.parts if part is not None)
 
 
 def _bears_shares(test: TestFootprint) -> bool:

@@ -28,8 +28,8 @@ from typer.testing import CliRunner, Result
 from pytest_aifootprint.cli import app
 from pytest_aifootprint.reports import REPORTS
 
-FILES = [kind for kind in REPORTS if kind != "otel"]  # which is sent
 WIDTH = "100"
+FILES = [kind for kind, report in REPORTS.items() if not hasattr(report, "endpoint")]
 TRAINED_AGAIN = (
     TRAINED_HERE
     + """
@@ -112,9 +112,7 @@ def test_a_saved_report_says_what_its_run_said(
     again = show(*(f"--report={kind}:again/{kind}" for kind in FILES))
     assert (again.exit_code, again.output) == (0, "")
     for kind in FILES:
-        if kind != "json":
-            assert Path("again", kind).read_bytes() == Path("out", kind).read_bytes(), kind
-    same(json.loads(Path("out/json").read_text()), json.loads(Path("again/json").read_text()))
+        assert Path("again", kind).read_bytes() == Path("out", kind).read_bytes(), kind
 
 
 def run(
@@ -144,20 +142,3 @@ def run(
 
 def show(*args: str) -> Result:
     return CliRunner().invoke(app, ["show", "out/json", *args], env={"COLUMNS": WIDTH})
-
-
-def same(one: Any, other: Any, where: str = "") -> None:
-    """Equal key by key; numbers within 1e-9 of themselves."""
-    assert type(one) is type(other), where
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for key, value in one.items():
-            same(value, other[key], f"{where}.{key}")
-    elif isinstance(one, list):
-        assert len(one) == len(other), where
-        for number, pair in enumerate(zip(one, other, strict=True)):
-            same(*pair, f"{where}[{number}]")
-    elif isinstance(one, float):
-        assert other == pytest.approx(one, rel=1e-9, abs=0), where
-    else:
-        assert one == other, where

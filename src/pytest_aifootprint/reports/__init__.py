@@ -17,6 +17,9 @@ Target = Path | Endpoint
 """Where a report goes: to a file, or to a service."""
 
 
+_NO_OTHERS: Mapping[str, Path] = {}
+
+
 class ReportKind(Protocol):
     """A module that writes reports of one kind; ``NAME`` of the file where none is given.
 
@@ -71,15 +74,28 @@ def where(text: str, folder: Path) -> tuple[str, Target]:
     return kind, folder / Path(os.path.expandvars(path)).expanduser()
 
 
-def probe(kind: str, target: Target, earlier: Collection[Target] = ()) -> None:
+def probe(kind: str, target: Target, earlier: Collection[Target] = (), others: Mapping[str, Path] = _NO_OTHERS) -> None:
     """Before the run: see whether this report can go there, beside those that were asked for earlier.
+
+    Args:
+        kind: of the report.
+        target: where it is to go.
+        earlier: targets of reports.
+        others: files that it must not overwrite, by what they are.
 
     Raises:
         ValueError: one line, also for an unknown kind.
     """
     report_writer(kind).probe(target)
-    if isinstance(target, Path) and target in earlier and (target.is_file() or not target.exists()):
+    if not isinstance(target, Path) or (target.exists() and not target.is_file()):
+        return
+    # A link is no file of its own.
+    file = os.path.realpath(target)
+    if any(isinstance(path, Path) and os.path.realpath(path) == file for path in earlier):
         raise ValueError(f"{target} is to be two reports; a report needs a file of its own")
+    for what, path in others.items():
+        if os.path.realpath(path) == file:
+            raise ValueError(f"{target} is {what}, which would be overwritten; a report needs a file of its own")
 
 
 def report_writer(kind: str) -> ReportKind:

@@ -8,6 +8,7 @@ that the page says what the terminal says.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from pytest_aifootprint.records.model import (
     TestFootprint,
 )
 from pytest_aifootprint.reports import formatting, remarks
-from pytest_aifootprint.reports.json_values import finite
+from pytest_aifootprint.reports.json_values import factors_of, finite
 from pytest_aifootprint.reports.summary import carbon_central
 
 TEST_COLUMNS = (
@@ -39,6 +40,8 @@ FIXTURE_COLUMNS = ("name", "scope", "payers", "parts", "rows", "own", "others")
 SHARE_COLUMNS = ("fixture", "users", "energy", "carbon", "range")
 
 _DOMAINS = ("cpu", "ram", "gpu")
+_FAR = 1000.0
+"""The log of what no number can hold, or of nothing."""
 _METERED = {
     "J_counter": "cpu_counter",
     "J_model": "cpu_load_model",
@@ -316,11 +319,6 @@ def _fixture(fixture: FixtureFootprint, texts: Texts, here: Sheet | None) -> lis
     ]
 
 
-def _kept(log: float) -> float:
-    """The digits that a saved report keeps, which has the factor itself: the page of it is the page of its run."""
-    return round(log, 12)
-
-
 def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
     """Inputs with their factors (log changes), and steps."""
     return {
@@ -330,7 +328,7 @@ def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
                 formatting.one_line(given.what),
                 given.unit,
                 finite(given.value.central),
-                {name: [_kept(log) for log in pair] for name, pair in given.value.factors.items()},
+                {row["name"]: [_log(row["low"]), _log(row["high"])] for row in factors_of(given.value)},
                 texts(given.source),
                 given.year,
                 given.basis,
@@ -340,3 +338,8 @@ def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
         "steps": [[step.symbol, step.equation, step.unit, step.what, step.gathered] for step in sheet.steps],
         "answers": dict(sheet.answers),
     }
+
+
+def _log(times: float | None) -> float:
+    """Of what the JSON report says, so that the page of a saved one is the same."""
+    return _FAR if times is None else math.log(times) if times else -_FAR

@@ -19,6 +19,7 @@ NO_CALL = "no AI call seen, every seam armed"
 NO_CALL_THERE = "no AI call seen in these tests, every seam armed"
 NO_CALL_TO_IT = "no call to such a model seen, every seam armed"
 NO_TEST = "no test of this run"
+NO_TEST_RAN = "no test ran"
 ROUNDING = 1e-9
 MOST_DOUBTS = 3
 """That one line can hold; a notice has each."""
@@ -111,7 +112,8 @@ def judge_run(
         )
         for limit in limits
     )
-    return tuple(_saying(NO_CALL, verdict) if nothing else verdict for verdict in found)
+    why = NO_CALL if totals.tests else NO_TEST_RAN
+    return tuple(_saying(why, verdict) if nothing else verdict for verdict in found)
 
 
 def judge_scopes(

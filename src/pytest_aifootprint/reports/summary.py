@@ -99,8 +99,8 @@ def header(run: RunFootprint) -> str:
     if not _calls(run):
         if totals.ai_tests:
             marked = formatting.counted(totals.ai_tests, "marked AI test")
-            return f"0 AI calls in {formatting.counted(totals.tests, 'test')}, {marked}; {_seams(run)}"
-        return f"0 AI calls in {formatting.counted(totals.tests, 'test')}; {_seams(run)}"
+            return f"0 AI calls in {formatting.counted(totals.tests, 'test')}, {marked}; {_watched(run)}"
+        return f"0 AI calls in {formatting.counted(totals.tests, 'test')}; {_watched(run)}"
     said = [formatting.counted(totals.calls_live, "live call")]
     said += [
         f"{formatting.count(number)} {word}"
@@ -188,6 +188,15 @@ def _bears_shares(test: TestFootprint) -> bool:
 def _calls(run: RunFootprint) -> int:
     totals = run.totals
     return totals.calls_live + totals.calls_replayed + totals.calls_mocked
+
+
+def _watched(run: RunFootprint) -> str:
+    """How far it is known that there was nothing: what a lost worker saw, and with which seams, nobody knows."""
+    lost = [formatting.one_line(worker.id) for worker in run.workers if not worker.reported]
+    if not lost:
+        return _seams(run) if run.totals.tests else "no test ran"
+    text = f"{'worker' if len(lost) == 1 else 'workers'} {remarks.names(lost)} lost"
+    return f"{text}; {_seams(run)}" if facts.failed_seams(run) else text
 
 
 def _seams(run: RunFootprint) -> str:

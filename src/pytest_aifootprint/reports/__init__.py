@@ -71,7 +71,9 @@ def probe(kind: str, target: Target, earlier: Collection[Target] = (), others: M
     """Before the run: see whether this report can go there, beside those that were asked for earlier.
 
     Args:
-        kind: of the report. target: where it is to go. earlier: targets of reports.
+        kind: of the report.
+        target: where it is to go.
+        earlier: targets of reports.
         others: files that it must not overwrite, by what they are.
 
     Raises:

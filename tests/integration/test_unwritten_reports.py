@@ -87,6 +87,28 @@ def test_two_reports_in_one_file_are_refused(pytester: pytest.Pytester) -> None:
     run(pytester, "--aifootprint-report=json:/dev/null", "--aifootprint-report=csv:/dev/null").assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (["--aifootprint-report=csv:link", "--aifootprint-report=json:old"], "old is to be two reports; *"),
+        (["--aifootprint-report=json:old", "--junitxml=./old"], "old is the file of --junitxml, which *"),
+        (["--aifootprint-report=json:link", "--aifootprint-baseline=old"], "link is the baseline, which *"),
+    ],
+)
+def test_a_report_takes_the_place_of_no_other_file_of_the_run(
+    pytester: pytest.Pytester, args: list[str], why: str
+) -> None:
+    pytester.makepyfile(test_it=SUITE)
+    run(pytester, "--aifootprint-report=json:old").assert_outcomes(passed=1)
+    Path("link").symlink_to("old")
+    before = Path("old").read_bytes()
+    done = run(pytester, *args)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(f"ERROR: --aifootprint-report (command line): *{why}")
+    assert Path("old").read_bytes() == before
+    run(pytester, "--aifootprint-report=json:new", "--aifootprint-baseline=old").assert_outcomes(passed=1)
+
+
 def test_a_path_in_a_missing_folder_has_its_folder_made_in_the_end_alone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=SUITE + "        assert not Path('new').exists()\n")
     run(pytester, "--aifootprint-report=json:new/folder/r.json").assert_outcomes(passed=1)

@@ -300,7 +300,10 @@ def _read(option: Option, config: pytest.Config, environ: Mapping[str, str]) -> 
     text = environ.get(option.env)
     if text is not None and text.strip():
         texts = text.replace(";", "\n").splitlines() if option.many else [text]
-        return Value(tuple(t.strip() for t in texts if t.strip()), option.flag, f"environment {option.env}")
+        value = Value(tuple(t.strip() for t in texts if t.strip()), option.flag, f"environment {option.env}")
+        if not value.texts:
+            raise value.error(f"{text!r} holds no value; valid: unset, or values with ; between them")
+        return value
     ini = _ini(config, option.ini)
     if ini:
         texts = ini if option.many else [ini]
@@ -312,7 +315,11 @@ def _ini(config: pytest.Config, name: str) -> Any:
     """The one place that reads ini values: whatever pytest objects to becomes one line."""
     try:
         return config.getini(name)
-    except (ValueError, TypeError, AssertionError) as error:
+    except (ValueError, TypeError, AssertionError, pytest.UsageError) as error:
+        from pytest_aifootprint.options.written import native
+
+        if (found := native(config, name)) is not None:
+            return found
         raise option_error(name, _ini_origin(config, name), str(error)) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -99,7 +100,8 @@ def write(path: Path, what: str, chunks: Iterable[str], encoding: str = "utf-8")
         if not special:
             draft.replace(target)
     except OSError as error:
-        raise OSError(error.errno, f"{what} cannot be written: {error.strerror or error}", str(path)) from error
+        why = "nobody reads it" if error.errno == errno.ENXIO else error.strerror or error
+        raise OSError(error.errno, f"{what} cannot be written: {why}", str(path)) from error
     finally:
         if not special:
             with contextlib.suppress(OSError):

@@ -8,6 +8,7 @@ that the page says what the terminal says.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from pytest_aifootprint.records.model import (
     TestFootprint,
 )
 from pytest_aifootprint.reports import formatting, remarks
-from pytest_aifootprint.reports.json_values import finite
+from pytest_aifootprint.reports.json_values import factors_of, finite
 from pytest_aifootprint.reports.summary import carbon_central
 
 TEST_COLUMNS = (
@@ -39,6 +40,8 @@ FIXTURE_COLUMNS = ("name", "scope", "payers", "parts", "rows", "own", "others")
 SHARE_COLUMNS = ("fixture", "users", "energy", "carbon", "range")
 
 _DOMAINS = ("cpu", "ram", "gpu")
+_FAR = 1000.0
+"""The log of what no number can hold, or of nothing."""
 _METERED = {
     "J_counter": "cpu_counter",
     "J_model": "cpu_load_model",
@@ -129,7 +132,7 @@ def _test(
     test: TestFootprint, texts: Texts, units: Units, here: Sheet | None, fixtures: Mapping[str, int]
 ) -> list[Any]:
     """A row of ``TEST_COLUMNS``."""
-    carbon, known = test.carbon.total, len(test.carbon.unknown) < 3
+    carbon = test.carbon.known_total
     tokens = test.tokens if test.calls else None
     number = tokens.all if tokens is not None and (tokens.all or not tokens.unknown_calls) else None
     joules = energy_central(test.energy)
@@ -142,14 +145,14 @@ def _test(
         calls,
         number if test.calls else 0,
         _short(joules if test.energy.by_domain else None),
-        *([_short(end) for end in (carbon.central, carbon.low, carbon.high)] if known else [None] * 3),
+        *([None] * 3 if carbon is None else [_short(end) for end in (carbon.central, carbon.low, carbon.high)]),
         parts(test.carbon),
         [
             formatting.count(calls),
             formatting.count(number if test.calls else 0, units.tokens),
             formatting.energy(joules if test.energy.by_domain else None, units.energy),
-            formatting.carbon(carbon if known else None, units.carbon),
-            formatting.carbon_range(carbon, units.carbon) if known and carbon.factors else "",
+            formatting.carbon(carbon, units.carbon),
+            formatting.carbon_range(carbon, units.carbon) if carbon is not None and carbon.factors else "",
         ],
         _others(test.carbon, test.water, test, texts),
         _calls(test.calls, texts),
@@ -178,8 +181,7 @@ def _test(
 
 def _others(carbon: Carbon, water: Water, test: TestFootprint, texts: Texts) -> list[list[Any]]:
     """Label, printed value and range of what the columns do not show."""
-    rows = [(name, value) for name, value in _parts(carbon)]
-    found = [[texts(name), formatting.carbon(value), _span(value)] for name, value in rows]
+    found = [[texts(name), formatting.carbon(value), _span(value)] for name, value in carbon.parts]
     for domain, joules in test.energy.by_domain.items():
         found.append([texts(f"energy, {domain.replace('_', ' ')}"), formatting.energy(joules), _joules_span(joules)])
     litres = water.total
@@ -200,13 +202,9 @@ def _joules_span(value: Any) -> str:
     return formatting.energy_range(value) if value.factors and value.central else ""
 
 
-def _parts(carbon: Carbon) -> tuple[tuple[str, Any], ...]:
-    return (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
-
-
 def parts(carbon: Carbon) -> list[float | None]:
     """Grams of use, training and hardware; None: unknown."""
-    return [None if value is None else _short(value.central) for _, value in _parts(carbon)]
+    return [None if value is None else _short(value.central) for _, value in carbon.parts]
 
 
 def _calls(calls: Sequence[CallFootprint], texts: Texts) -> list[list[Any]]:
@@ -241,7 +239,7 @@ def _call(priced: CallFootprint, texts: Texts) -> list[Any]:
         _told(priced),
         texts(tokens),
         formatting.energy(joules),
-        formatting.UNKNOWN if len(carbon.unknown) == 3 else formatting.carbon(whole),
+        formatting.carbon(carbon.known_total),
         formatting.carbon_range(whole) if whole.factors else "",
         texts(impact.basis.value),
         texts(impact.source),
@@ -309,7 +307,7 @@ def _ends(value: Range | None) -> float | list[float | None]:
 def _fixture(fixture: FixtureFootprint, texts: Texts, here: Sheet | None) -> list[Any]:
     """A row of ``FIXTURE_COLUMNS``."""
     own = own_told(here, fixture.cpu_s, fixture.machine_s, fixture.cards_s, fixture.energy, fixture.metered)
-    others = [[texts(name), formatting.carbon(value), _span(value)] for name, value in _parts(fixture.carbon)]
+    others = [[texts(name), formatting.carbon(value), _span(value)] for name, value in fixture.carbon.parts]
     return [
         formatting.one_line(fixture.id),
         fixture.scope,
@@ -330,7 +328,7 @@ def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
                 formatting.one_line(given.what),
                 given.unit,
                 finite(given.value.central),
-                {name: list(pair) for name, pair in given.value.factors.items()},
+                {row["name"]: [_log(row["low"]), _log(row["high"])] for row in factors_of(given.value)},
                 texts(given.source),
                 given.year,
                 given.basis,
@@ -340,3 +338,8 @@ def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
         "steps": [[step.symbol, step.equation, step.unit, step.what, step.gathered] for step in sheet.steps],
         "answers": dict(sheet.answers),
     }
+
+
+def _log(times: float | None) -> float:
+    """Of what the JSON report says, so that the page of a saved one is the same."""
+    return _FAR if times is None else math.log(times) if times else -_FAR

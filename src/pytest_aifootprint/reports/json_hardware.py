@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 def hardware_row(use: HardwareUse) -> Row:
     """A machine, or a card of it: its row of the table, its seconds and whose they were."""
-    row = use.row
+    row, rate = use.row, ranged(use.rate_g_per_s)
     return {
         "domain": use.domain,
         "name": use.name,
@@ -27,13 +27,14 @@ def hardware_row(use: HardwareUse) -> Row:
         "utilisation": triple(row.utilisation),
         "source": row.origin.source,
         "year": row.origin.year,
-        "rate_g_per_s": ranged(use.rate_g_per_s),
+        "rate_g_per_s": rate,
         "capacity_s": finite(use.capacity_s),
         "ai_tests_s": finite(use.ai_tests_s),
         "shared_fixtures_s": finite(use.shared_fixtures_s),
         "other_tests_s": finite(use.other_tests_s),
         "unattributed_s": finite(use.unattributed_s),
-        "unattributed_g": ranged(use.unattributed_g),
+        # End by end, of the ends above: from a saved report it comes out the same to the last digit.
+        "unattributed_g": rate and {end: value * use.unattributed_s for end, value in rate.items()},
         "how": use.how,
     }
 

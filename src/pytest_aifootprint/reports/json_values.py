@@ -54,9 +54,11 @@ def factors_of(value: Range | None) -> list[dict[str, Any]]:
     ]
 
 
+@lru_cache(maxsize=4096)
 def _exp(log: float) -> float | None:
+    """With as many digits as a logarithm and back leaves as they are: what was read is written the same again."""
     try:
-        return finite(math.exp(log))
+        return finite(float(f"{math.exp(log):.12g}"))
     except OverflowError:
         return None
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from pytest_aifootprint.records.model import RunFootprint, TestFootprint
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint, live_calls
 from pytest_aifootprint.reports import files, formatting
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.junit_values import Properties, address, of_run, on_suite, xml_text
 
-__all__ = ["NAME", "as_element", "probe", "write"]
+__all__ = ["NAME", "chunks", "probe", "write"]
 
 NAME = "aifootprint-junit.xml"
 SUITE = "aifootprint"
@@ -21,16 +22,13 @@ _FAILED = frozenset({"failed", "error"})
 
 def write(run: RunFootprint, path: Path) -> None:
     """Write the report: a new file takes the place of an old one when it is complete. Raises OSError, see ``files``."""
-    tree = as_element(run)
-    files.write(path, "the JUnit report", (_HEADER, ET.tostring(tree, encoding="unicode"), "\n"))
+    files.write(path, "the JUnit report", chunks(run))
 
 
-def as_element(run: RunFootprint) -> ET.Element:
-    """The report: a suite with the run's properties, a case for each test that has a row."""
+def chunks(run: RunFootprint) -> Iterator[str]:
+    """A suite with the run's properties, a case for each test that has a row; of many, never all at once."""
     failures = sum(test.outcome in _FAILED for test in run.tests)
-    suites = ET.Element("testsuites", name=SUITE)
-    suite = ET.SubElement(
-        suites,
+    suite = ET.Element(
         "testsuite",
         name=SUITE,
         tests=str(len(run.tests)),
@@ -40,15 +38,25 @@ def as_element(run: RunFootprint) -> ET.Element:
         time=f"{run.duration_s:.3f}",
         timestamp=xml_text(run.started_at),
     )
-    suite.append(_properties([*of_run(run), *on_suite(run.tests)]))
-    suite.extend(_case(test) for test in run.tests)
-    return suites
+    yield f"{_HEADER}{_opened(ET.Element('testsuites', name=SUITE))}{_opened(suite)}<properties>"
+    yield _properties(of_run(run))
+    yield from (_properties(on_suite([test])) for test in run.tests)
+    yield "</properties>"
+    yield from (_text(_case(test)) for test in run.tests)
+    yield "</testsuite></testsuites>\n"
 
 
-def _properties(values: Properties) -> ET.Element:
-    made = ET.Element("properties")
-    made.extend(ET.Element("property", name=name, value=value) for name, value in values)
-    return made
+def _opened(element: ET.Element) -> str:
+    """The tag that begins it."""
+    return _text(element).removesuffix(" />") + ">"
+
+
+def _properties(values: Properties) -> str:
+    return "".join(_text(ET.Element("property", name=name, value=value)) for name, value in values)
+
+
+def _text(element: ET.Element) -> str:
+    return ET.tostring(element, encoding="unicode")
 
 
 def _case(test: TestFootprint) -> ET.Element:
@@ -67,13 +75,11 @@ def _case(test: TestFootprint) -> ET.Element:
 
 def _said(test: TestFootprint) -> str:
     """What a viewer of JUnit files shows behind a test: viewers of properties are rare."""
-    unknown = len(test.carbon.unknown) == 3
-    carbon = None if unknown else test.carbon.total
-    calls = sum(c.call.count for c in test.calls if c.call.realness == "live")
+    carbon = test.carbon.known_total
     parts = (
         f"{formatting.suffix(carbon)} ({formatting.carbon_range(carbon)})",
         formatting.energy(test.energy.total),
-        formatting.counted(calls, "live call"),
+        formatting.counted(live_calls(test.calls), "live call"),
         formatting.tokens(test.tokens.all),
     )
     return f"AI footprint: {', '.join(parts)}"

@@ -75,6 +75,7 @@ class Metering:
         self.seams.disarm()
 
     def _presenting_role(self, config: pytest.Config) -> Any:
+        from pytest_aifootprint.options.written import refuse_unknown
         from pytest_aifootprint.session.extensions import Extensions
         from pytest_aifootprint.session.presenter import Presenter
         from pytest_aifootprint.session.pricing import Pricing
@@ -82,7 +83,8 @@ class Metering:
         from pytest_aifootprint.session.roles import Controller, Single
 
         settings = self.settings
-        probe_reports(settings)
+        refuse_unknown(config, self.environ)
+        probe_reports(config, settings)
         runs = not any(getattr(config.option, mode, None) for mode in NO_TEST_RUNS)
         extensions = Extensions(config, settings.models, settings.tables_folder)
         grid = declared_grid(config, settings, self.environ, extensions, runs=runs)
@@ -130,16 +132,23 @@ class Metering:
         return part
 
 
-def probe_reports(settings: Settings) -> None:
-    """Raise UsageError, one line, for a report that cannot be written."""
+def probe_reports(config: pytest.Config, settings: Settings) -> None:
+    """Raise UsageError, one line, for a report that cannot be written, or that would take another file's place."""
     if not settings.reports:
         return
     from pytest_aifootprint.reports import Target, probe
 
+    others = {}
+    if settings.baseline is not None:
+        # A run that failed would be the measure of the next.
+        others["the baseline"] = settings.baseline[0]
+    if xml := getattr(config.option, "xmlpath", None):
+        named = os.path.expanduser(os.path.expandvars(xml))  # noqa: PTH111 - as pytest does
+        others["the file of --junitxml"] = config.invocation_params.dir / named
     earlier: list[Target] = []
     for kind, target, value in settings.reports:
         try:
-            probe(kind, target, earlier)
+            probe(kind, target, earlier, others)
             earlier.append(target)
         except ValueError as error:
             raise value.error(str(error)) from None

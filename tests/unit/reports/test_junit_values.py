@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_aifootprint.records.amounts import Carbon, Tokens
-from pytest_aifootprint.reports import json_report, junit_values
+from pytest_aifootprint.reports import json_report, junit_report, junit_values
 from pytest_aifootprint.reports.junit_values import address, of_run, of_test, on_suite, xml_text
 
 UNITS = ("_g", "_j", "_l", "_per_kwh")
@@ -136,3 +136,9 @@ def test_at_once_is_a_part_of_what_is_said_at_the_end() -> None:
     assert set(first) <= set(of_test(test))
     assert len(first) == 4
     assert all(junit_values.is_ours(name) for name, _ in first)
+
+
+def test_a_large_report_is_written_a_test_at_a_time() -> None:
+    parts = list(junit_report.chunks(samples.large(300)))
+    assert max(map(len, parts)) < 10_000
+    assert len(ET.fromstring("".join(parts)).findall("testsuite/testcase")) == 300

@@ -19,7 +19,7 @@ from rich.cells import cell_len
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Grams, Notice, Range
 from pytest_aifootprint.records.amounts import Carbon
-from pytest_aifootprint.records.model import RunFootprint, Verdict
+from pytest_aifootprint.records.model import RunFootprint, Verdict, WorkerRecord
 from pytest_aifootprint.reports import facts, remarks
 from pytest_aifootprint.reports.summary import header, summarise
 from pytest_aifootprint.reports.terminal import one_line_verdict, write_summary
@@ -152,6 +152,17 @@ def test_no_ai_call_with_a_blind_seam() -> None:
         armed: torch (failed: AttributeError: x)
         notice  torch: failed: AttributeError: x; its calls are not seen (seam-not-armed)
     """)
+
+
+def test_no_ai_call_where_workers_were_lost_is_no_word_on_their_seams() -> None:
+    lost = (WorkerRecord("gw0", reported=False), WorkerRecord("gw1", reported=False))
+    run = samples.run_of(workers=lost, seams={})
+    assert header(run) == "0 AI calls in 0 tests; workers gw0, gw1 lost"
+    failed = {"torch": "failed: AttributeError: x"}
+    run = samples.no_ai(workers=(WorkerRecord("main", reported=True), lost[0]), seams=failed)
+    assert header(run) == (
+        "0 AI calls in 52 tests; worker gw0 lost; not every seam armed: torch (failed: AttributeError: x)"
+    )
 
 
 def test_marked_test_without_a_call_has_figures() -> None:
@@ -322,6 +333,22 @@ def test_tokens_that_nobody_told_are_unknown() -> None:
     run = samples.run_of(samples.footprint_of("t.py::test_x", silent))
     assert summarise(run).ranking[0].tokens == "–"
     assert "tokens of 1 call unknown" in header(run)
+
+
+def test_models_that_nobody_knows_are_one_notice_that_names_them() -> None:
+    def unknown(name: str, operation: str = "chat") -> Notice:
+        return Notice("unknown-model", f"no data knows the model {name!r} ({operation}): a class stands in")
+
+    each = [unknown(f"acme/m{n}") for n in range(6)]
+    tests = [samples.footprint_of(f"t.py::test_{n}", notices=(each[n], each[(n + 1) % 6])) for n in range(6)]
+    alone = (unknown("e", "embeddings"), Notice("unknown-model", "image with x: a class range"))
+    lines = [line.text for line in remarks.notices(samples.run_of(*tests, notices=(*each, *alone)))]
+    listed = "'acme/m0', 'acme/m1', 'acme/m2', 'acme/m3' and 2 more"
+    assert lines == [
+        f"no data knows the models {listed} (chat): a class stands in (unknown-model, 6 tests)",
+        "no data knows the model 'e' (embeddings): a class stands in (unknown-model)",
+        "image with x: a class range (unknown-model)",
+    ]
 
 
 def test_notices_are_counted_and_capped() -> None:

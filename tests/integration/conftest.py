@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from pytest_aifootprint.reports import REPORTS
 from pytest_aifootprint.session.parts import RAISE
 
 # pytester forgets what an inner run imported. What is imported here stays, so that 100 runs do not import it 100 times;
@@ -13,11 +14,20 @@ from pytest_aifootprint.session.parts import RAISE
 for _name in (
     "ecologits.tracers.utils",
     "pytest_aifootprint.cli",
+    "pytest_aifootprint.detection.http.outer",
+    "pytest_aifootprint.hints",
+    "pytest_aifootprint.meters.selection",
     "pytest_aifootprint.records.build",
+    "pytest_aifootprint.reports.terminal",
     "pytest_aifootprint.reports.text",
+    *(f"pytest_aifootprint.reports.{kind}_report" for kind in REPORTS),
+    "pytest_aifootprint.session.closed",
     "pytest_aifootprint.session.direct",
+    "pytest_aifootprint.session.extensions",
     "pytest_aifootprint.session.metering",
+    "pytest_aifootprint.session.project",
     "pytest_aifootprint.session.roles",
+    "pytest_aifootprint.session.scoping",
     "pytest_aifootprint.session.worker",
     "rich.table",
     "sklearn.dummy",

@@ -12,7 +12,6 @@ from pytest_aifootprint.records.snapshot import Setting
 
 KIND = "aifootprint-baseline"
 SCHEMA_VERSION = 1
-NAME = "aifootprint-baseline.json"
 COLUMNS = list(Value._fields)
 
 Row = Mapping[str, Any]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pytest_aifootprint.cli.saying import NOT_DONE, say
+
 if TYPE_CHECKING:
     from pytest_aifootprint.budgets.baseline import Baseline, Update
 
-NOT_USED = 2
 NAME = "aifootprint-baseline.json"
 MOST_NAMES = 3
-MOST_SIGNS = 1000
 
 baseline = typer.Typer(
     name="baseline", no_args_is_help=True, rich_markup_mode=None, help="The file that a run is compared with."
@@ -47,8 +47,8 @@ def update(
         if not done.known:
             files.write(file, "the baseline", baseline_file.chunks(done.baseline), encoding="ascii")
     except (SavedError, BaselineError, OSError) as error:
-        _say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error))
-        raise typer.Exit(NOT_USED) from None
+        say("baseline update", f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error))
+        raise typer.Exit(NOT_DONE) from None
     for line in _told(done, file):
         typer.echo(line)
 
@@ -117,9 +117,3 @@ def _told(done: Update, file: Path) -> list[str]:
     if runs < FEWEST:
         lines.append(f"  the spread between runs is known from {FEWEST} on; until then the threshold alone decides")
     return lines
-
-
-def _say(text: str) -> None:
-    from pytest_aifootprint.reports import formatting
-
-    typer.echo(f"aifootprint baseline update: {formatting.one_line(text)[:MOST_SIGNS]}", err=True)

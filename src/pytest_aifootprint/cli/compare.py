@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pytest_aifootprint.cli.saying import MOST_SIGNS, NOT_DONE, say
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from pytest_aifootprint.records.decomposition import Account
     from pytest_aifootprint.records.snapshot import Snapshot, Spent
 
-NOT_USED = 2
-MOST_SIGNS = 1000
 UNBOUNDED = 10_000
 FELT = 1e-6
 GAP = 2
@@ -41,8 +41,8 @@ def compare(
     try:
         before, after = _read(a), _read(b)
     except SavedError as error:
-        _say(str(error))
-        raise typer.Exit(NOT_USED) from None
+        say("compare", str(error))
+        raise typer.Exit(NOT_DONE) from None
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
@@ -77,12 +77,6 @@ def _read(path: Path) -> Side:
         return Side(report, account_of(report), snapshot_of_report(report))
     except BROKEN as error:
         raise SavedError(f"{path}: not a report of this plugin: {error!r}"[:MOST_SIGNS]) from None
-
-
-def _say(text: str) -> None:
-    from pytest_aifootprint.reports import formatting
-
-    typer.echo(f"aifootprint compare: {formatting.one_line(text)[:MOST_SIGNS]}", err=True)
 
 
 def _table(columns: Sequence[str], lines: Rows, width: int) -> Table:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pytest_aifootprint.cli.saying import NOT_DONE, say
+
 if TYPE_CHECKING:
     from pytest_aifootprint.explain.lines import Section
     from pytest_aifootprint.explain.saved import Saved
 
-DIFFERS, NOT_FOUND = 1, 2
-MOST_SIGNS = 1000
+DIFFERS = 1
 
 
 def explain(
@@ -40,32 +41,25 @@ def explain(
             found = _find(saved, what, rows)
             wrong = [] if found is None else disagreements(found[1])
     except (SavedError, EquationError) as error:
-        _say(str(error))
-        raise typer.Exit(NOT_FOUND) from None
+        say("explain", str(error))
+        raise typer.Exit(NOT_DONE) from None
     except BROKEN as error:
-        _say(f"{report}: not a report of this plugin: {error!r}")
-        raise typer.Exit(NOT_FOUND) from None
+        say("explain", f"{report}: not a report of this plugin: {error!r}")
+        raise typer.Exit(NOT_DONE) from None
     if found is None:
         close = saved.close_to(what or "")
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         # Whoever asks for a test that ran wonders why it is not there.
         if what and "test" in what.casefold() and saved.report["totals"]["tests"] > len(saved.report["tests"]):
             hint += " (tests without an AI call have a row with --aifootprint-tests all)"
-        _say(f"{report} has no test, fixture or model {what!r}{hint}")
-        raise typer.Exit(NOT_FOUND)
+        say("explain", f"{report} has no test, fixture or model {what!r}{hint}")
+        raise typer.Exit(NOT_DONE)
     title, sections = found
     write(title, sections, Console(highlight=False, markup=False, emoji=False))
     if wrong:
         names = ", ".join(dict.fromkeys(line.symbol for line in wrong))
-        _say(f"the report has other numbers: {names}")
+        say("explain", f"the report has other numbers: {names}")
         raise typer.Exit(DIFFERS)
-
-
-def _say(text: str) -> None:
-    """One line for people; what a report says is not obeyed by the terminal."""
-    from pytest_aifootprint.reports import formatting
-
-    typer.echo(f"aifootprint explain: {formatting.one_line(text)[:MOST_SIGNS]}", err=True)
 
 
 def _find(saved: Saved, what: str | None, rows: int) -> tuple[str, list[Section]] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from pytest_aifootprint.cli.saying import NOT_DONE, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from pytest_aifootprint.records.model import RunFootprint
     from pytest_aifootprint.reports import Target
 
-NOT_DONE = 2
-MOST_SIGNS = 1000
 NARROWEST = 40
 """A terminal that says it is narrower does not know its width: pytest takes 80 for it, too."""
 
@@ -81,7 +80,7 @@ def _write(run: RunFootprint, wanted: list[tuple[str, Target]]) -> None:
             REPORTS[kind].write(run, target)
         except OSError as error:
             broken += 1
-            _say(f"{kind}:{target}: {error.strerror or error}")
+            say("show", f"{kind}:{target}: {error.strerror or error}")
     if broken:
         raise typer.Exit(NOT_DONE)
 
@@ -136,14 +135,6 @@ class _Screen:
         self._console.print(Text(one_line(text), style=style), soft_wrap=True)
 
 
-def _say(text: str) -> None:
-    """One line for people; what a file says is not obeyed by the terminal."""
-    from pytest_aifootprint.reports.formatting import one_line, printable
-
-    line = printable(one_line(text)[:MOST_SIGNS], getattr(sys.stderr, "encoding", None))
-    typer.echo(f"aifootprint show: {line}", err=True)
-
-
 def _fail(text: str) -> NoReturn:
-    _say(text)
+    say("show", text)
     raise typer.Exit(NOT_DONE)

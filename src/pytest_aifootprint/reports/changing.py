@@ -103,7 +103,7 @@ def notices(changes: Changes) -> Iterator[Notice]:
         (changes.remodelled, "with other models than in the baseline"),
     ):
         if names:
-            message = f"{formatting.counted(len(names), 'test')} {what}: {_listed(names)}"
+            message = f"{formatting.counted(len(names), 'test')} {what}: {formatting.listed(names, MOST_NAMES)}"
             yield Notice("baseline-tests", formatting.one_line(message))
     if changes.elsewhere:
         tests = formatting.counted(changes.elsewhere, "test")
@@ -111,8 +111,3 @@ def notices(changes: Changes) -> Iterator[Notice]:
     if changes.without_row:
         tests = formatting.counted(changes.without_row, "AI test")
         yield Notice("baseline-tests", f"{tests} without a row (--aifootprint-tests marked): not compared")
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {formatting.count(more)} more" if more > 0 else "")

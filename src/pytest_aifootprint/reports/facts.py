@@ -149,8 +149,7 @@ def training(run: RunFootprint) -> str:
     if here := sum(model.training.method == "measured" for model in called):
         said.append(f"measured here for {formatting.count(here) if said else formatting.counted(here, 'model')}")
     if unknown:
-        more = f" and {len(unknown) - MOST_UNKNOWN} more" if len(unknown) > MOST_UNKNOWN else ""
-        said.append(f"unknown for {', '.join(unknown[:MOST_UNKNOWN])}{more}")
+        said.append(f"unknown for {formatting.listed(unknown, MOST_UNKNOWN)}")
     return " · ".join(said)
 
 

@@ -8,7 +8,7 @@ below a thousandth of that unit, or above 10,000 of it, has its own prefix rathe
 # ruff: noqa: RUF001, RUF002 - the en dash of a range and the sign of a factor are what is meant
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -221,6 +221,12 @@ def exact_count(value: float) -> str:
 def counted(value: int, what: str) -> str:
     """A count with its noun: ``1 live call``, ``37 live calls``."""
     return f"{count(value)} {what}{'' if value == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first of these names, and how many more there are: ``a, b, c and 5 more``."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {count(more)} more" if more > 0 else "")
 
 
 def tokens(value: int | None) -> str:

@@ -19,7 +19,7 @@ def message(hint: Hint) -> str:
     what, advice = _DONE[hint.code]
     where = [formatting.one_line(test.rpartition("::")[2]) for test in hint.tests]
     where += [f"fixture {formatting.one_line(fixture.rpartition('::')[2])}" for fixture in hint.fixtures]
-    named = ", ".join(where[:MOST_NAMED]) + (f" and {len(where) - MOST_NAMED} more" if len(where) > MOST_NAMED else "")
+    named = formatting.listed(where, MOST_NAMED)
     unit = formatting.energy_unit([hint.energy_j])
     energy, saving = formatting.energy(hint.energy_j, unit), formatting.energy(hint.saving_j, unit)
     grams = f" ({formatting.suffix(hint.saving_g)})" if hint.saving_g is not None else ""

@@ -142,5 +142,4 @@ def _missing(run: RunFootprint) -> list[Notice]:
 
 def names(listed: list[str]) -> str:
     """As many names as one line holds."""
-    more = len(listed) - MOST_NAMES
-    return ", ".join(listed[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return formatting.listed(listed, MOST_NAMES)

@@ -41,10 +41,10 @@ def closed_notices(verdicts: Iterable[Verdict], run: RunFootprint, catalogue: Ca
     ]
     if not models:
         return ()
-    more = f" and {len(models) - MOST_NAMED} more" if len(models) > MOST_NAMED else ""
     spread = formatting.factor(catalogue.spread("inference.closed"))
     message = (
-        f"nobody told the size of {', '.join(models[:MOST_NAMED])}{more}: a factor of {spread} or more decides whether "
-        "a limit on carbon, energy or water holds; a limit on tokens, or a baseline, where it cancels, decides better"
+        f"nobody told the size of {formatting.listed(models, MOST_NAMED)}: a factor of {spread} or more decides "
+        "whether a limit on carbon, energy or water holds; a limit on tokens, or a baseline, where it cancels, decides "
+        "better"
     )
     return (Notice("closed-model-limit", formatting.one_line(message)),)

@@ -22,7 +22,7 @@ MOST_NAMED = 3
 # How the frameworks name devices that no CPU counter sees.
 ACCELERATORS = ("cuda", "rocm", "mps", "xpu", "tpu", "gpu", "dml", "migraphx")
 _NAMES = {"carbon_g": "carbon", "energy_j": "energy", "water_l": "water", "tokens": "tokens", "calls": "live calls"}
-_RELATIONS = {"pass": "within", "fail": "over", "undecided": "undecided against"}
+RELATIONS = {"pass": "within", "fail": "over", "undecided": "undecided against"}
 _KINDS = {"carbon_g": formatting.CARBON, "energy_j": formatting.ENERGY, "water_l": formatting.WATER}
 _OF_TEST: dict[str, Callable[[TestFootprint], Range]] = {
     "carbon_g": lambda t: t.carbon.total,
@@ -122,7 +122,7 @@ def amount(kind: str, value: Range | None) -> str:
 def with_message(verdict: Verdict, run: RunFootprint | None = None) -> Verdict:
     """The verdict with its message as one line: value, limit, what decided, and the worst test of a failed run."""
     kind = verdict.unit
-    message = f"{_NAMES[kind]} {amount(kind, verdict.actual)} {_RELATIONS[verdict.verdict]} the limit {verdict.limit}"
+    message = f"{_NAMES[kind]} {amount(kind, verdict.actual)} {RELATIONS[verdict.verdict]} the limit {verdict.limit}"
     if run is not None and verdict.scope != "run":
         message = f"{verdict.scope}: {message}"
     if verdict.bound != "central":
@@ -160,5 +160,4 @@ def _left_out(run: RunFootprint, scope: ScopeFootprint | None) -> list[str]:
         unknown = list(scope.untold_training)
     else:
         unknown = [model.id for model in run.models if model.calls and model.carbon.training is None]
-    more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
-    return [f"the training of {', '.join(unknown[:MOST_NAMED])}{more} is unknown and not in it"] if unknown else []
+    return [f"the training of {formatting.listed(unknown, MOST_NAMED)} is unknown and not in it"] if unknown else []

@@ -15,6 +15,7 @@ from pytest_aifootprint.reports.junit_values import Properties, at_once
 from pytest_aifootprint.session.parts import must_raise
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.pricing import Direct
+from pytest_aifootprint.session.riders import key_of
 
 XUNIT1 = frozenset({"xunit1", "legacy"})
 
@@ -42,13 +43,13 @@ class JunitProperties:
         told = at_once(direct.carbon, direct.energy, direct.tokens, [*direct.calls])
         # Not on the item: there they would pile up over reruns, and a worker's item is elsewhere.
         report.user_properties.extend(told)
-        self._told[_key(report)] = told
+        self._told[key_of(report)] = told
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Of a test's reports, pytest reads the properties off the last."""
         if self._told and report.when == "teardown" and type(report) is pytest.TestReport:
-            report.user_properties.extend(self._told.pop(_key(report), ()))
+            report.user_properties.extend(self._told.pop(key_of(report), ()))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
@@ -75,7 +76,3 @@ class JunitProperties:
         presenter.footprint = replace(run, notices=(*run.notices, notice))
         if presenter.config.pluginmanager.get_plugin("terminalreporter") is None:
             sys.stderr.write(f"aifootprint: {notice.message}\n")
-
-
-def _key(report: pytest.TestReport) -> tuple[str | None, str]:
-    return getattr(report, "worker_id", None), report.nodeid

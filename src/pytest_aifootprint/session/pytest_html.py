@@ -9,6 +9,7 @@ import pytest
 from pytest_aifootprint.records.model import live_calls
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.reports import formatting
+from pytest_aifootprint.session.riders import key_of
 
 if TYPE_CHECKING:
     from pytest_aifootprint.session.presenter import Presenter
@@ -32,7 +33,7 @@ class HtmlColumns:
         energy, calls = direct.energy.total, live_calls(direct.calls)
         # A counter's joules are known at the end of the run.
         mark = "~" if direct.provisional else ""
-        self._cells[_key(report)] = [
+        self._cells[key_of(report)] = [
             _cell("carbon", carbon.central if carbon else 0.0, mark + formatting.suffix(carbon)),
             _cell("energy", energy.central, mark + formatting.energy(energy)),
             _cell("calls", float(calls), formatting.count(calls)),
@@ -50,13 +51,9 @@ class HtmlColumns:
         """The cells of a test's call; empty for any other row, none for a row that somebody took out."""
         if cells:
             told = report.when == "call" and str(report.outcome) != "rerun"
-            cells.extend(self._cells.get(_key(report), _NOTHING) if told else _NOTHING)
+            cells.extend(self._cells.get(key_of(report), _NOTHING) if told else _NOTHING)
 
 
 def _cell(name: str, value: float, text: str) -> str:
     """A cell that sorts by its value: pytest-html compares the text between the tags."""
     return f'<td class="col-aifootprint_{name}"><span hidden>{value:033.15f}</span>{text}</td>'
-
-
-def _key(report: pytest.TestReport) -> tuple[str | None, str]:
-    return getattr(report, "worker_id", None), report.nodeid

@@ -19,6 +19,7 @@ from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.snapshot import FIXTURE, Snapshot, plain_id, snapshot_of_report, snapshot_of_run
 from pytest_aifootprint.reports import changing, formatting
 from pytest_aifootprint.reports.json_file import SavedError, load
+from pytest_aifootprint.session.gate import RELATIONS
 from pytest_aifootprint.session.project import project_of
 
 TOLERANCE = 1e-4
@@ -96,8 +97,7 @@ class BaselineGate:
             allows = formatting.increase(change.allowed / before - 1)
             figures += f"; the spread of these runs allows {allows}"
         reason = f"{figures}; {judged.reason}" if judged.reason else figures
-        relation = {"pass": "within", "fail": "over", "undecided": "undecided against"}[judged.verdict]
-        message = f"{changing.said(change)}: {relation} {text}"
+        message = f"{changing.said(change)}: {RELATIONS[judged.verdict]} {text}"
         message += f": {judged.reason}" if judged.reason else ""
         return replace(judged, actual=actual, limit_value=most, reason=reason, message=message)
 

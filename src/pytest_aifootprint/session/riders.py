@@ -19,3 +19,8 @@ def riders(config: pytest.Config, presenter: Presenter) -> dict[str, object]:
 
         found["aifootprint-html"] = HtmlColumns(presenter)
     return found
+
+
+def key_of(report: pytest.TestReport) -> tuple[str | None, str]:
+    """What a test's reports have in common: its worker and its id."""
+    return getattr(report, "worker_id", None), report.nodeid

@@ -90,11 +90,11 @@ def _marks(item: pytest.Item) -> frozenset[str]:
 
 
 def _unknown(expression: str, name: str, known: set[str]) -> str:
+    from pytest_aifootprint.reports import formatting
+
     close = difflib.get_close_matches(name, known, n=1)
     guess = f", did you mean {close[0]!r}?" if close else ""
-    listed = sorted(known)
-    more = f" and {len(listed) - MOST_KNOWN} more" if len(listed) > MOST_KNOWN else ""
     return (
         f"{expression!r}: no test has the mark {name!r}, and it is not registered{guess}; valid: a mark of a test, or "
-        f'one that is registered under "markers" ({", ".join(listed[:MOST_KNOWN])}{more})'
+        f'one that is registered under "markers" ({formatting.listed(sorted(known), MOST_KNOWN)})'
     )

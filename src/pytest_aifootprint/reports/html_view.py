@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_aifootprint.quantities import Basis, Range, basis_of_sum
+from pytest_aifootprint.records.changes import RUN
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint
-from pytest_aifootprint.reports import facts, formatting, html_charts, remarks
+from pytest_aifootprint.reports import changing, facts, formatting, html_charts, remarks
 from pytest_aifootprint.reports.html_charts import Bar
 from pytest_aifootprint.reports.summary import Row, carbon_central
 
 MOST_VERDICTS = 100
 MOST_NOTICES = 100
+MOST_CHANGES = 10
 MOST_FACTORS = 8
+_WORST = ("fail", "undecided", "pass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +78,30 @@ def heaviest(run: RunFootprint, ranking: Sequence[Row]) -> tuple[str, str, str] 
 
 
 def verdicts(run: RunFootprint) -> list[tuple[str, str]]:
-    """Every verdict on the run, and those on tests that are no pass: the word, and the line."""
+    """Every verdict on the run, and those on tests that are no pass, the worst first: the word, and the line."""
     of_tests = remarks.broken(run, of_run=False)
     # The word stands before the line.
     found = [
         (v.verdict, remarks.said(v).replace(f": {v.verdict}", "", 1))
-        for v in (*run.verdicts, *of_tests[:MOST_VERDICTS])
+        for v in sorted((*run.verdicts, *of_tests[:MOST_VERDICTS]), key=lambda v: _WORST.index(v.verdict))
     ]
     if (more := len(of_tests) - MOST_VERDICTS) > 0:
         found.append(("fail", f"and {formatting.counted(more, 'test')} more, see the table of tests"))
     return found
+
+
+def changes(run: RunFootprint) -> dict[str, Any] | None:
+    """The run beside its baseline: what that is, and rows of scope (None: the run), quantity, before, now, change."""
+    found = run.changes
+    rows = () if found is None else changing.rows(found, MOST_CHANGES)
+    if found is None or not rows:
+        return None
+    runs = f"{formatting.counted(found.runs, 'run')} in {formatting.one_line(found.file)}"
+    return {
+        "about": f"Against {runs}: {changing.tests(found)}",
+        "rows": [(None if scope == RUN else scope, *cells) for scope, *cells in rows],
+        "more": sum(change.scope != RUN for change in found.changes) > MOST_CHANGES,
+    }
 
 
 def amounts(run: RunFootprint) -> Iterator[Amount]:

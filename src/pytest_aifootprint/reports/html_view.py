@@ -12,14 +12,17 @@ from pytest_aifootprint.quantities import Basis, Range, basis_of_sum
 from pytest_aifootprint.records.changes import RUN
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint
-from pytest_aifootprint.reports import changing, facts, formatting, html_charts, remarks
+from pytest_aifootprint.reports import changing, facts, formatting, html_charts, html_data, remarks
 from pytest_aifootprint.reports.html_charts import Bar
+from pytest_aifootprint.reports.json_values import factors_of
 from pytest_aifootprint.reports.summary import Row, carbon_central
 
 MOST_VERDICTS = 100
 MOST_NOTICES = 100
 MOST_CHANGES = 10
 MOST_FACTORS = 8
+_MOST_LOG = 700.0
+"""A number whose logarithm is larger is none."""
 _WORST = ("fail", "undecided", "pass")
 
 
@@ -177,20 +180,17 @@ def _span(printed: Any, value: Range | None, unit: formatting.Unit) -> str:
 
 
 def factors(run: RunFootprint) -> list[tuple[str, str, float]]:
-    """The inputs that make the carbon uncertain, widest first: name, x/÷ so much, and a part of the widest.
-
-    A saved report has one for each figure and not where it comes from: none then.
-    """
+    """The inputs that make the carbon uncertain, widest first: name, x/÷ so much, and a part of the widest."""
+    # In the order of the JSON report: of two that are as wide but for the last digit, a saved one has no other first.
     found = [
-        (name, abs(up - down) / 2)
-        for name, (down, up) in run.totals.carbon.total.factors.items()
-        if ":" in name or "_" in name or name in {"phi", "gpu", "prefill"}
+        (row["name"], abs(html_data.log(row["high"]) - html_data.log(row["low"])) / 2)
+        for row in factors_of(run.totals.carbon.total)
+        if ":" in row["name"] or "_" in row["name"] or row["name"] in {"phi", "gpu", "prefill"}
     ]
-    found.sort(key=lambda pair: (-pair[1], pair[0]))
     return [
         (
             formatting.one_line(facts.input_named(name, run)),
-            formatting.factor(math.exp(half)),
+            formatting.factor(math.exp(min(half, _MOST_LOG))),
             half / found[0][1] if found[0][1] else 0.0,
         )
         for name, half in found[:MOST_FACTORS]

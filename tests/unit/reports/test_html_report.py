@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from typing import Any
 import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
 
-from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities import Grams, Notice, Range
+from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.timeline import Timeline
-from pytest_aifootprint.reports import formatting, html_report, html_view
+from pytest_aifootprint.reports import formatting, html_report, html_view, json_read, json_report
 from pytest_aifootprint.reports.summary import summarise
 
 ROOT = Path(__file__).parents[3]
@@ -295,3 +297,16 @@ def test_many_verdicts_do_not_push_the_figures_off_the_first_screen() -> None:
     assert '<li class="pass">' not in above
     assert text.count('<li class="') - text.count('<li class="quiet') >= 60
     assert "<summary>55 more</summary>" in text
+
+
+def test_of_inputs_that_are_as_wide_a_saved_report_shows_the_same_first() -> None:
+    run = samples.mixed()
+    carbon = run.totals.carbon
+    assert carbon.use is not None
+    # As wide but for the last digit, which a file does not keep.
+    pairs = {f"energy:{n}": (-math.log(3) * (1 + n * 1e-16 * (-1) ** n), math.log(3)) for n in range(12)}
+    use = Grams(Range(carbon.use.central, pairs))
+    run = replace(run, totals=replace(run.totals, carbon=Carbon(use, Grams(Range(0.0)), Grams(Range(0.0)))))
+    again = json_read.run_of(json_report.as_dict(run))
+    assert html_view.factors(again) == html_view.factors(run)
+    assert len(html_view.factors(run)) == html_view.MOST_FACTORS

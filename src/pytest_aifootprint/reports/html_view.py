@@ -85,7 +85,7 @@ def verdicts(run: RunFootprint) -> list[tuple[str, str]]:
     of_tests = remarks.broken(run, of_run=False)
     # The word stands before the line.
     found = [
-        (v.verdict, remarks.said(v).replace(f": {v.verdict}", "", 1))
+        (v.verdict, remarks.said(v, word=False))
         for v in sorted((*run.verdicts, *of_tests[:MOST_VERDICTS]), key=lambda v: _WORST.index(v.verdict))
     ]
     if (more := len(of_tests) - MOST_VERDICTS) > 0:

@@ -310,3 +310,11 @@ def test_of_inputs_that_are_as_wide_a_saved_report_shows_the_same_first() -> Non
     again = json_read.run_of(json_report.as_dict(run))
     assert html_view.factors(again) == html_view.factors(run)
     assert len(html_view.factors(run)) == html_view.MOST_FACTORS
+
+
+def test_a_test_that_is_named_like_a_verdict_keeps_its_name() -> None:
+    run = samples.failed_budget()
+    verdict = replace(run.verdicts[0], scope="test_it.py::test_x[: fail]", verdict="fail")
+    ((word, text),) = html_view.verdicts(replace(run, verdicts=(verdict,), tests=()))
+    assert word == "fail"
+    assert text.startswith("test_it.py::test_x[: fail]: ")

@@ -34,10 +34,10 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 	@touch $@
 
 demo: $(VENV)/.installed-demo
-	cd docs/examples && ../../$(BIN)/python -m pytest --aifootprint
+	cd docs/examples && "$(abspath $(BIN))/python" -m pytest --aifootprint
 
 demo-llm: $(VENV)/.installed-demo-llm
-	cd docs/examples/llm && ../../../$(BIN)/python -m pytest --aifootprint
+	cd docs/examples/llm && "$(abspath $(BIN))/python" -m pytest --aifootprint
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -48,7 +48,11 @@ lint: $(VENV)/.installed-dev
 # What measures whose CPU it was is run alone, and what drives a browser by itself: playwright's event loop runs in the
 # thread of the tests. All else two at a time.
 ALONE := tests/unit/attribution $(wildcard tests/integration/test_attribution_*.py) tests/integration/test_same_time.py
+# First, compiled files are written, also where they are not wanted else: pytest rewrites each module of a plugin for its
+# asserts, and without them every process that the tests start does so again, a second of CPU each. Not while tests run:
+# some write the same file twice within a second.
 test: lint chromium
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq tests/unit tests/integration >/dev/null || true
 	$(BIN)/python -m pytest -n 2 tests/unit tests/integration $(ALONE:%=--ignore %)
 	$(BIN)/python -m pytest $(ALONE)
 	$(BIN)/python -m pytest tests/browser

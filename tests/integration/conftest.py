@@ -28,13 +28,15 @@ for _name in (
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester) -> None:
     for name in list(os.environ):
-        if name.startswith("PYTEST_") or name in {"CI", "GITHUB_ACTIONS", "GITHUB_SHA"}:
+        # COLUMNS is what pytest-xdist tells its workers: lines would be wrapped for it.
+        if name.startswith("PYTEST_") or name in {"CI", "GITHUB_ACTIONS", "GITHUB_SHA", "COLUMNS"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv(RAISE, "1")
     # An inner run's tests would pay for collecting what thousands of outer tests have left: 200 ms at a time.
     gc.freeze()
-    # Else pytest-asyncio warns in every inner run. After pytester, which takes the variable away.
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function")
+    # After pytester, which takes the variable away. Else pytest-asyncio warns in every inner run, and the plugin of
+    # hypothesis imports all of it at the end of each, every file rewritten for its asserts: 2 s of CPU.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function -p no:hypothesispytest")
 
 
 @pytest.fixture(params=[(), ("-n1",), ("-n2",)], ids=["alone", "n1", "n2"])

@@ -79,6 +79,18 @@ def test_more_tokens_are_the_cause_and_named_by_test_and_model(
     assert tests["test_calls.py::test_short"][-1] == "±0 %"
 
 
+def test_figures_end_at_one_edge(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = reported(suite, "a.json")
+    monkeypatch.setenv("LONG", "29990")
+    lines = compared(before, reported(suite, "b.json"), columns=80).stdout.splitlines()
+    first = lines.index("in all") + 1
+    ends = {len(line) for line in lines[first : lines.index("why carbon changed") - 1]}
+    assert ends == {len(lines[first])}, "the last column ends at one edge"
+    calls = [line for line in lines if line.startswith(("test ", "…", "test_calls"))]
+    edge = calls[0].index("calls") + len("calls")
+    assert [line[edge - 1] for line in calls[1:]] == ["1", "1"]
+
+
 def test_the_causes_add_up_to_the_change_of_the_files(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     before = json.loads(reported(suite, "a.json").read_text())
     monkeypatch.setenv("CALLS", "3")

@@ -60,6 +60,12 @@ def test_the_status_and_the_last_line(suite: pytest.Pytester, kind: str, args: t
     assert len(over) == (status == 1)
 
 
+def test_a_run_in_which_no_test_ran_says_so_instead_of_that_nothing_was_seen(suite: pytest.Pytester) -> None:
+    result = suite.runpytest("--aifootprint", OVER, "-k", "nothing")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["0 AI calls in 0 tests; no test ran", "budget  0 of 0 calls: pass (no test ran)"])
+
+
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
 def test_an_interrupted_run_is_still_judged_and_stays_interrupted(
     suite: pytest.Pytester, workers: tuple[str, ...]

@@ -314,7 +314,7 @@ def test_a_crash_while_the_file_is_amended_leaves_it_as_pytest_wrote_it(
         import os, pathlib
 
         def dies(self, target):
-            if self.name.startswith(".j.xml"):
+            if self.name.startswith(".aifootprint-"):
                 os._exit(7)
 
         pathlib.Path.replace = dies

@@ -110,6 +110,15 @@ BAD = [
     ([], {"PYTEST_AIFOOTPRINT_TEST_BUDGET": "5"}, "", ["environment PYTEST_AIFOOTPRINT_TEST_BUDGET", "'5' is not"]),
     ([], {}, "aifootprint_bound = middle", ["tox.ini: aifootprint_bound", "middle"]),
     ([], {}, "aifootprint_grid = Atlantis", ["tox.ini: aifootprint_grid", "Atlantis"]),
+    ([], {}, "aifootprint_budgt = 5 g", ["aifootprint_budgt (tox.ini)", "did you mean aifootprint_budget?", "valid: "]),
+    (["-o", "aifootprint_budgt=5 g"], {}, "", ["aifootprint_budgt (command line: -o)", "did you mean", "valid: "]),
+    (
+        [],
+        {"PYTEST_AIFOOTPRINT_BUGDET": "5 g"},
+        "",
+        ["PYTEST_AIFOOTPRINT_BUGDET (environment)", "did you mean PYTEST_AIFOOTPRINT_BUDGET?", "valid: "],
+    ),
+    ([], {"PYTEST_AIFOOTPRINT_BUDGET": " ;"}, "", ["environment PYTEST_AIFOOTPRINT_BUDGET", "no value; valid: unset"]),
 ]
 
 

@@ -82,7 +82,7 @@ LIMITS = (
         ),
         pytest.param(SERVER, [], None, "", "", ("5 mocked",), id="local server"),
         pytest.param(TRAINED_AGAIN, [], GAP, "", "", ("hint", "amortised", "unplugged"), id="trained here, hints"),
-        pytest.param(LOST, ["-n2"], None, "", "", ("gw1 did not report",), id="a lost worker"),
+        pytest.param(LOST, ["-n2"], None, "", "", ("did not report its end",), id="a lost worker"),
         pytest.param(
             "def test_nothing(): pass",
             ["--aifootprint-budget=1 g"],

@@ -35,11 +35,43 @@ def test_every_code_of_the_seams_has_a_meaning() -> None:
     assert used <= set(MEANINGS)
 
 
+def pages() -> list[Path]:
+    written = sorted(page for page in (ROOT / "docs").rglob("*.md") if ".pytest_cache" not in page.parts)
+    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *written]
+
+
+def prose(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    texts = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", text).strip().replace(" ", "-") for text in texts}
+
+
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The files that a page links to, and the heading in them."""
+    targets = re.findall(r"\]\(([^)\s:]+)\)", prose(page))
+    parts = [target.partition("#") for target in targets]
+    return [((page.parent / file).resolve() if file else page, anchor) for file, _, anchor in parts]
+
+
 def test_every_link_between_documents_leads_somewhere() -> None:
-    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    for document in documents:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+    for page in pages():
+        for target, anchor in links(page):
+            assert target.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(target), f"{page.name} links to {target.name}#{anchor}"
+
+
+def test_every_page_can_be_reached_from_the_first() -> None:
+    seen, todo = set[Path](), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        seen.add(page)
+        todo += [target for target, _ in links(page) if target.suffix == ".md" and target not in seen]
+    assert [page for page in pages() if page not in seen] == []
 
 
 def test_every_grid_that_the_documentation_names_is_one() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_aifootprint.budgets.limits import Limit, ScopedLimit
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
-from pytest_aifootprint.records.model import CallFootprint, RunFootprint, Verdict
+from pytest_aifootprint.records.model import RunFootprint, Verdict
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.scopes import ScopeFootprint
@@ -19,6 +19,7 @@ NO_CALL = "no AI call seen, every seam armed"
 NO_CALL_THERE = "no AI call seen in these tests, every seam armed"
 NO_CALL_TO_IT = "no call to such a model seen, every seam armed"
 NO_TEST = "no test of this run"
+NO_TEST_RAN = "no test ran"
 ROUNDING = 1e-9
 MOST_DOUBTS = 3
 """That one line can hold; a notice has each."""
@@ -80,11 +81,6 @@ def measure(  # noqa: PLR0913 - one argument for each kind of quantity that can 
     return Range(float(calls))
 
 
-def live_calls(calls: Sequence[CallFootprint]) -> int:
-    """How many calls really ran a model."""
-    return sum(c.call.count for c in calls if c.call.realness == "live")
-
-
 def judge_run(
     limits: Sequence[Limit], run: RunFootprint, bound: str, doubts: Sequence[str], unmetered: Sequence[str] = ()
 ) -> tuple[Verdict, ...]:
@@ -116,7 +112,8 @@ def judge_run(
         )
         for limit in limits
     )
-    return tuple(_saying(NO_CALL, verdict) if nothing else verdict for verdict in found)
+    why = NO_CALL if totals.tests else NO_TEST_RAN
+    return tuple(_saying(why, verdict) if nothing else verdict for verdict in found)
 
 
 def judge_scopes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Annotated
 
 import typer
 
@@ -23,9 +24,20 @@ app.command()(models)
 app.command()(show)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"pytest-aifootprint {version('pytest-aifootprint')}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
     """Energy, carbon and water of AI-assisted tests."""
+    del version
     for stream in (sys.stdout, sys.stderr):
         # A terminal that has no sign for "µ" gets its number, never an error of ours.
         if isinstance(stream, io.TextIOWrapper):

@@ -20,6 +20,9 @@ NOT_USED = 2
 MOST_SIGNS = 1000
 UNBOUNDED = 10_000
 FELT = 1e-6
+GAP = 2
+SHORTEST_NAME = 16
+"""With both, most figures of two reports fit beside a name at 80 columns."""
 
 Rows = Sequence[Sequence[str]]
 
@@ -87,7 +90,7 @@ def _table(columns: Sequence[str], lines: Rows, width: int) -> Table:
     from rich.cells import cell_len
     from rich.table import Table
 
-    from pytest_aifootprint.reports.text import GAP, SHORTEST_NAME, Cell, shortened
+    from pytest_aifootprint.reports.text import Cell, shortened
 
     figures = list(zip(columns, *lines, strict=True))[1:]
     room = max(SHORTEST_NAME, width - sum(GAP + max(map(cell_len, column)) for column in figures))

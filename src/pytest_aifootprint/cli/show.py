@@ -24,7 +24,11 @@ NARROWEST = 40
 def show(
     file: Annotated[Path, typer.Argument(help="A report of --aifootprint-report json.")] = Path("aifootprint.json"),
     report: Annotated[
-        list[str] | None, typer.Option(metavar="KIND[:PATH]", help="Write a report instead, repeatable: markdown:PATH.")
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:PATH]",
+            help="Write a report instead, repeatable: html, json, csv, markdown, badge, junit, otel:URL.",
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="Rows of the table of tests; 0 hides it.")] = 10,
     verbose: Annotated[

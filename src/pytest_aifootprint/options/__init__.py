@@ -108,7 +108,13 @@ OPTIONS = (
         "fail if the run or a test needs so much more than the baseline, its run-to-run spread allowed for: 10%",
         "PERCENT",
     ),
-    Option("report", "write a report, repeatable: json:PATH", "KIND[:PATH]", many=True),
+    Option(
+        "report",
+        "write a report, repeatable: html, json, csv, markdown, badge or junit (without PATH: aifootprint.html, ...); "
+        "otel:URL sends metrics to an OTLP endpoint",
+        "KIND[:PATH]",
+        many=True,
+    ),
     Option(
         "idle",
         "what becomes of the power that the machine takes anyway: none, it is nobody's; share, the machine is there "
@@ -231,7 +237,7 @@ def add_options(parser: pytest.Parser) -> None:
             help=text.replace("%", "%%"),
         )
         kind: Literal["linelist", "string"] = "linelist" if option.many else "string"
-        parser.addini(option.ini, option.help, type=kind, default=None)
+        parser.addini(option.ini, text, type=kind, default=None)
 
 
 def is_on(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> bool:
@@ -294,7 +300,10 @@ def _read(option: Option, config: pytest.Config, environ: Mapping[str, str]) -> 
     text = environ.get(option.env)
     if text is not None and text.strip():
         texts = text.replace(";", "\n").splitlines() if option.many else [text]
-        return Value(tuple(t.strip() for t in texts if t.strip()), option.flag, f"environment {option.env}")
+        value = Value(tuple(t.strip() for t in texts if t.strip()), option.flag, f"environment {option.env}")
+        if not value.texts:
+            raise value.error(f"{text!r} holds no value; valid: unset, or values with ; between them")
+        return value
     ini = _ini(config, option.ini)
     if ini:
         texts = ini if option.many else [ini]
@@ -306,7 +315,11 @@ def _ini(config: pytest.Config, name: str) -> Any:
     """The one place that reads ini values: whatever pytest objects to becomes one line."""
     try:
         return config.getini(name)
-    except (ValueError, TypeError, AssertionError) as error:
+    except (ValueError, TypeError, AssertionError, pytest.UsageError) as error:
+        from pytest_aifootprint.options.written import native
+
+        if (found := native(config, name)) is not None:
+            return found
         raise option_error(name, _ini_origin(config, name), str(error)) from None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_aifootprint.options import option_error
+from pytest_aifootprint.options import OPTIONS, option_error
 
 KEYS = ("hardware", "marginal", "models")
 WHERE = "tool.aifootprint"
@@ -46,7 +46,7 @@ def read_tables(config: pytest.Config) -> Tables:
     table = _parse(raw, path.name)
     for key in table:
         if key not in KEYS:
-            raise option_error(f"[{WHERE}]", path.name, f"unknown key {key!r}; valid: {', '.join(KEYS)}")
+            raise option_error(f"[{WHERE}]", path.name, f"unknown key {key!r}{_meant(key)}; valid: {', '.join(KEYS)}")
     hardware = _table(table.get("hardware", {}), f"[{WHERE}.hardware]", path.name)
     models = _table(table.get("models", {}), f"[{WHERE}.models]", path.name)
     for name, content in models.items():
@@ -55,6 +55,14 @@ def read_tables(config: pytest.Config) -> Tables:
             raise option_error(f'[{WHERE}.models."{name}"]', path.name, f"{content!r} is not a table; {valid}")
     marginal = _table(table.get("marginal", {}), f"[{WHERE}.marginal]", path.name)
     return Tables(hardware, models, marginal, path.name, path.parent)
+
+
+def _meant(key: str) -> str:
+    """What to write instead, for one who took pytest's options to stand here."""
+    for option in OPTIONS:
+        if key.replace("_", "-").removeprefix("aifootprint-") == option.name:
+            return f" (an option of pytest: {option.ini} in [tool.pytest.ini_options])"
+    return ""
 
 
 def _parse(raw: bytes, origin: str) -> dict[str, Any]:

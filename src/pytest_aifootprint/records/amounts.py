@@ -26,12 +26,22 @@ class Carbon:
         """The headline: use + training + hardware, as far as known."""
         if self.reported_total is not None:
             return self.reported_total
-        return total(part for part in (self.use, self.training, self.hardware) if part is not None)
+        return total(part for _, part in self.parts if part is not None)
+
+    @property
+    def known_total(self) -> Grams | None:
+        """The headline; None if no part of it is known."""
+        return None if self.use is None and self.training is None and self.hardware is None else self.total
+
+    @property
+    def parts(self) -> tuple[tuple[str, Grams | None], ...]:
+        """Each part with its name."""
+        return ("use", self.use), ("training", self.training), ("hardware", self.hardware)
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """Names of the parts that are not known."""
-        return tuple(n for n in ("use", "training", "hardware") if getattr(self, n) is None)
+        return tuple(name for name, part in self.parts if part is None)
 
 
 @dataclass(frozen=True, slots=True)

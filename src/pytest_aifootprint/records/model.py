@@ -6,7 +6,7 @@ reports print low, central and high. None means unknown, never zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -251,6 +251,17 @@ def count_tokens(calls: tuple[CallFootprint, ...] | list[CallFootprint]) -> Toke
     )
 
 
+def live_calls(calls: Iterable[CallFootprint]) -> int:
+    """How many calls really ran a model."""
+    return sum(c.call.count for c in calls if c.call.realness == "live")
+
+
+def worst(verdicts: Iterable[Verdict]) -> str | None:
+    """The worst of some verdicts: ``fail``, ``undecided`` or ``pass``; None without one."""
+    found = {verdict.verdict for verdict in verdicts}
+    return next((word for word in ("fail", "undecided", "pass") if word in found), None)
+
+
 @dataclass(frozen=True, slots=True)
 class MeterUse:
     """A meter that metered this run."""
@@ -343,3 +354,19 @@ class RunFootprint:
     partial: str | None = None
     asked: tuple[str, ...] = ("",)
     changes: Changes | None = None
+
+    @property
+    def verdicts_on_tests(self) -> tuple[Verdict, ...]:
+        """Those of the tests that have a row."""
+        return tuple(verdict for test in self.tests for verdict in test.verdicts)
+
+    @property
+    def all_verdicts(self) -> tuple[Verdict, ...]:
+        """On the run, then on its tests."""
+        return (*self.verdicts, *self.verdicts_on_tests)
+
+    @property
+    def all_calls(self) -> Iterator[CallFootprint]:
+        """Every call: of the tests, then of shared fixtures."""
+        of_owners = (*(test.calls for test in self.tests), *(fixture.calls for fixture in self.fixtures))
+        return (call for calls in of_owners for call in calls)

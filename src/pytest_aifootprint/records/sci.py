@@ -12,7 +12,7 @@ from typing import Any
 from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.quantities import Grams, total
 from pytest_aifootprint.records.amounts import Carbon
-from pytest_aifootprint.records.model import CallFootprint, count_tokens
+from pytest_aifootprint.records.model import CallFootprint, count_tokens, live_calls
 
 NAME = "in the style of SCI (ISO/IEC 21031:2024) and SCI for AI, with departures: no score that conforms to them"
 BOUNDARY = (
@@ -52,7 +52,7 @@ def sci_style(
         The rates with what the standard wants disclosed: ``C / R``, R a number of live calls, passed tests or tokens.
         None for a rate without its unit, or of a part that is unknown; None as a whole without live calls.
     """
-    live = sum(c.call.count for c in calls if c.call.realness == "live")
+    live = live_calls(calls)
     if not live:
         return None
     tokens = _tokens(calls)

@@ -14,7 +14,7 @@ from pytest_aifootprint.quantities import total
 from pytest_aifootprint.records.amounts import Carbon, Energy, Water
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.records.cost import Cost, energy_of_calls, sum_costs
-from pytest_aifootprint.records.model import CallFootprint, FixtureFootprint, count_tokens
+from pytest_aifootprint.records.model import CallFootprint, FixtureFootprint, count_tokens, live_calls
 from pytest_aifootprint.records.models import Placed, model_footprints
 from pytest_aifootprint.records.raw import TestRun
 
@@ -101,7 +101,7 @@ def _of_marks(
         name,
         frozenset(run.nodeid for run, _, _ in mine),
         collector.selected.get(n),
-        _live(own) + math.fsum(_live(fixture.calls) * part for fixture, part in parts),
+        live_calls(own) + math.fsum(live_calls(fixture.calls) * part for fixture, part in parts),
         None if any(t.unknown_calls for t, _ in tokens) else math.fsum(t.all * part for t, part in tokens),
         len(seen),
         cost.energy,
@@ -118,7 +118,9 @@ def _of_model(name: str, placed: Sequence[Placed], pricer: Pricer) -> ScopeFootp
     calls = [one.call for one in mine]
     tokens = count_tokens(calls)
     untold = [one.call for one in placed if one.call.call.model is None and one.call.call.realness == "live"]
-    doubts = () if not untold or means(pattern, "unknown") else (f"{_live(untold)} live calls do not tell their model",)
+    doubts = (
+        () if not untold or means(pattern, "unknown") else (f"{live_calls(untold)} live calls do not tell their model",)
+    )
     unmetered = sorted({c.call.model or "unknown" for c in calls if _is_metered_elsewhere(c)})
     models = [] if unmetered else model_footprints(mine, (), pricer)
     use = [model.carbon.use for model in models if model.carbon.use is not None]
@@ -132,7 +134,7 @@ def _of_model(name: str, placed: Sequence[Placed], pricer: Pricer) -> ScopeFootp
         name,
         frozenset(one.where for one in mine),
         None,
-        _live(calls),
+        live_calls(calls),
         None if tokens.unknown_calls else tokens.all,
         len(calls),
         None if unmetered else Energy(energy),
@@ -170,14 +172,10 @@ def _water(calls: Iterable[CallFootprint], pricer: Pricer) -> Water:
 def _busiest(placed: Iterable[Placed]) -> tuple[str, int]:
     calls: Counter[str] = Counter()
     for where, call in placed:
-        calls[where] += _live([call])
+        calls[where] += live_calls([call])
     return max(calls.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
 
 
 def _untold_training(calls: Iterable[CallFootprint]) -> tuple[str, ...]:
     untold = {c.call.model or "unknown": None for c in calls if c.impact.training_carbon_g is None}
     return tuple(untold)
-
-
-def _live(calls: Iterable[CallFootprint]) -> int:
-    return sum(c.call.count for c in calls if c.call.realness == "live")

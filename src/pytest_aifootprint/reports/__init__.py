@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import (
-    badge_report,
-    csv_report,
-    html_report,
-    json_report,
-    junit_report,
-    markdown_report,
-    otel_report,
-)
 from pytest_aifootprint.reports.endpoints import Endpoint
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.records.model import RunFootprint
 
 Target = Path | Endpoint
 """Where a report goes: to a file, or to a service."""
@@ -42,15 +36,28 @@ class ReportKind(Protocol):
         """Write the report, all or nothing. Raises OSError with a ``strerror`` for people."""
 
 
-REPORTS: dict[str, ReportKind] = {
-    "badge": badge_report,
-    "csv": csv_report,
-    "html": html_report,
-    "json": json_report,
-    "junit": junit_report,
-    "markdown": markdown_report,
-    "otel": otel_report,
-}
+class _Kinds(Mapping[str, ReportKind]):
+    """The kinds by name; the module of one is imported when it is asked for: each run imports this package."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __getitem__(self, name: str) -> ReportKind:
+        if name not in self._names:
+            raise KeyError(name)
+        return cast("ReportKind", import_module(f"{__name__}.{name}_report"))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+REPORTS: Mapping[str, ReportKind] = _Kinds("badge", "csv", "html", "json", "junit", "markdown", "otel")
 
 
 def where(text: str, folder: Path) -> tuple[str, Target]:

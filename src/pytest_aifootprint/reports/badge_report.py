@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pytest_aifootprint.records.model import RunFootprint
+from pytest_aifootprint.records.model import RunFootprint, worst
 from pytest_aifootprint.reports import files, formatting
 from pytest_aifootprint.reports.files import probe
 
@@ -25,8 +25,7 @@ def write(run: RunFootprint, path: Path) -> None:
 def badge(run: RunFootprint) -> dict[str, object]:
     """The headline's carbon of the run, in the colour of the worst verdict on it or on a test; blue without a limit."""
     totals = run.totals
-    verdicts = {v.verdict for v in (*run.verdicts, *(v for test in run.tests for v in test.verdicts))}
-    colour = next((colour for verdict, colour in _COLOURS.items() if verdict in verdicts), NO_LIMIT)
+    colour = _COLOURS.get(worst(run.all_verdicts) or "", NO_LIMIT)
     if not (totals.calls_live or totals.calls_replayed or totals.calls_mocked):
         message = "0 AI calls"
     elif len(totals.carbon.unknown) == 3:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_aifootprint.detection.calls import REALNESSES
 from pytest_aifootprint.quantities import Range
-from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint, worst
 from pytest_aifootprint.reports import files, formatting
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.json_values import finite, ranged
@@ -17,10 +18,9 @@ __all__ = ["HEADER", "NAME", "lines", "probe", "rows", "write"]
 
 NAME = "aifootprint.csv"
 DOMAINS = ("cpu", "ram", "gpu", "remote", "local_server")
-REALNESS = ("live", "replayed", "mocked")
 HEADER = (
     "nodeid", "worker", "outcome", "attempts", "duration_s", "ai",
-    *(f"calls_{realness}" for realness in REALNESS),
+    *(f"calls_{realness}" for realness in REALNESSES),
     "input_tokens", "output_tokens", "calls_without_tokens",
     "energy_j", "energy_j_low", "energy_j_high", *(f"energy_{domain}_j" for domain in DOMAINS),
     "carbon_g", "carbon_g_low", "carbon_g_high", "carbon_use_g", "carbon_training_g", "carbon_hardware_g",
@@ -29,7 +29,6 @@ HEADER = (
 )  # fmt: skip
 """Central values where no end is named, as in tests[] of the JSON report. Unknown is an empty cell, not 0."""
 
-_WORST = ("fail", "undecided", "pass")
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Where the comma is the decimal sign, spreadsheets part cells at these, unless they stand in quotes.
@@ -72,9 +71,8 @@ def rows(run: RunFootprint) -> Iterator[tuple[Cell, ...]]:
 
 
 def _row(test: TestFootprint) -> tuple[Cell, ...]:
-    calls = {realness: sum(c.call.count for c in test.calls if c.call.realness == realness) for realness in REALNESS}
+    calls = {realness: sum(c.call.count for c in test.calls if c.call.realness == realness) for realness in REALNESSES}
     tokens, energy, carbon = test.tokens, test.energy.by_domain, test.carbon
-    unknown = len(carbon.unknown) == 3
     return (
         _name(test.nodeid),
         _word(test.worker),
@@ -88,14 +86,14 @@ def _row(test: TestFootprint) -> tuple[Cell, ...]:
         tokens.unknown_calls,
         *_ends(test.energy.total),
         *(_central(energy.get(domain)) for domain in DOMAINS),
-        *_ends(None if unknown else carbon.total),
-        *(_central(part) for part in (carbon.use, carbon.training, carbon.hardware)),
+        *_ends(carbon.known_total),
+        *(_central(part) for _, part in carbon.parts),
         *_ends(test.water.total),
         _central(test.avoidable_carbon_g),
         _central(test.avoided_carbon_g),
         finite(test.direct_cpu_s),
-        None if len(test.direct_carbon.unknown) == 3 else _central(test.direct_carbon.total),
-        _verdict(test.verdicts),
+        _central(test.direct_carbon.known_total),
+        worst(test.verdicts) or "",
     )
 
 
@@ -117,9 +115,3 @@ def _ends(value: Range | None) -> tuple[Cell, Cell, Cell]:
 
 def _central(value: Range | None) -> float | None:
     return None if value is None else finite(value.central)
-
-
-def _verdict(verdicts: tuple[Verdict, ...]) -> str:
-    """The worst; empty without a limit."""
-    found = {verdict.verdict for verdict in verdicts}
-    return next((worst for worst in _WORST if worst in found), "")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.detection.seams import sees
 from pytest_aifootprint.quantities import Basis, Range
-from pytest_aifootprint.records.model import CallFootprint, RunFootprint
+from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import changing, formatting
 
 LOCAL_DOMAINS = ("cpu", "ram", "gpu")
@@ -72,21 +72,13 @@ def basis(run: RunFootprint) -> str:
 def _sources(run: RunFootprint, kind: Basis) -> list[str]:
     """Meters of this basis, and short names of the sources that calls of this basis were priced from."""
     names = dict.fromkeys(meter.name for meter in run.meters if meter.basis is kind)
-    for call in calls(run):
+    for call in run.all_calls:
         if call.impact.basis is kind and call.impact.energy_j is not None and call.impact.energy_j.central:
             by_class = any(notice.code in CLASS_RANGES for notice in call.impact.notices)
             short = "class range" if by_class else call.impact.source.split(",")[0].split(" (")[0].split(";")[0].strip()
             if 0 < len(short) <= LONGEST_SOURCE:
                 names.setdefault(short)
     return list(names)[:3]
-
-
-def calls(run: RunFootprint) -> Iterator[CallFootprint]:
-    """Every call of the run: of the tests, then of shared fixtures."""
-    for test in run.tests:
-        yield from test.calls
-    for fixture in run.fixtures:
-        yield from fixture.calls
 
 
 def grids(run: RunFootprint) -> str:
@@ -202,7 +194,7 @@ def _explained(name: str, run: RunFootprint) -> tuple[str, str]:
     if kind == "grid" and local:
         return f"carbon intensity of the grid {which}", 'a figure of its own narrows it: --aifootprint-grid "56 g/kWh"'
     what, remedy = _INPUTS.get(kind, (name, "see aifootprint explain"))
-    if kind == "model" and any(c.call.model == which and c.call.operation in BY_PIECE for c in calls(run)):
+    if kind == "model" and any(c.call.model == which and c.call.operation in BY_PIECE for c in run.all_calls):
         # Neither its size nor tokens tell what an image or a clip takes.
         remedy = "limit the number of calls"
     return what.format(which or "the provider"), remedy

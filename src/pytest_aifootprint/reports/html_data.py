@@ -132,7 +132,7 @@ def _test(
     test: TestFootprint, texts: Texts, units: Units, here: Sheet | None, fixtures: Mapping[str, int]
 ) -> list[Any]:
     """A row of ``TEST_COLUMNS``."""
-    carbon, known = test.carbon.total, len(test.carbon.unknown) < 3
+    carbon = test.carbon.known_total
     tokens = test.tokens if test.calls else None
     number = tokens.all if tokens is not None and (tokens.all or not tokens.unknown_calls) else None
     joules = energy_central(test.energy)
@@ -145,14 +145,14 @@ def _test(
         calls,
         number if test.calls else 0,
         _short(joules if test.energy.by_domain else None),
-        *([_short(end) for end in (carbon.central, carbon.low, carbon.high)] if known else [None] * 3),
+        *([None] * 3 if carbon is None else [_short(end) for end in (carbon.central, carbon.low, carbon.high)]),
         parts(test.carbon),
         [
             formatting.count(calls),
             formatting.count(number if test.calls else 0, units.tokens),
             formatting.energy(joules if test.energy.by_domain else None, units.energy),
-            formatting.carbon(carbon if known else None, units.carbon),
-            formatting.carbon_range(carbon, units.carbon) if known and carbon.factors else "",
+            formatting.carbon(carbon, units.carbon),
+            formatting.carbon_range(carbon, units.carbon) if carbon is not None and carbon.factors else "",
         ],
         _others(test.carbon, test.water, test, texts),
         _calls(test.calls, texts),
@@ -181,8 +181,7 @@ def _test(
 
 def _others(carbon: Carbon, water: Water, test: TestFootprint, texts: Texts) -> list[list[Any]]:
     """Label, printed value and range of what the columns do not show."""
-    rows = [(name, value) for name, value in _parts(carbon)]
-    found = [[texts(name), formatting.carbon(value), _span(value)] for name, value in rows]
+    found = [[texts(name), formatting.carbon(value), _span(value)] for name, value in carbon.parts]
     for domain, joules in test.energy.by_domain.items():
         found.append([texts(f"energy, {domain.replace('_', ' ')}"), formatting.energy(joules), _joules_span(joules)])
     litres = water.total
@@ -203,13 +202,9 @@ def _joules_span(value: Any) -> str:
     return formatting.energy_range(value) if value.factors and value.central else ""
 
 
-def _parts(carbon: Carbon) -> tuple[tuple[str, Any], ...]:
-    return (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
-
-
 def parts(carbon: Carbon) -> list[float | None]:
     """Grams of use, training and hardware; None: unknown."""
-    return [None if value is None else _short(value.central) for _, value in _parts(carbon)]
+    return [None if value is None else _short(value.central) for _, value in carbon.parts]
 
 
 def _calls(calls: Sequence[CallFootprint], texts: Texts) -> list[list[Any]]:
@@ -244,7 +239,7 @@ def _call(priced: CallFootprint, texts: Texts) -> list[Any]:
         _told(priced),
         texts(tokens),
         formatting.energy(joules),
-        formatting.UNKNOWN if len(carbon.unknown) == 3 else formatting.carbon(whole),
+        formatting.carbon(carbon.known_total),
         formatting.carbon_range(whole) if whole.factors else "",
         texts(impact.basis.value),
         texts(impact.source),
@@ -312,7 +307,7 @@ def _ends(value: Range | None) -> float | list[float | None]:
 def _fixture(fixture: FixtureFootprint, texts: Texts, here: Sheet | None) -> list[Any]:
     """A row of ``FIXTURE_COLUMNS``."""
     own = own_told(here, fixture.cpu_s, fixture.machine_s, fixture.cards_s, fixture.energy, fixture.metered)
-    others = [[texts(name), formatting.carbon(value), _span(value)] for name, value in _parts(fixture.carbon)]
+    others = [[texts(name), formatting.carbon(value), _span(value)] for name, value in fixture.carbon.parts]
     return [
         formatting.one_line(fixture.id),
         fixture.scope,

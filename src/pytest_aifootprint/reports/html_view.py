@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_aifootprint.quantities import Basis, Range, basis_of_sum
+from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.changes import RUN
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint
@@ -41,27 +42,26 @@ class Amount:
 def scale_of(tests: Sequence[TestFootprint]) -> float:
     """Grams at the end of the tests' bars: the furthest that a bar or a whisker reaches."""
     heaviest = sorted(tests, key=carbon_central, reverse=True)[:200]
-    ends = [t.carbon.total.high for t in heaviest if len(t.carbon.unknown) < 3]
+    ends = [whole.high for t in heaviest if (whole := t.carbon.known_total) is not None]
     return max((end for end in ends if math.isfinite(end)), default=0.0)
 
 
 def test_bar(test: TestFootprint, scale: float) -> Bar:
     """Use, training and hardware of a test, and its range."""
-    carbon = test.carbon
-    parts = (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
-    return _bar([(name, None if v is None else v.central) for name, v in parts], carbon.total, scale)
+    return _bar(test.carbon, scale)
 
 
 def total_bar(run: RunFootprint) -> Bar:
     """The same of the run, on a scale of its own."""
     carbon = run.totals.carbon
-    parts = (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
     high = carbon.total.high
     whole = high if math.isfinite(high) and high else carbon.total.central
-    return _bar([(name, None if v is None else v.central) for name, v in parts], carbon.total, whole)
+    return _bar(carbon, whole)
 
 
-def _bar(parts: Sequence[tuple[str, float | None]], whole: Range, scale: float) -> Bar:
+def _bar(carbon: Carbon, scale: float) -> Bar:
+    whole = carbon.total
+    parts = [(name, None if part is None else part.central) for name, part in carbon.parts]
     ends = (whole.low, whole.high) if whole.factors and math.isfinite(whole.high) else None
     return html_charts.bar(parts, scale, ends)
 
@@ -209,23 +209,13 @@ def model_rows(run: RunFootprint) -> list[dict[str, Any]]:
             "calls": formatting.count(model.calls),
             "tokens": formatting.count(model.tokens.all) if model.tokens.all else "",
             "energy": formatting.energy(model.energy_j, joules),
-            "carbon": formatting.UNKNOWN
-            if len(model.carbon.unknown) == 3
-            else formatting.carbon(model.carbon.total, unit),
+            "carbon": formatting.carbon(model.carbon.known_total, unit),
             "range": _span(formatting.carbon_range, model.carbon.total, unit),
-            "bar": _bar(
-                [("use", _c(model.carbon.use)), ("training", _c(model.carbon.training)),
-                 ("hardware", _c(model.carbon.hardware))],
-                model.carbon.total, scale,
-            ),
+            "bar": _bar(model.carbon, scale),
             "facts": list(_model_facts(model)),
         }
         for model in run.models
-    ]  # fmt: skip
-
-
-def _c(value: Range | None) -> float | None:
-    return None if value is None else value.central
+    ]
 
 
 def _model_facts(model: ModelFootprint) -> Iterator[tuple[str, str]]:

@@ -136,7 +136,7 @@ def carbon_row(carbon: Carbon) -> Row:
         "use": ranged(carbon.use),
         "training": ranged(carbon.training),
         "hardware": ranged(carbon.hardware),
-        "total": None if len(carbon.unknown) == 3 else ranged(carbon.total),
+        "total": ranged(carbon.known_total),
     }
 
 

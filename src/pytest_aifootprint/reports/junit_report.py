@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from pytest_aifootprint.records.model import RunFootprint, TestFootprint
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint, live_calls
 from pytest_aifootprint.reports import files, formatting
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.junit_values import Properties, address, of_run, on_suite, xml_text
@@ -75,13 +75,11 @@ def _case(test: TestFootprint) -> ET.Element:
 
 def _said(test: TestFootprint) -> str:
     """What a viewer of JUnit files shows behind a test: viewers of properties are rare."""
-    unknown = len(test.carbon.unknown) == 3
-    carbon = None if unknown else test.carbon.total
-    calls = sum(c.call.count for c in test.calls if c.call.realness == "live")
+    carbon = test.carbon.known_total
     parts = (
         f"{formatting.suffix(carbon)} ({formatting.carbon_range(carbon)})",
         formatting.energy(test.energy.total),
-        formatting.counted(calls, "live call"),
+        formatting.counted(live_calls(test.calls), "live call"),
         formatting.tokens(test.tokens.all),
     )
     return f"AI footprint: {', '.join(parts)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens
-from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint, live_calls, worst
 from pytest_aifootprint.reports.json_values import ranged
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _AT_ONCE = frozenset(
 
 # XML 1.0 has no way to say these; pytest shows them so, and a name has to be the same in its file and in ours.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_WORST = ("fail", "undecided", "pass")
 
 
 def xml_text(text: str) -> str:
@@ -70,7 +69,7 @@ def _named(values: Iterator[tuple[str, str | None]]) -> Properties:
 
 
 def _of_test(test: TestFootprint) -> Iterator[tuple[str, str | None]]:
-    yield from _ends("carbon_g", None if _nothing_known(test.carbon) else test.carbon.total)
+    yield from _ends("carbon_g", test.carbon.known_total)
     yield "energy_j", _central(test.energy.total)
     yield from _direct(test.direct_carbon, test.direct_energy, test.tokens, test.calls)
     yield "unknown", ",".join(test.carbon.unknown) or None
@@ -80,18 +79,18 @@ def _of_test(test: TestFootprint) -> Iterator[tuple[str, str | None]]:
 def _direct(
     carbon: Carbon, energy: Energy, tokens: Tokens, calls: Iterable[CallFootprint]
 ) -> Iterator[tuple[str, str | None]]:
-    yield "direct.carbon_g", None if _nothing_known(carbon) else _central(carbon.total)
+    yield "direct.carbon_g", _central(carbon.known_total)
     yield "direct.energy_j", _central(energy.total)
     yield "tokens", str(tokens.all)
-    yield "calls", str(sum(c.call.count for c in calls if c.call.realness == "live"))
+    yield "calls", str(live_calls(calls))
     yield "calls_without_tokens", str(tokens.unknown_calls) if tokens.unknown_calls else None
 
 
 def _of_run(run: RunFootprint) -> Iterator[tuple[str, str | None]]:
     totals = run.totals
     carbon = totals.carbon
-    yield from _ends("carbon_g", None if _nothing_known(carbon) else carbon.total)
-    for part, value in (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware)):
+    yield from _ends("carbon_g", carbon.known_total)
+    for part, value in carbon.parts:
         yield f"{part}.carbon_g", _central(value)
     yield "unknown", ",".join(carbon.unknown) or None
     yield "avoidable.carbon_g", _central(totals.avoidable_carbon_g)
@@ -109,19 +108,9 @@ def _of_run(run: RunFootprint) -> Iterator[tuple[str, str | None]]:
     yield "grid.carbon_g_per_kwh", _central(run.local_grid.carbon_g_per_kwh)
     yield "version", run.version
     yield "factors_version", run.factors_version
-    yield "verdict", worst([*run.verdicts, *(v for test in run.tests for v in test.verdicts)])
+    yield "verdict", worst(run.all_verdicts)
     for number, verdict in enumerate(run.verdicts, start=1):
         yield f"verdict.{number}", f"{verdict.verdict}: {verdict.message}"
-
-
-def worst(verdicts: Iterable[Verdict]) -> str | None:
-    """The worst of some verdicts, None without one."""
-    found = {verdict.verdict for verdict in verdicts}
-    return next((word for word in _WORST if word in found), None)
-
-
-def _nothing_known(carbon: Carbon) -> bool:
-    return len(carbon.unknown) == 3
 
 
 def _ends(name: str, value: Range | None) -> Iterator[tuple[str, str | None]]:

@@ -93,7 +93,7 @@ def _metrics(run: RunFootprint) -> Iterator[Metric]:
     yield from _usage(run)
     yield _sum("hw.energy", "J", "What a component of this machine took during the run, idle included", _hardware(run))
     yield _sum("aifootprint.carbon", "g", "CO2e of the AI tests, central values", _carbon(totals.carbon))
-    yield from _ends("aifootprint.carbon", "g", None if len(totals.carbon.unknown) == 3 else totals.carbon.total)
+    yield from _ends("aifootprint.carbon", "g", totals.carbon.known_total)
     energy = _central((_at("aifootprint.domain", domain), value) for domain, value in totals.energy.by_domain.items())
     yield _sum("aifootprint.energy", "J", "Energy of the AI tests, central values", energy)
     yield from _ends("aifootprint.energy", "J", totals.energy.total)
@@ -106,15 +106,13 @@ def _metrics(run: RunFootprint) -> Iterator[Metric]:
     yield _sum("aifootprint.avoided_carbon", "g", "CO2e of use that replayed calls would have had live", avoided)
     tests = (("true", totals.ai_tests), ("false", totals.tests - totals.ai_tests))
     yield _sum("aifootprint.tests", "{test}", "Tests that ran", ((_at("aifootprint.ai", ai), n) for ai, n in tests))
-    verdicts = (*run.verdicts, *(verdict for test in run.tests for verdict in test.verdicts))
-    counted = _counted((_at("aifootprint.verdict", verdict.verdict), 1) for verdict in verdicts)
+    counted = _counted((_at("aifootprint.verdict", verdict.verdict), 1) for verdict in run.all_verdicts)
     yield _sum("aifootprint.verdicts", "{verdict}", "Limits by what came of them", counted)
     yield from _models(run)
 
 
 def _usage(run: RunFootprint) -> Iterator[Metric]:
-    owned = (*(test.calls for test in run.tests), *(fixture.calls for fixture in run.fixtures))
-    calls = [priced.call for of_owner in owned for priced in of_owner]
+    calls = [priced.call for priced in run.all_calls]
     tokens, seconds = _Histograms(TOKEN_BOUNDS), _Histograms(SECONDS_BOUNDS)
     for call in calls:
         if call.realness != "live" or call.operation in _NOT_GENERATIVE:
@@ -194,8 +192,7 @@ def _ends(name: str, unit: str, value: Range | None) -> Iterator[Metric]:
 
 
 def _carbon(carbon: Carbon) -> Iterator[tuple[Attributes, float]]:
-    parts = (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
-    return _central((_at("aifootprint.part", part), value) for part, value in parts)
+    return _central((_at("aifootprint.part", part), value) for part, value in carbon.parts)
 
 
 def _central(values: Iterable[tuple[Attributes, Range | None]]) -> Iterator[tuple[Attributes, float]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.model import RunFootprint, Verdict
@@ -15,6 +17,7 @@ MOST_VERDICTS = 10
 MOST_NAMES = 4
 LABEL = len("budget")
 FAR_OVER = 100.0  # beyond that the figures say it better than a percentage
+_UNKNOWN_MODEL = re.compile(r"the model ('[^']*')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ def budgets(run: RunFootprint) -> list[Line]:
 
 def broken(run: RunFootprint, *, of_run: bool = True) -> list[Verdict]:
     """The verdicts that are no pass, on the run and on its tests or on its tests alone."""
-    verdicts = [v for test in run.tests for v in test.verdicts]
-    return [v for v in (*(run.verdicts if of_run else ()), *verdicts) if v.verdict != "pass"]
+    verdicts = run.all_verdicts if of_run else run.verdicts_on_tests
+    return [verdict for verdict in verdicts if verdict.verdict != "pass"]
 
 
 def said(verdict: Verdict, *, word: bool = True) -> str:
@@ -79,12 +82,15 @@ def _held(verdict: Verdict) -> str:
 
 def notices(run: RunFootprint, most: int = MOST_NOTICES) -> list[Line]:
     """Each notice once, with the number of tests that it concerns; those about the whole run first."""
-    of_run = dict.fromkeys(run.notices)
+    as_one = _together(run.notices)
+    of_run = dict.fromkeys(as_one.get(notice, notice) for notice in run.notices)
     counts: Counter[Notice] = Counter()
     for test in run.tests:
         if test.notices or test.calls:
-            counts.update({*test.notices, *(n for c in test.calls for n in c.impact.notices)})
-    counts.update({n for fixture in run.fixtures for c in fixture.calls for n in c.impact.notices} - counts.keys())
+            found = {*test.notices, *(n for c in test.calls for n in c.impact.notices)}
+            counts.update({as_one.get(notice, notice) for notice in found})
+    of_fixtures = {n for fixture in run.fixtures for c in fixture.calls for n in c.impact.notices}
+    counts.update({as_one.get(notice, notice) for notice in of_fixtures} - counts.keys())
     codes = {notice.code for notice in (*of_run, *counts)}
     ours = [notice for notice in _missing(run) if notice.code not in codes]
     common = sorted(counts.keys() - of_run.keys(), key=lambda n: (-counts[n], n))
@@ -93,6 +99,22 @@ def notices(run: RunFootprint, most: int = MOST_NOTICES) -> list[Line]:
     if len(every) > most:
         lines.append(Line("notice", f"… and {len(every) - most} more (see the JSON report)"))
     return lines
+
+
+def _together(notices: Iterable[Notice]) -> dict[Notice, Notice]:
+    """Of models that nobody knows one notice that names them: six of them would leave no line for anything else."""
+    alike: dict[str, list[tuple[str, Notice]]] = {}
+    for notice in dict.fromkeys(notices):
+        found = _UNKNOWN_MODEL.search(notice.message) if notice.code == "unknown-model" else None
+        if found is not None:
+            words = f"{notice.message[: found.start()]}\0{notice.message[found.end() :]}"
+            alike.setdefault(words, []).append((found[1], notice))
+    as_one = {}
+    for words, named in alike.items():
+        if len(named) > 1:
+            message = words.replace("\0", f"the models {names([name for name, _ in named])}", 1)
+            as_one.update({notice: replace(notice, message=message) for _, notice in named})
+    return as_one
 
 
 def _noticed(notice: Notice, tests: int) -> str:
@@ -105,7 +127,7 @@ def _missing(run: RunFootprint) -> list[Notice]:
     found = []
     lost = [worker.id for worker in run.workers if not worker.reported]
     if lost:
-        found.append(Notice("worker-lost", f"no totals from {_names(lost)}: the tests run there are not in the sums"))
+        found.append(Notice("worker-lost", f"no totals from {names(lost)}: the tests run there are not in the sums"))
     for name, why in facts.failed_seams(run):
         found.append(Notice("seam-not-armed", f"{name}: {why}; its calls are not seen"))
     if run.totals.unpriced_calls:
@@ -113,11 +135,12 @@ def _missing(run: RunFootprint) -> list[Notice]:
         found.append(Notice("unpriced-calls", f"{calls} could not be priced: not in the totals"))
     unknown = [m.id for m in run.models if m.calls and m.carbon.training is None]
     if unknown or run.totals.carbon.training is None:
-        whose = f" of {_names(unknown)}" if unknown else ""
+        whose = f" of {names(unknown)}" if unknown else ""
         found.append(Notice("training-unknown", f"training share{whose} unknown: not in the totals"))
     return found
 
 
-def _names(names: list[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+def names(listed: list[str]) -> str:
+    """As many names as one line holds."""
+    more = len(listed) - MOST_NAMES
+    return ", ".join(listed[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -75,11 +75,10 @@ def summarise(run: RunFootprint, top: int = 10) -> Summary:
     carbon = totals.carbon
     headline = carbon.total
     ranked = _heaviest(run.tests, top)
-    parts = (("use", carbon.use), ("training", carbon.training), ("hardware", carbon.hardware))
     unit = formatting.carbon_unit([headline])
     return Summary(
         header(run),
-        tuple((name, formatting.carbon(value, unit)) for name, value in parts),
+        tuple((name, formatting.carbon(value, unit)) for name, value in carbon.parts),
         (
             Figure("carbon", *_carbon(run, unit)),
             _energy(totals.energy),
@@ -100,8 +99,8 @@ def header(run: RunFootprint) -> str:
     if not _calls(run):
         if totals.ai_tests:
             marked = formatting.counted(totals.ai_tests, "marked AI test")
-            return f"0 AI calls in {formatting.counted(totals.tests, 'test')}, {marked}; {_seams(run)}"
-        return f"0 AI calls in {formatting.counted(totals.tests, 'test')}; {_seams(run)}"
+            return f"0 AI calls in {formatting.counted(totals.tests, 'test')}, {marked}; {_watched(run)}"
+        return f"0 AI calls in {formatting.counted(totals.tests, 'test')}; {_watched(run)}"
     said = [formatting.counted(totals.calls_live, "live call")]
     said += [
         f"{formatting.count(number)} {word}"
@@ -115,7 +114,17 @@ def header(run: RunFootprint) -> str:
     if totals.tokens.unknown_calls:
         said.append(f"tokens of {formatting.counted(totals.tokens.unknown_calls, 'call')} unknown")
     tests = formatting.counted(totals.tests, "test")
-    return f"{formatting.count(totals.ai_tests)} of {tests} called an AI model: {', '.join(said)}"
+    idle = _marked_alone(run)
+    more = f" ({formatting.count(idle)} more {'is' if idle == 1 else 'are'} marked)" if idle else ""
+    return f"{formatting.count(totals.ai_tests - idle)} of {tests} called an AI model{more}: {', '.join(said)}"
+
+
+def _marked_alone(run: RunFootprint) -> int:
+    """How many AI tests are that by their mark alone: nothing was called, by them or by a fixture of theirs."""
+    called = {fixture.id for fixture in run.fixtures if fixture.calls}
+    return sum(
+        test.ai and not test.calls and called.isdisjoint(share.id for share in test.fixtures) for test in run.tests
+    )
 
 
 def headline(run: RunFootprint) -> str:
@@ -167,7 +176,7 @@ def carbon_central(test: TestFootprint) -> float:
     carbon = test.carbon
     if carbon.reported_total is not None:
         return carbon.reported_total.central
-    return math.fsum(part.central for part in (carbon.use, carbon.training, carbon.hardware) if part is not None)
+    return math.fsum(part.central for _, part in carbon.parts if part is not None)
 
 
 def _bears_shares(test: TestFootprint) -> bool:
@@ -179,6 +188,15 @@ def _bears_shares(test: TestFootprint) -> bool:
 def _calls(run: RunFootprint) -> int:
     totals = run.totals
     return totals.calls_live + totals.calls_replayed + totals.calls_mocked
+
+
+def _watched(run: RunFootprint) -> str:
+    """How far it is known that there was nothing: what a lost worker saw, and with which seams, nobody knows."""
+    lost = [formatting.one_line(worker.id) for worker in run.workers if not worker.reported]
+    if not lost:
+        return _seams(run) if run.totals.tests else "no test ran"
+    text = f"{'worker' if len(lost) == 1 else 'workers'} {remarks.names(lost)} lost"
+    return f"{text}; {_seams(run)}" if facts.failed_seams(run) else text
 
 
 def _seams(run: RunFootprint) -> str:

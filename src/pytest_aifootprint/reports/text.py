@@ -43,7 +43,10 @@ class Cell:
         return Measurement(width, width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text(self.text, no_wrap=True, overflow="ignore")
+        lines = self.text.split("\n")
+        if options.justify == "right":  # which rich leaves to us where nothing may be cut
+            lines = [" " * (options.max_width - cell_len(line)) + line for line in lines]
+        yield Text("\n".join(lines), no_wrap=True, overflow="ignore")
 
 
 @dataclass(frozen=True, slots=True)

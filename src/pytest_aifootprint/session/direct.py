@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pytest_aifootprint.budgets import Limit
-from pytest_aifootprint.budgets.verdicts import about, judge, live_calls, measure
+from pytest_aifootprint.budgets.verdicts import about, judge, measure
 from pytest_aifootprint.options.marks import marker_limits
-from pytest_aifootprint.records.model import CallFootprint, Verdict
+from pytest_aifootprint.records.model import CallFootprint, Verdict, live_calls
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.gate import unmetered, with_message
 from pytest_aifootprint.session.listing import lists_calls, write_calls

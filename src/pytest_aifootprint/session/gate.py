@@ -11,7 +11,7 @@ from pytest_aifootprint.budgets.verdicts import judge, judge_run, judge_scopes, 
 from pytest_aifootprint.detection.seams import sees
 from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities import ZERO_G, Grams, Range
-from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict, live_calls
 from pytest_aifootprint.reports import formatting
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _OF_TEST: dict[str, Callable[[TestFootprint], Range]] = {
     "energy_j": lambda t: t.energy.total,
     "water_l": lambda t: t.water.total,
     "tokens": lambda t: Range(float(t.tokens.all)),
-    "calls": lambda t: Range(float(sum(c.call.count for c in t.calls if c.call.realness == "live"))),
+    "calls": lambda t: Range(float(live_calls(t.calls))),
 }
 
 

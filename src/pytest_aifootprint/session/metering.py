@@ -75,6 +75,7 @@ class Metering:
         self.seams.disarm()
 
     def _presenting_role(self, config: pytest.Config) -> Any:
+        from pytest_aifootprint.options.written import refuse_unknown
         from pytest_aifootprint.session.extensions import Extensions
         from pytest_aifootprint.session.presenter import Presenter
         from pytest_aifootprint.session.pricing import Pricing
@@ -82,6 +83,7 @@ class Metering:
         from pytest_aifootprint.session.roles import Controller, Single
 
         settings = self.settings
+        refuse_unknown(config, self.environ)
         probe_reports(config, settings)
         runs = not any(getattr(config.option, mode, None) for mode in NO_TEST_RUNS)
         extensions = Extensions(config, settings.models, settings.tables_folder)

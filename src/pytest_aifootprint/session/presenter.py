@@ -167,8 +167,7 @@ class Presenter:
 
     def _all_verdicts(self, run: RunFootprint) -> list[Verdict]:
         # Not those of the rows: with --aifootprint-tests marked, not every test that was judged has one.
-        of_tests = [*self.test_verdicts.values(), *(test.verdicts for test in run.tests)]
-        return [*run.verdicts, *(v for verdicts in of_tests for v in verdicts)]
+        return [*run.all_verdicts, *(v for verdicts in self.test_verdicts.values() for v in verdicts)]
 
     def _build(self, session: pytest.Session) -> RunFootprint:
         from pytest_aifootprint.hints import hints_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 import sys
 from pathlib import Path
@@ -50,11 +49,17 @@ def _pyproject(path: Path) -> str:
 
 
 def _setup_cfg(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    import configparser  # few projects have such a file
+
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
+        parser.read_string(text)
         return parser.get("metadata", "name", fallback="").strip()
-    except (OSError, ValueError, configparser.Error):
+    except (ValueError, configparser.Error):
         return ""
 
 

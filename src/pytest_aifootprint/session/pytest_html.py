@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_aifootprint.budgets.verdicts import live_calls
+from pytest_aifootprint.records.model import live_calls
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.reports import formatting
 
@@ -28,7 +28,7 @@ class HtmlColumns:
 
     def _tell(self, report: pytest.TestReport, run: TestRun, direct: Direct) -> None:
         del run
-        carbon = None if len(direct.carbon.unknown) == 3 else direct.carbon.total
+        carbon = direct.carbon.known_total
         energy, calls = direct.energy.total, live_calls(direct.calls)
         # A counter's joules are known at the end of the run.
         mark = "~" if direct.provisional else ""

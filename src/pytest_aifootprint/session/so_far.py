@@ -84,6 +84,7 @@ class SoFar:
 
     def _price(self) -> None:
         from pytest_aifootprint.quantities import total
+        from pytest_aifootprint.records.model import live_calls
 
         tests = self._presenter.collector.tests
         grams = [self._carbon]
@@ -93,7 +94,7 @@ class SoFar:
                 direct = self._presenter.direct(run)
                 grams.append(direct.carbon.total)
                 self._mark = "~" if direct.provisional else self._mark
-                self._calls += sum(c.call.count for c in direct.calls if c.call.realness == "live")
+                self._calls += live_calls(direct.calls)
                 self._not_priced += sum(c.call.count for c in direct.calls if not c.impact.priced)
         self._carbon = total(grams)
 

@@ -260,8 +260,18 @@ def test_writing_replaces_the_file_when_it_is_complete(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["page.html"]
 
 
-def test_jinja_is_imported_when_a_page_is_written_and_not_before() -> None:
-    code = "import sys, pytest_aifootprint.reports as r; sys.exit('html' in r.REPORTS and 'jinja2' in sys.modules)"
+def test_what_a_report_needs_is_imported_when_it_is_asked_for_and_not_before() -> None:
+    code = """
+import sys
+from pytest_aifootprint.reports import REPORTS, terminal, where
+from pathlib import Path
+def imported():
+    return [name for name in sys.modules if name.endswith("_report") and "aifootprint" in name]
+assert "html" in REPORTS and list(REPORTS) and not imported(), imported()
+where("html:page.html", Path())
+REPORTS["html"]
+assert imported() == ["pytest_aifootprint.reports.html_report"] and "jinja2" not in sys.modules, imported()
+"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

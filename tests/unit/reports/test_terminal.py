@@ -19,7 +19,7 @@ from rich.cells import cell_len
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Grams, Notice, Range
 from pytest_aifootprint.records.amounts import Carbon
-from pytest_aifootprint.records.model import RunFootprint, Verdict
+from pytest_aifootprint.records.model import RunFootprint, Verdict, WorkerRecord
 from pytest_aifootprint.reports import facts, remarks
 from pytest_aifootprint.reports.summary import header, summarise
 from pytest_aifootprint.reports.terminal import one_line_verdict, write_summary
@@ -154,10 +154,43 @@ def test_no_ai_call_with_a_blind_seam() -> None:
     """)
 
 
+def test_no_ai_call_where_workers_were_lost_is_no_word_on_their_seams() -> None:
+    lost = (WorkerRecord("gw0", reported=False), WorkerRecord("gw1", reported=False))
+    run = samples.run_of(workers=lost, seams={})
+    assert header(run) == "0 AI calls in 0 tests; workers gw0, gw1 lost"
+    failed = {"torch": "failed: AttributeError: x"}
+    run = samples.no_ai(workers=(WorkerRecord("main", reported=True), lost[0]), seams=failed)
+    assert header(run) == (
+        "0 AI calls in 52 tests; worker gw0 lost; not every seam armed: torch (failed: AttributeError: x)"
+    )
+
+
 def test_marked_test_without_a_call_has_figures() -> None:
     run = samples.run_of(samples.footprint_of("t.py::test_marked", cpu_j=10, ai=True))
     assert header(run) == "0 AI calls in 1 test, 1 marked AI test; every seam armed"
     assert summarise(run).figures
+
+
+def test_marked_tests_without_a_call_are_not_said_to_have_called_a_model() -> None:
+    asks = samples.footprint_of("t.py::test_asks", samples.remote_call(1.0))
+    silent = [samples.footprint_of(f"t.py::test_{n}", cpu_j=10, ai=True) for n in "ab"]
+    assert header(samples.run_of(asks, silent[0])).startswith(
+        "1 of 2 tests called an AI model (1 more is marked): 1 live"
+    )
+    assert header(samples.run_of(asks, *silent)).startswith(
+        "1 of 3 tests called an AI model (2 more are marked): 1 live"
+    )
+
+
+def test_a_test_whose_fixture_called_a_model_called_one() -> None:
+    run = samples.with_fixture()
+    asks, uses = run.tests
+    share = replace(uses.fixtures[0], id=run.fixtures[0].id)
+    uses = replace(uses, calls=(), fixtures=(share,))
+    assert header(replace(run, tests=(asks, uses))).startswith("2 of 2 tests called an AI model: ")
+    nobody_called = replace(run.fixtures[0], calls=())
+    silent = replace(run, tests=(asks, uses), fixtures=(nobody_called,))
+    assert header(silent).startswith("1 of 2 tests called an AI model (1 more is marked): ")
 
 
 def test_replayed_calls_alone() -> None:
@@ -300,6 +333,22 @@ def test_tokens_that_nobody_told_are_unknown() -> None:
     run = samples.run_of(samples.footprint_of("t.py::test_x", silent))
     assert summarise(run).ranking[0].tokens == "–"
     assert "tokens of 1 call unknown" in header(run)
+
+
+def test_models_that_nobody_knows_are_one_notice_that_names_them() -> None:
+    def unknown(name: str, operation: str = "chat") -> Notice:
+        return Notice("unknown-model", f"no data knows the model {name!r} ({operation}): a class stands in")
+
+    each = [unknown(f"acme/m{n}") for n in range(6)]
+    tests = [samples.footprint_of(f"t.py::test_{n}", notices=(each[n], each[(n + 1) % 6])) for n in range(6)]
+    alone = (unknown("e", "embeddings"), Notice("unknown-model", "image with x: a class range"))
+    lines = [line.text for line in remarks.notices(samples.run_of(*tests, notices=(*each, *alone)))]
+    listed = "'acme/m0', 'acme/m1', 'acme/m2', 'acme/m3' and 2 more"
+    assert lines == [
+        f"no data knows the models {listed} (chat): a class stands in (unknown-model, 6 tests)",
+        "no data knows the model 'e' (embeddings): a class stands in (unknown-model)",
+        "image with x: a class range (unknown-model)",
+    ]
 
 
 def test_notices_are_counted_and_capped() -> None:

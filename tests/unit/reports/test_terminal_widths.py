@@ -279,7 +279,7 @@ def test_ten_thousand_rows_are_ten_thousand_lines() -> None:
 
 
 def test_no_tests_at_all() -> None:
-    assert printed(samples.run_of(), 80)[1:] == ["0 AI calls in 0 tests; every seam armed"]
+    assert printed(samples.run_of(), 80)[1:] == ["0 AI calls in 0 tests; no test ran"]
 
 
 def test_shares_of_fixtures_in_the_table_are_said_where_they_matter() -> None:

@@ -108,8 +108,9 @@ class DirectCost:
         over = [v for v in verdicts if presenter.fails(v)]
         if over and report.outcome == "passed" and not hasattr(report, "wasxfail"):
             report.outcome = "failed"
-            report.longrepr = "\n".join(f"aifootprint: {v.message}" for v in over)
-            report.sections.append((SECTION, "\n".join(_call_lines(direct))))
+            # Models and hosts have anybody's names: the terminal obeys none of them.
+            report.longrepr = "\n".join(f"aifootprint: {formatting.one_line(v.message)}" for v in over)
+            report.sections.append((SECTION, "\n".join(map(formatting.one_line, _call_lines(direct)))))
 
 
 def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Verdict, ...]:

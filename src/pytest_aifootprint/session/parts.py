@@ -43,6 +43,14 @@ def must_raise() -> bool:
     return os.environ.get(RAISE) == "1"
 
 
+def told(error: Exception) -> str:
+    """An exception of somebody else's as a phrase, whatever its own text does."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - nothing is said of it but its kind
+        return type(error).__name__
+
+
 class RunningPart:
     """The half of a role that runs tests.
 

@@ -17,7 +17,7 @@ from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.session.machine import Machine
-from pytest_aifootprint.session.parts import must_raise
+from pytest_aifootprint.session.parts import must_raise, told
 
 if TYPE_CHECKING:
     # What prices, judges and prints is imported when the run is over, or when a test is to be priced at once.
@@ -221,7 +221,7 @@ class Presenter:
         except Exception as error:  # a user's hook changes no result
             if must_raise():
                 raise
-            notice = Notice("hook-failed", f"pytest_aifootprint_footprint raised {type(error).__name__}: {error}")
+            notice = Notice("hook-failed", f"pytest_aifootprint_footprint raised {told(error)}")
             run = replace(run, notices=(*run.notices, notice))
         return run
 

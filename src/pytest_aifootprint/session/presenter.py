@@ -61,6 +61,7 @@ class Presenter:
         self._broken: str | None = None
         self._unsaid = False
         self._unwritten: Sequence[Notice] = ()
+        self._written: Sequence[str] = ()
         self._refused = False
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_ns = REAL.monotonic_ns()
@@ -145,9 +146,10 @@ class Presenter:
                 terminalreporter.section("AI footprint")
                 terminalreporter.write_line(f"not available, an error of this plugin: {self._broken}", red=True)
                 return
-            from pytest_aifootprint.reports.terminal import write_summary
+            from pytest_aifootprint.reports.terminal import write_generated, write_summary
 
             write_summary(terminalreporter, self.footprint, self.settings.top)
+            write_generated(terminalreporter, self._written)
         except Exception as error:  # see above
             if must_raise():
                 raise
@@ -231,6 +233,7 @@ class Presenter:
             return True
         from pytest_aifootprint.session.reporting import write_reports
 
-        self.footprint, written = write_reports(run, self.settings.reports, self.config.invocation_params.dir)
+        written = write_reports(run, self.settings.reports, self.config.invocation_params.dir)
+        self.footprint, self._written = written.run, written.lines
         self._unwritten = self.footprint.notices[len(run.notices) :]
-        return written
+        return written.all_files

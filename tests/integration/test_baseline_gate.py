@@ -304,6 +304,19 @@ def test_a_run_that_was_stopped_is_partial(suite: pytest.Pytester, baseline: str
     result.stdout.fnmatch_lines(["notice *(it was stopped early): 1 test of the baseline compared, 1 did not run*"])
 
 
+@pytest.mark.parametrize("status", [0, 7])
+def test_so_is_one_that_was_told_to_exit_with_whatever_status(
+    suite: pytest.Pytester, baseline: str, status: int
+) -> None:
+    stop = f"def test_stops():\n        pytest.exit('enough', returncode={status})\n\n    def test_short"
+    suite.makepyfile(test_calls=SUITE.replace("def test_short", stop))
+    path = suite.path / "stopped.json"
+    assert suite.runpytest("--aifootprint", baseline, GATE, f"--aifootprint-report=json:{path}").ret == status
+    saved = json.loads(path.read_text())
+    assert saved["run"]["partial"] == "it was stopped early"
+    assert any("1 test of the baseline compared, 1 did not run" in notice["message"] for notice in saved["notices"])
+
+
 def test_tests_that_were_not_asked_for_are_not_gone(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_other=SUITE)
     assert update(reported(suite)).exit_code == 0

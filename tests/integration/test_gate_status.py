@@ -60,6 +60,18 @@ def test_the_status_and_the_last_line(suite: pytest.Pytester, kind: str, args: t
     assert len(over) == (status == 1)
 
 
+@pytest.mark.parametrize(("kind", "args"), [("exits", ()), ("interrupts", ()), ("fails", ("-x",)), ("fails", ())])
+def test_a_pass_of_a_run_that_was_stopped_says_so(suite: pytest.Pytester, kind: str, args: tuple[str, ...]) -> None:
+    suite.makepyfile(test_b=SUITES[kind])
+    path = suite.path / "r.json"
+    suite.runpytest_subprocess(
+        "--aifootprint", "--aifootprint-budget=9 calls", f"--aifootprint-report=json:{path}", *args
+    )
+    (verdict,) = json.loads(path.read_text())["verdicts"]
+    assert verdict["verdict"] == "pass"
+    assert verdict["message"].endswith(": the run was stopped early") == (bool(args) or kind != "fails")
+
+
 def test_a_run_in_which_no_test_ran_says_so_instead_of_that_nothing_was_seen(suite: pytest.Pytester) -> None:
     result = suite.runpytest("--aifootprint", OVER, "-k", "nothing")
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -13,6 +13,7 @@ from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities import ZERO_G, Grams, Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict, live_calls
 from pytest_aifootprint.reports import formatting
+from pytest_aifootprint.session.selection import STOPPED
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.scopes import ScopeFootprint
@@ -129,6 +130,7 @@ def with_message(verdict: Verdict, run: RunFootprint | None = None) -> Verdict:
         message += f" (held against the {verdict.bound} end)"
     said = [verdict.reason] if verdict.reason else []
     if run is not None:
+        said += ["the run was stopped early"] if verdict.verdict == "pass" and run.partial == STOPPED else []
         said += _whose(verdict, run)
     reason = formatting.one_line("; ".join(said))
     if reason:

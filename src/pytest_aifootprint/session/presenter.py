@@ -63,6 +63,7 @@ class Presenter:
         self._unwritten: Sequence[Notice] = ()
         self._written: Sequence[str] = ()
         self._refused = False
+        self._stopped = False
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_ns = REAL.monotonic_ns()
 
@@ -81,6 +82,10 @@ class Presenter:
     def direct(self, run: TestRun) -> Direct:
         """The direct cost of a test so far."""
         return self.pricing.direct(run, len(self.collector.workers))
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Also of ``pytest.exit``, whose status may be any, and so tells nothing."""
+        self._stopped = True
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -205,7 +210,7 @@ class Presenter:
         run = replace(
             run,
             project=project_of(self.config.rootpath),
-            partial=why_partial(session, self.collector.left_out),
+            partial=why_partial(session, self.collector.left_out, stopped=self._stopped),
             asked=asked_for(self.config),
         )
         doubts = [*doubts_of(run), *self.pricing.doubts]

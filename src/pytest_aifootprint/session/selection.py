@@ -40,11 +40,15 @@ def asked_for(config: pytest.Config) -> tuple[str, ...]:
     return tuple(found) or ("",)
 
 
-def why_partial(session: pytest.Session, left_out: int) -> str:
-    """Why not all that was asked for ran, in a few words; "" if it did."""
+STOPPED = "it was stopped early"
+BROKEN_OFF = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+
+
+def why_partial(session: pytest.Session, left_out: int, *, stopped: bool = False) -> str:
+    """Why not all that was asked for ran, in a few words; "" if it did. ``stopped``: somebody told pytest to exit."""
     option = session.config.option
-    if session.exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldstop or session.shouldfail:
-        return "it was stopped early"
+    if stopped or session.exitstatus in BROKEN_OFF or session.shouldstop or session.shouldfail:
+        return STOPPED
     if left_out:
         return f"{left_out} {'test was' if left_out == 1 else 'tests were'} deselected"
     for name, flag in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pytest_aifootprint.session import Metering
 
 METERING: pytest.StashKey[Metering] = pytest.StashKey()
+# Variables that somebody sets for one run, and not for good as a grid.
+GATES = tuple(f"PYTEST_AIFOOTPRINT_{name}" for name in ("BUDGET", "BUDGETS", "TEST_BUDGET", "FAIL_ON_INCREASE"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,15 +56,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """A limit on the command line without the switch would be a gate that is not there: say so."""
+    """Say so: a limit on the command line or in the environment without the switch is a gate that is not there."""
     return _without_effect(config)
 
 
 def _without_effect(config: pytest.Config) -> str | None:
-    given = [name for name, value in vars(config.option).items() if name.startswith("aifootprint_") and value]
-    if given and METERING not in config.stash:
-        return f"aifootprint: metering is off, --{given[0].replace('_', '-')} has no effect; add --aifootprint"
-    return None
+    if METERING in config.stash:
+        return None
+    options = [name for name, value in vars(config.option).items() if name.startswith("aifootprint_") and value]
+    given = [f"--{name.replace('_', '-')}" for name in options]
+    if config.option.aifootprint is None and not os.environ.get("PYTEST_AIFOOTPRINT", "").strip():
+        given += [name for name in GATES if os.environ.get(name, "").strip()]
+    return f"aifootprint: metering is off, {given[0]} has no effect; add --aifootprint" if given else None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

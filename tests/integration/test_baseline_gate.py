@@ -254,6 +254,14 @@ def test_new_vanished_and_silent_tests_are_said_and_do_not_fail(
     )
 
 
+def test_a_whole_run_that_has_no_test_of_the_baseline_is_no_saving(suite: pytest.Pytester, baseline: str) -> None:
+    suite.makepyfile(test_calls="def test_of_another_suite(): pass")
+    result = suite.runpytest("--aifootprint", baseline, GATE)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert all("undecided (" in line and "no test of the baseline ran" in line for line in gate_lines(result))
+    assert len(gate_lines(result)) == 2
+
+
 def test_a_new_test_counts_in_the_total(suite: pytest.Pytester, baseline: str) -> None:
     more = SUITE + "\n    def test_more(aifootprint):\n        ask(aifootprint, 10_000)\n"
     suite.makepyfile(test_calls=more)

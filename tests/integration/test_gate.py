@@ -99,7 +99,7 @@ def test_a_test_over_its_own_limit_fails_alone(pytester: pytest.Pytester, worker
         [
             "*aifootprint: carbon * over the limit 1 ugCO2e*",
             "*AI footprint*",
-            "live  remote  chat  gpt-4o  1000 + 1000 tokens*",
+            "live  remote  chat  gpt-4o  1000 + 1000 tokens  *gCO2e",
             "FAILED test_limited.py::test_over*",
         ]
     )
@@ -310,3 +310,74 @@ def test_a_test_over_its_limit_is_failed_in_the_report_too(pytester: pytest.Pyte
         ("failed", "failed"),
         ("passed", "passed"),
     ]
+
+
+def test_a_mark_that_is_added_while_its_test_runs_is_a_limit(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def ask(aifootprint):
+            aifootprint.record_call(model="gpt-4o", provider="openai", input_tokens=1, output_tokens=1)
+
+        @pytest.fixture
+        def strict(request):
+            request.node.add_marker(pytest.mark.aifootprint(calls=0))
+
+        def test_by_a_fixture(strict, aifootprint):
+            ask(aifootprint)
+
+        def test_by_itself(request, aifootprint):
+            request.applymarker(pytest.mark.aifootprint(calls=0))
+            ask(aifootprint)
+
+        @pytest.mark.aifootprint(calls=5, tokens=2)
+        def test_the_nearest_wins(strict, aifootprint):
+            ask(aifootprint)
+
+        def test_without(aifootprint):
+            ask(aifootprint)
+        """
+    )
+    result = pytester.runpytest("--aifootprint", *workers)
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["FAILED *test_by_a_fixture*", "FAILED *test_by_itself*"])
+
+
+def test_such_a_mark_that_cannot_be_read_is_said(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_by_itself(request, aifootprint):
+            request.applymarker(pytest.mark.aifootprint(call=0))
+        """
+    )
+    result = pytester.runpytest("--aifootprint")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["notice * a mark that was added while its test ran: *unknown keyword 'call'; valid: *"]
+    )
+
+
+def test_a_forked_test_whose_process_died_leaves_every_limit_undecided(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item):
+            # What pytest-forked does with a child that died: one report, of no phase that pytest knows.
+            call = pytest.CallInfo.from_call(lambda: 1 / 0, "???")
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            item.ihook.pytest_runtest_logreport(report=pytest.TestReport.from_item_and_call(item, call))
+            return True
+        """
+    )
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest("--aifootprint", "--aifootprint-budget=5 calls")
+    result.stdout.fnmatch_lines(
+        ["budget  0 of 5 calls: undecided (1 test ran in a process that another plugin forked*"]
+    )

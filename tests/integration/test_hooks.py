@@ -13,6 +13,7 @@ import pytest
 from pytest_aifootprint import hookspecs
 from pytest_aifootprint.catalogue import default_catalogue
 from pytest_aifootprint.records.schema import report_schema
+from pytest_aifootprint.session.parts import RAISE
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "hooks.md"
 EXAMPLES = dict(
@@ -450,6 +451,24 @@ def test_a_hook_that_always_raises_is_one_notice(pytester: pytest.Pytester) -> N
 
     where = r"update_factor of conftest\.py, factor inference\.closed and \d\d more: ValueError: mine; valid: "
     assert re.match(HOOK + where, said)
+
+
+@pytest.mark.parametrize("hook", ["footprint", "factor"])
+def test_an_exception_that_cannot_be_told_loses_no_report(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, hook: str
+) -> None:
+    monkeypatch.delenv(RAISE)
+    pytester.makeconftest(f"""
+    class Untold(Exception):
+        def __str__(self): raise ZeroDivisionError
+
+    def {HOOK}{hook}(): raise Untold
+    """)
+    pytester.makepyfile(test_one=SUITE)
+    pytester.runpytest("--aifootprint", "--aifootprint-report=json:out.json").assert_outcomes(passed=1)
+
+    (said,) = notices(json.loads((pytester.path / "out.json").read_text()), "hook-failed")
+    assert "Untold" in said
 
 
 def test_a_plugin_that_wants_out_gets_out(pytester: pytest.Pytester) -> None:

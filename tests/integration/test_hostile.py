@@ -302,6 +302,25 @@ def test_names_from_elsewhere_are_printed_as_text_on_one_line(
     assert r"x\ny\r\x1b[31m[bold]%s{0}\x00" in section
 
 
+def test_the_section_of_a_test_over_its_limit_obeys_no_name(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        r"""
+        import pytest
+
+        @pytest.mark.aifootprint(budget="1 ug", live=False)
+        def test_it(aifootprint):
+            name = "x\ny\r\x1b[31m\x00\u202e"
+            aifootprint.record_call(model=name, provider="openai", input_tokens=10, output_tokens=10)
+        """
+    )
+    result = pytester.runpytest("--aifootprint", "-rA")
+    result.assert_outcomes(failed=1)
+    said = [line for line in result.outlines if "31m" in line]
+    assert len(said) >= 3
+    assert all(r"x\ny\r\x1b[31m\x00\u202e" in line for line in said)
+    assert not set(result.stdout.str()) & {"\x1b", "\x00", "\r", "\u202e"}
+
+
 def test_a_thousand_calls_of_one_test_are_counted_once_each(
     pytester: pytest.Pytester, workers: tuple[str, ...]
 ) -> None:

@@ -305,6 +305,19 @@ def test_a_limit_without_the_switch_is_said_to_have_no_effect(suite: pytest.Pyte
     suite.runpytest().stdout.no_fnmatch_line("aifootprint: metering*")
 
 
+def test_nor_has_one_in_the_environment_unless_somebody_switched_it_off(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_AIFOOTPRINT_GRID", "FRA")
+    suite.runpytest().stdout.no_fnmatch_line("aifootprint: metering*")
+    monkeypatch.setenv("PYTEST_AIFOOTPRINT_BUDGET", "1 ugCO2e")
+    told = "aifootprint: metering is off, PYTEST_AIFOOTPRINT_BUDGET has no effect; add --aifootprint"
+    suite.runpytest().stdout.fnmatch_lines([told])
+    suite.runpytest("--no-aifootprint").stdout.no_fnmatch_line("aifootprint: metering*")
+    monkeypatch.setenv("PYTEST_AIFOOTPRINT", "0")
+    suite.runpytest().stdout.no_fnmatch_line("aifootprint: metering*")
+
+
 @pytest.mark.parametrize("quiet", [["-q"], ["--no-header"], ["-p", "no:terminal", "-p", "no:asyncio"], ["-q", "-n2"]])
 def test_nor_is_that_left_out_where_there_is_no_header(suite: pytest.Pytester, quiet: list[str]) -> None:
     told = "aifootprint: metering is off, --aifootprint-budgets has no effect; add --aifootprint"

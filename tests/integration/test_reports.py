@@ -45,7 +45,10 @@ def test_one_run_writes_a_report_of_every_kind(pytester: pytest.Pytester, worker
 
 def test_reports_stand_under_their_own_names_where_none_is_given(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=SUITE)
-    pytester.runpytest("--aifootprint", *(f"--aifootprint-report={kind}" for kind in REPORTS if kind != "otel"))
+    kinds = [kind for kind in REPORTS if kind != "otel"]
+    done = pytester.runpytest("--aifootprint", *(f"--aifootprint-report={kind}" for kind in kinds))
+    for kind in kinds:
+        assert [line for line in done.outlines if f" generated {kind} report: {pytester.path}" in line], kind
     names = {path.name for path in pytester.path.glob("aifootprint*")}
     assert names == {
         "aifootprint-badge.json",

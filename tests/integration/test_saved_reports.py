@@ -136,7 +136,7 @@ def run(
     done = pytester.runpytest("-p", "no:asyncio", "--aifootprint", *reports, *args)
     first = next(number for number, line in enumerate(done.outlines) if re.fullmatch("=+ AI footprint =+", line))
     rest = done.outlines[first + 1 :]
-    end = next(number for number, line in enumerate(rest) if line.startswith("====="))
+    end = next(number for number, line in enumerate(rest) if re.match("=====|-+ generated ", line))
     return [done.outlines[first], *rest[:end]]
 
 

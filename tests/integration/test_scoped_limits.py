@@ -185,6 +185,24 @@ def test_a_scope_whose_tests_were_left_out_says_so(suite: pytest.Pytester, chose
     result.stdout.fnmatch_lines(["budget  marker: slow and not nightly: 0 of 0 calls: pass (no test of this run)"])
 
 
+def test_a_model_that_no_call_meant_is_told_with_those_that_were_called(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        test_suite="""
+            def test_it(aifootprint):
+                for n in range(5):
+                    aifootprint.record_call(model=f"acme-{n}", input_tokens=1, output_tokens=1)
+        """
+    )
+    result = suite.runpytest("--aifootprint", *budgets("model acne-*: 1 calls", "model acme-1: 1 calls"))
+    assert result.ret == 0
+    lines = [line for line in result.outlines if line.startswith("budget")]
+    seen = "no call to such a model seen, every seam armed; called: acme-0, acme-1, acme-2, and 2 more"
+    assert lines == [
+        f"budget  model: acne-*: 0 of 1 calls: pass ({seen})",
+        "budget  model: acme-1: 1 of 1 calls (100 %): pass",
+    ]
+
+
 def test_a_scope_whose_tests_called_nothing_says_so(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_suite="import pytest\n@pytest.mark.slow\ndef test_it(): pass")
     result = suite.runpytest("--aifootprint", *budgets("slow: 1 g", "model gpt-5*: 1 g"), "--aifootprint-budget=1 g")

@@ -125,9 +125,10 @@ def test_what_cannot_be_written_in_the_end_is_saved_elsewhere(
     # As pytest ends where it cannot write its --junitxml.
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     (saved,) = elsewhere.glob("*/aifootprint.json")
-    found, where = [line for line in done.errlines if line.startswith("aifootprint: report not written: ")]
-    assert "json:" in found
-    assert f"the JSON report is {saved}; aifootprint show {saved} --report KIND:PATH writes any other from it" in where
+    found, where = [line for line in done.errlines if line.startswith("aifootprint: ")]
+    assert found.startswith("aifootprint: report not written: json:")
+    hint = f"aifootprint show {saved} --report KIND:PATH writes any other from it"
+    assert where == f"aifootprint: the JSON report is {saved}; {hint}"
     done.stdout.fnmatch_lines(["*1 of 2 tests called an AI model*", "notice*out/r.json*(report-not-written)"])
     done.stdout.fnmatch_lines(f"notice*the JSON report is {saved}*(report-not-written)")
     report = json.loads(saved.read_text())
@@ -137,6 +138,22 @@ def test_what_cannot_be_written_in_the_end_is_saved_elsewhere(
     again = CliRunner().invoke(app, ["show", str(saved), "--report", "csv:again.csv"])
     assert again.exit_code == 0, again.output
     assert Path("again.csv").read_text() == Path("r.csv").read_text()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="has no /dev/full")
+@pytest.mark.parametrize("quiet", [(), ("-q",)], ids=["", "q"])
+def test_it_is_said_on_lines_of_its_own(
+    pytester: pytest.Pytester, elsewhere: Path, quiet: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    pytester.makepyfile(test_it=SUITE)
+    command = (sys.executable, "-m", "pytest", "-p", "no:asyncio", "--aifootprint", f"--aifootprint-report=csv:{FULL}")
+    done = subprocess.run((*command, *quiet), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    last = [line for line in done.stdout.splitlines() if line.strip()][-3:]
+    assert "1 passed" in last[0]
+    assert last[1].startswith("aifootprint: report not written: csv:")
+    assert last[2].startswith("aifootprint: the JSON report is ")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="has no /dev/full")
@@ -151,7 +168,7 @@ def test_the_json_report_that_was_written_stands_for_another_that_was_not(
     hint = f"aifootprint show {saved} --report KIND:PATH writes any other from it"
     assert done.errlines == [
         "aifootprint: report not written: csv:/dev/full: the CSV report cannot be written: No space left on device",
-        f"aifootprint: report not written: the JSON report is {saved}; {hint}",
+        f"aifootprint: the JSON report is {saved}; {hint}",
     ]
     report = json.loads(Path("r.json").read_text())
     assert "report-not-written" in {notice["code"] for notice in report["notices"]}

@@ -75,8 +75,10 @@ def parse_scoped(text: str) -> ScopedLimit:
     # Not at the top: ast is needed where there is such a limit, and importing it costs a millisecond.
     from pytest_aifootprint.budgets.expressions import MarkExpression
 
-    head, _, amount = text.rpartition(":")
+    head, behind, amount = text.rpartition(":")
     words = amount.split()
+    if not behind and len(words) > 1:
+        raise UnitError(f"{text!r} names neither marks nor a model; {VALID_SCOPED}")
     each = bool(words) and words[-1].lower() == EACH
     amount = " ".join(words[:-1] if each else words)
     rest, colon, use = head.rpartition(":")

@@ -60,10 +60,10 @@ def judge(limit: Limit, actual: Range | None, bound: str, scope: str, doubts: Se
     return Verdict(scope, limit.text, limit.kind, limit.value, actual, bound, word, message="", reason=why)
 
 
-def several(doubts: Sequence[str]) -> str:
-    """Doubts as far as one line holds them."""
-    more = f"; and {len(doubts) - MOST_DOUBTS} more" if len(doubts) > MOST_DOUBTS else ""
-    return "; ".join(doubts[:MOST_DOUBTS]) + more
+def several(doubts: Sequence[str], between: str = "; ") -> str:
+    """Doubts, or names, as far as one line holds them."""
+    more = f"{between}and {len(doubts) - MOST_DOUBTS} more" if len(doubts) > MOST_DOUBTS else ""
+    return between.join(doubts[:MOST_DOUBTS]) + more
 
 
 def measure(  # noqa: PLR0913 - one argument for each kind of quantity that can be limited
@@ -124,8 +124,9 @@ def judge_scopes(
     unmetered: Sequence[str] = (),
 ) -> tuple[Verdict, ...]:
     """The verdicts on parts of the run, as ``judge_run``; those on every single test are given when it is over."""
+    called = [model.id for model in run.models if model.calls]
     return tuple(
-        _judge_scope(scoped.limit, scope, bound, about(scoped.limit, doubts, unmetered))
+        _judge_scope(scoped.limit, scope, bound, about(scoped.limit, doubts, unmetered), called)
         for scoped, scope in zip(limits, run.scopes, strict=True)
         if not scoped.each
     )
@@ -136,7 +137,9 @@ def about(limit: Limit, doubts: Sequence[str], unmetered: Sequence[str]) -> list
     return [*doubts, *(unmetered if limit.kind in OF_ENERGY else ())]
 
 
-def _judge_scope(limit: Limit, scope: ScopeFootprint, bound: str, doubts: Sequence[str]) -> Verdict:
+def _judge_scope(
+    limit: Limit, scope: ScopeFootprint, bound: str, doubts: Sequence[str], called: Sequence[str]
+) -> Verdict:
     if scope.selected == 0 and not scope.doubts:
         # What was lost or could not be seen was no test with these marks.
         return _saying(NO_TEST, judge(limit, Range(0.0), bound, scope.name))
@@ -144,7 +147,11 @@ def _judge_scope(limit: Limit, scope: ScopeFootprint, bound: str, doubts: Sequen
     verdict = judge(limit, actual, bound, scope.name, [*scope.doubts, *doubts])
     if actual is None and scope.unknown and limit.kind in OF_ENERGY:
         return replace(verdict, reason=scope.unknown)
-    return verdict if scope.seen else _saying(NO_CALL_TO_IT if scope.of_model else NO_CALL_THERE, verdict)
+    if scope.seen:
+        return verdict
+    # A pattern with a typing error means no model at all: whoever reads which were called sees it.
+    others = f"; called: {several(called, ', ')}" if called else ""
+    return _saying(f"{NO_CALL_TO_IT}{others}" if scope.of_model else NO_CALL_THERE, verdict)
 
 
 def _of_scope(limit: Limit, scope: ScopeFootprint) -> Range | None:

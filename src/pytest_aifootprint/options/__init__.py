@@ -90,13 +90,7 @@ OPTIONS = (
         "AMOUNT",
         many=True,
     ),
-    Option(
-        "bound",
-        "which end of the range the limits are held against",
-        "END",
-        choices=("low", "central", "high"),
-        default="central",
-    ),
+    Option("bound", "which end of a range is limited", "END", choices=("low", "central", "high"), default="central"),
     Option("undecided", "what an undecided verdict does", "HOW", choices=("fail", "warn"), default="fail"),
     Option(
         "baseline",

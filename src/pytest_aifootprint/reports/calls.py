@@ -35,7 +35,7 @@ def call_lines(calls: Sequence[CallFootprint], most: int = MOST_LINES) -> list[s
     shown = groups if len(groups) <= most + 1 else groups[:most]
     lines = [_line(group) for group in shown]
     if rest := [priced for group in groups[len(shown) :] for priced in group]:
-        lines.append(f"… and {formatting.counted(_count(rest), 'more call')}{_emitted(rest)}")
+        lines.append(f"… and {formatting.counted(_count(rest), 'more call')}{emitted(rest)}")
     return lines
 
 
@@ -67,7 +67,7 @@ def _line(group: Sequence[CallFootprint]) -> str:
     if first.input_tokens is not None or first.output_tokens is not None:
         told = [_tokens(group, name) for name in ("input_tokens", "output_tokens")]
         parts.append(f"{' + '.join(map(formatting.count, told))} tokens")
-    return ", ".join(parts) + _emitted(group)
+    return ", ".join(parts) + emitted(group)
 
 
 def _name(priced: CallFootprint) -> str:
@@ -92,8 +92,8 @@ def _count(group: Sequence[CallFootprint]) -> int:
     return sum(priced.call.count for priced in group)
 
 
-def _emitted(group: Sequence[CallFootprint]) -> str:
-    """With its comma; empty where there is nothing beside what is metered here."""
+def emitted(group: Sequence[CallFootprint]) -> str:
+    """What is known of the carbon of equal calls, with its comma; empty where all of it is metered here."""
     if any(not priced.impact.priced for priced in group):
         return ", not priced"
     here = group[0].call.locality == "local" and not _known(g.impact.energy_j for g in group).central

@@ -57,12 +57,17 @@ def line(changes: Changes) -> str:
     """The change of the run in one line."""
     parts = [said(change) for change in changes.of_run]
     parts = parts or ["nothing to compare"]
-    tests = f"{formatting.counted(changes.compared, 'test')} compared"
+    return formatting.one_line(f"{'; '.join(parts)}; {tests(changes)}")
+
+
+def tests(changes: Changes) -> str:
+    """How many are compared, new and gone: ``9 tests compared, 1 new``."""
+    words = f"{formatting.counted(changes.compared, 'test')} compared"
     if changes.new:
-        tests += f", {formatting.count(len(changes.new))} new"
+        words += f", {formatting.count(len(changes.new))} new"
     if changes.vanished:
-        tests += f", {formatting.count(len(changes.vanished))} gone"
-    return formatting.one_line(f"{'; '.join(parts)}; {tests}")
+        words += f", {formatting.count(len(changes.vanished))} gone"
+    return words
 
 
 def rows(changes: Changes, most: int) -> tuple[tuple[str, ...], ...]:

@@ -328,7 +328,7 @@ def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
                 formatting.one_line(given.what),
                 given.unit,
                 finite(given.value.central),
-                {row["name"]: [_log(row["low"]), _log(row["high"])] for row in factors_of(given.value)},
+                {row["name"]: [log(row["low"]), log(row["high"])] for row in factors_of(given.value)},
                 texts(given.source),
                 given.year,
                 given.basis,
@@ -340,6 +340,6 @@ def _sheet(sheet: Sheet, texts: Texts) -> dict[str, Any]:
     }
 
 
-def _log(times: float | None) -> float:
+def log(times: float | None) -> float:
     """Of what the JSON report says, so that the page of a saved one is the same."""
     return _FAR if times is None else math.log(times) if times else -_FAR

@@ -28,6 +28,8 @@ __all__ = ["NAME", "chunks", "probe", "write"]
 NAME = "aifootprint.html"
 SHOWN = 25
 """Tests that the page shows at once, and all that it shows without script."""
+MOST_OPEN = 5
+"""Verdicts that stand above the figures; the rest is opened by who wants it."""
 SCRIPTS = ("sheets.js", "details.js", "table.js")
 
 
@@ -97,6 +99,7 @@ def _context(run: RunFootprint, style: str, script: str) -> dict[str, Any]:
         :SHOWN
     ]
     scale = html_view.scale_of(run.tests)
+    verdicts = html_view.verdicts(run)
     return {
         # Made here, not by anybody's names: our own files, and a mark that is replaced by data.
         "style": Markup(style),  # noqa: S704
@@ -110,7 +113,10 @@ def _context(run: RunFootprint, style: str, script: str) -> dict[str, Any]:
         "basis_bar": html_view.basis_bar(run),
         "basis_words": facts.basis(run),
         "heaviest": html_view.heaviest(run, summary.ranking),
-        "verdicts": html_view.verdicts(run),
+        "verdicts": verdicts,
+        # A list of one more would be no shorter.
+        "open": MOST_OPEN if len(verdicts) > MOST_OPEN + 1 else len(verdicts),
+        "changes": html_view.changes(run),
         "amounts": list(html_view.amounts(run)),
         "factors": html_view.factors(run),
         "sheet": run.sheets.get(HERE),

@@ -10,15 +10,21 @@ from typing import Any
 
 from pytest_aifootprint.quantities import Basis, Range, basis_of_sum
 from pytest_aifootprint.records.amounts import Carbon
+from pytest_aifootprint.records.changes import RUN
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint
-from pytest_aifootprint.reports import facts, formatting, html_charts, remarks
+from pytest_aifootprint.reports import changing, facts, formatting, html_charts, html_data, remarks
 from pytest_aifootprint.reports.html_charts import Bar
+from pytest_aifootprint.reports.json_values import factors_of
 from pytest_aifootprint.reports.summary import Row, carbon_central
 
 MOST_VERDICTS = 100
 MOST_NOTICES = 100
+MOST_CHANGES = 10
 MOST_FACTORS = 8
+_MOST_LOG = 700.0
+"""A number whose logarithm is larger is none."""
+_WORST = ("fail", "undecided", "pass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +81,30 @@ def heaviest(run: RunFootprint, ranking: Sequence[Row]) -> tuple[str, str, str] 
 
 
 def verdicts(run: RunFootprint) -> list[tuple[str, str]]:
-    """Every verdict on the run, and those on tests that are no pass: the word, and the line."""
+    """Every verdict on the run, and those on tests that are no pass, the worst first: the word, and the line."""
     of_tests = remarks.broken(run, of_run=False)
     # The word stands before the line.
     found = [
-        (v.verdict, remarks.said(v).replace(f": {v.verdict}", "", 1))
-        for v in (*run.verdicts, *of_tests[:MOST_VERDICTS])
+        (v.verdict, remarks.said(v, word=False))
+        for v in sorted((*run.verdicts, *of_tests[:MOST_VERDICTS]), key=lambda v: _WORST.index(v.verdict))
     ]
     if (more := len(of_tests) - MOST_VERDICTS) > 0:
         found.append(("fail", f"and {formatting.counted(more, 'test')} more, see the table of tests"))
     return found
+
+
+def changes(run: RunFootprint) -> dict[str, Any] | None:
+    """The run beside its baseline: what that is, and rows of scope (None: the run), quantity, before, now, change."""
+    found = run.changes
+    rows = () if found is None else changing.rows(found, MOST_CHANGES)
+    if found is None or not rows:
+        return None
+    runs = f"{formatting.counted(found.runs, 'run')} in {formatting.one_line(found.file)}"
+    return {
+        "about": f"Against {runs}: {changing.tests(found)}",
+        "rows": [(None if scope == RUN else scope, *cells) for scope, *cells in rows],
+        "more": sum(change.scope != RUN for change in found.changes) > MOST_CHANGES,
+    }
 
 
 def amounts(run: RunFootprint) -> Iterator[Amount]:
@@ -160,20 +180,17 @@ def _span(printed: Any, value: Range | None, unit: formatting.Unit) -> str:
 
 
 def factors(run: RunFootprint) -> list[tuple[str, str, float]]:
-    """The inputs that make the carbon uncertain, widest first: name, x/÷ so much, and a part of the widest.
-
-    A saved report has one for each figure and not where it comes from: none then.
-    """
+    """The inputs that make the carbon uncertain, widest first: name, x/÷ so much, and a part of the widest."""
+    # In the order of the JSON report: of two that are as wide but for the last digit, a saved one has no other first.
     found = [
-        (name, abs(up - down) / 2)
-        for name, (down, up) in run.totals.carbon.total.factors.items()
-        if ":" in name or "_" in name or name in {"phi", "gpu", "prefill"}
+        (row["name"], abs(html_data.log(row["high"]) - html_data.log(row["low"])) / 2)
+        for row in factors_of(run.totals.carbon.total)
+        if ":" in row["name"] or "_" in row["name"] or row["name"] in {"phi", "gpu", "prefill"}
     ]
-    found.sort(key=lambda pair: (-pair[1], pair[0]))
     return [
         (
             formatting.one_line(facts.input_named(name, run)),
-            formatting.factor(math.exp(half)),
+            formatting.factor(math.exp(min(half, _MOST_LOG))),
             half / found[0][1] if found[0][1] else 0.0,
         )
         for name, half in found[:MOST_FACTORS]

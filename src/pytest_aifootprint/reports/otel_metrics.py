@@ -123,10 +123,17 @@ def _usage(run: RunFootprint) -> Iterator[Metric]:
                 tokens.add({**of_call, "gen_ai.token.type": kind}, float(count), call.count)
         if call.duration_ns > 0:  # of a call that a test only told of, nobody knows
             seconds.add({**of_call, **_error(call)}, call.duration_ns / 1e9 / call.count, call.count)
-    yield Metric("gen_ai.client.token.usage", "{token}", "histogram", "Tokens of live calls", tokens.points)
-    yield Metric("gen_ai.client.operation.duration", "s", "histogram", "Duration of live calls", seconds.points)
+    totals = run.totals
+    counts = {"live": totals.calls_live, "replayed": totals.calls_replayed, "mocked": totals.calls_mocked}
+    for call in calls:
+        counts[call.realness] -= call.count
+    # Of calls of tests that have no row, the number alone is known: a histogram without them is of something else.
+    rest = [({"aifootprint.realness": realness}, count) for realness, count in counts.items() if count > 0]
+    if not rest:
+        yield Metric("gen_ai.client.token.usage", "{token}", "histogram", "Tokens of live calls", tokens.points)
+        yield Metric("gen_ai.client.operation.duration", "s", "histogram", "Duration of live calls", seconds.points)
     counted = _counted(({**_of_call(call), "aifootprint.realness": call.realness}, call.count) for call in calls)
-    yield _sum("aifootprint.calls", "{call}", "Uses of a model, live, replayed or mocked", counted)
+    yield _sum("aifootprint.calls", "{call}", "Uses of a model, live, replayed or mocked", (*counted, *rest))
 
 
 def _hardware(run: RunFootprint) -> Iterator[tuple[Attributes, float]]:

@@ -52,14 +52,14 @@ def broken(run: RunFootprint, *, of_run: bool = True) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict.verdict != "pass"]
 
 
-def said(verdict: Verdict) -> str:
-    """A verdict in one line: ``3.3 g of 5 g (66 %): pass (the range crosses the limit)``."""
+def said(verdict: Verdict, *, word: bool = True) -> str:
+    """A verdict in one line: ``3.3 g of 5 g (66 %): pass (the range crosses the limit)``, or without its word."""
     subject = "" if verdict.scope == "run" else f"{verdict.scope}: "
     held = _held(verdict)
     # The message has the figures, too: it stands where there are none before it.
     reason = verdict.reason or ("" if held else verdict.message)
     why = f" ({reason})" if reason else ""
-    return formatting.one_line(f"{subject}{held or verdict.limit}: {verdict.verdict}{why}")
+    return formatting.one_line(f"{subject}{held or verdict.limit}{f': {verdict.verdict}' if word else ''}{why}")
 
 
 def _held(verdict: Verdict) -> str:

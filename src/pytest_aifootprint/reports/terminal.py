@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import remarks
-from pytest_aifootprint.reports.formatting import printable
+from pytest_aifootprint.reports.formatting import one_line, printable
 from pytest_aifootprint.reports.remarks import Line
 from pytest_aifootprint.reports.summary import headline, summarise
 
@@ -62,6 +62,15 @@ def write_summary(terminalreporter: TerminalReporter, run: RunFootprint, top: in
         lines = render(summarise(run, top), width, encoding, fold=fold)
     for line in lines:
         terminalreporter.write_line(printable(str(line), encoding), **_COLOUR.get(line.verdict, {}))
+
+
+def write_generated(terminalreporter: TerminalReporter, lines: Iterable[str]) -> None:
+    """Say where reports are, as pytest says it of its own; nothing under ``-q``, as there."""
+    if terminalreporter.config.get_verbosity() < 0:
+        return
+    encoding = getattr(sys.stdout, "encoding", None)
+    for line in lines:
+        terminalreporter.write_sep("-", printable(one_line(line), encoding))
 
 
 def write_between(terminalreporter: pytest.TerminalReporter, text: Callable[[int], str]) -> None:

@@ -108,8 +108,9 @@ class DirectCost:
         over = [v for v in verdicts if presenter.fails(v)]
         if over and report.outcome == "passed" and not hasattr(report, "wasxfail"):
             report.outcome = "failed"
-            report.longrepr = "\n".join(f"aifootprint: {v.message}" for v in over)
-            report.sections.append((SECTION, "\n".join(_call_lines(direct))))
+            # Models and hosts have anybody's names: the terminal obeys none of them.
+            report.longrepr = "\n".join(f"aifootprint: {formatting.one_line(v.message)}" for v in over)
+            report.sections.append((SECTION, "\n".join(map(formatting.one_line, _call_lines(direct)))))
 
 
 def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Verdict, ...]:
@@ -181,8 +182,9 @@ def _live_verdict(run: TestRun) -> tuple[Verdict, ...]:
 
 
 def _call_lines(direct: Direct) -> list[str]:
-    """The calls of a test over its limit, one line each."""
+    """The calls of a test over its limit, one line each, in the words that ``-vv`` has for them."""
     from pytest_aifootprint.reports import formatting
+    from pytest_aifootprint.reports.calls import emitted
 
     lines = []
     for priced in direct.calls[:MOST_LISTED]:
@@ -192,7 +194,7 @@ def _call_lines(direct: Direct) -> list[str]:
             parts.append(f"{call.input_tokens or 0} + {call.output_tokens or 0} tokens")
         if call.count > 1:
             parts.append(f"x {call.count}")
-        parts.append(f"{formatting.suffix(priced.carbon.total)} beside the local energy")
+        parts += filter(None, [emitted([priced]).removeprefix(", ")])
         lines.append("  ".join(parts))
     if len(direct.calls) > MOST_LISTED:
         lines.append(f"and {len(direct.calls) - MOST_LISTED} more calls")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.session.parts import told
 
 if TYPE_CHECKING:
     from pytest_aifootprint.catalogue import Catalogue
@@ -265,7 +266,7 @@ class Extensions:
         except pytest.exit.Exception:
             raise
         except of_ours as error:
-            said = _without_place(str(error), what) if of_ours is ValueError else f"{type(error).__name__}: {error}"
+            said = _without_place(str(error), what) if of_ours is ValueError else told(error)
             self._failed.setdefault((hook, plugin, said), []).append(what)
             return False, None
 

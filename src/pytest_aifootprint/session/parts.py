@@ -43,6 +43,14 @@ def must_raise() -> bool:
     return os.environ.get(RAISE) == "1"
 
 
+def told(error: Exception) -> str:
+    """An exception of somebody else's as a phrase, whatever its own text does."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - nothing is said of it but its kind
+        return type(error).__name__
+
+
 class RunningPart:
     """The half of a role that runs tests.
 
@@ -147,6 +155,7 @@ class Markers:
     def __init__(self, runner: TestRunner, scopes: MarkScopes | None = None, *, in_worker: bool = False) -> None:
         """Take the runner that wants them."""
         self._runner = runner
+        runner.late_mark = lambda item: merged_mark(item, {})
         self.scopes = scopes
         self._in_worker = in_worker
         self.usage_error: str | None = None
@@ -190,17 +199,32 @@ class Markers:
     def _merge(self, items: Iterable[pytest.Item]) -> None:
         known: dict[int, None] = {}
         for item in items:
-            marks = list(item.iter_markers(MARKER))
-            if not marks:
-                continue
-            merged: dict[str, Any] = {}
-            for mark in reversed(marks):
-                if id(mark) not in known:
-                    try:
-                        marker_limits(mark.kwargs, mark.args)
-                    except ValueError as error:
-                        raise option_error(f"@pytest.mark.{MARKER}", f"mark of {item.nodeid}", str(error)) from None
-                    known[id(mark)] = None
-                # Only what survives the wire between workers; marker_limits reads numbers and text alike.
-                merged |= {k: v if v is None or isinstance(v, (bool, int)) else str(v) for k, v in mark.kwargs.items()}
-            self._runner.markers[item] = merged
+            merged = merged_mark(item, known)
+            if merged is not None:
+                self._runner.markers[item] = merged
+
+
+def merged_mark(item: pytest.Item, known: dict[int, None]) -> dict[str, Any] | None:
+    """The keywords of a test's ``aifootprint`` marks, the nearest winning; None without any.
+
+    Args:
+        item: the test.
+        known: marks that were read before and need no look; gets those of this test.
+
+    Raises:
+        pytest.UsageError: for a mark that cannot be read.
+    """
+    marks = list(item.iter_markers(MARKER))
+    if not marks:
+        return None
+    merged: dict[str, Any] = {}
+    for mark in reversed(marks):
+        if id(mark) not in known:
+            try:
+                marker_limits(mark.kwargs, mark.args)
+            except ValueError as error:
+                raise option_error(f"@pytest.mark.{MARKER}", f"mark of {item.nodeid}", str(error)) from None
+            known[id(mark)] = None
+        # Only what survives the wire between workers; marker_limits reads numbers and text alike.
+        merged |= {k: v if v is None or isinstance(v, (bool, int)) else str(v) for k, v in mark.kwargs.items()}
+    return merged

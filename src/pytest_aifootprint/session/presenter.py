@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.session.machine import Machine
-from pytest_aifootprint.session.parts import must_raise
+from pytest_aifootprint.session.parts import must_raise, told
 
 if TYPE_CHECKING:
     # What prices, judges and prints is imported when the run is over, or when a test is to be priced at once.
@@ -60,6 +60,8 @@ class Presenter:
         self.on_direct: list[Callable[[pytest.TestReport, TestRun, Direct], None]] = []
         self._broken: str | None = None
         self._unsaid = False
+        self._unwritten: Sequence[Notice] = ()
+        self._written: Sequence[str] = ()
         self._refused = False
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_ns = REAL.monotonic_ns()
@@ -119,7 +121,14 @@ class Presenter:
         self._unsaid = failed
 
     def pytest_unconfigure(self) -> None:
-        """A failed verdict is said on stderr where there is no terminal report, or one without summaries."""
+        """A failed verdict is said on stderr where there is no terminal report, or one without summaries.
+
+        What could not be written, too, and not before: pytest's progress has ended its line only now.
+        """
+        if self._unwritten:
+            from pytest_aifootprint.session.reporting import tell
+
+            tell(self._unwritten)
         if not self._unsaid:
             return
         from pytest_aifootprint.reports.terminal import one_line_verdict
@@ -137,9 +146,10 @@ class Presenter:
                 terminalreporter.section("AI footprint")
                 terminalreporter.write_line(f"not available, an error of this plugin: {self._broken}", red=True)
                 return
-            from pytest_aifootprint.reports.terminal import write_summary
+            from pytest_aifootprint.reports.terminal import write_generated, write_summary
 
             write_summary(terminalreporter, self.footprint, self.settings.top)
+            write_generated(terminalreporter, self._written)
         except Exception as error:  # see above
             if must_raise():
                 raise
@@ -213,7 +223,7 @@ class Presenter:
         except Exception as error:  # a user's hook changes no result
             if must_raise():
                 raise
-            notice = Notice("hook-failed", f"pytest_aifootprint_footprint raised {type(error).__name__}: {error}")
+            notice = Notice("hook-failed", f"pytest_aifootprint_footprint raised {told(error)}")
             run = replace(run, notices=(*run.notices, notice))
         return run
 
@@ -223,5 +233,7 @@ class Presenter:
             return True
         from pytest_aifootprint.session.reporting import write_reports
 
-        self.footprint, written = write_reports(run, self.settings.reports, self.config.invocation_params.dir)
-        return written
+        written = write_reports(run, self.settings.reports, self.config.invocation_params.dir)
+        self.footprint, self._written = written.run, written.lines
+        self._unwritten = self.footprint.notices[len(run.notices) :]
+        return written.all_files

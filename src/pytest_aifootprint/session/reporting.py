@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.records.model import RunFootprint
@@ -20,10 +20,23 @@ from pytest_aifootprint.session.parts import must_raise
 _FOLDER = "aifootprint-"
 
 
-def write_reports(
-    run: RunFootprint, reports: Sequence[tuple[str, Target, Any]], here: Path
-) -> tuple[RunFootprint, bool]:
-    """Write each report; what could not be is told on stderr and in a notice, and the JSON is saved somewhere.
+class Written(NamedTuple):
+    """What became of the reports.
+
+    Attributes:
+        run: with notices of what could not be written.
+        all_files: whether all files were. A service that does not answer is a notice alone: what becomes of a build is
+            not for a network to say.
+        lines: one for each report that was, as pytest tells of its own.
+    """
+
+    run: RunFootprint
+    all_files: bool
+    lines: tuple[str, ...]
+
+
+def write_reports(run: RunFootprint, reports: Sequence[tuple[str, Target, Any]], here: Path) -> Written:
+    """Write each report; what could not be is told in a notice, and the JSON is saved somewhere.
 
     The JSON comes last: it has the notices about the others, and from it the others can be made again.
 
@@ -31,35 +44,37 @@ def write_reports(
         run: to report.
         reports: kind, target and anything else.
         here: a folder to save the JSON in where there is no temporary one.
-
-    Returns:
-        The run with these notices, and whether all files were written. A service that does not answer is a notice
-        alone: what becomes of a build is not for a network to say.
     """
-    whole, all_written = run, True
+    whole, all_files = run, True
+    lines: list[str] = []
     saved: Target | None = None
     for kind, target, _ in sorted(reports, key=lambda report: report[0] == "json"):
         problem = _written(kind, whole, target)
         if problem is None:
             saved = target if kind == "json" else saved
+            done = f"sent {kind} report to" if isinstance(target, Endpoint) else f"generated {kind} report"
+            lines.append(f"{done}: {target}")
         else:
             whole = _with(whole, f"{kind}:{target}: {problem}")
-            all_written &= isinstance(target, Endpoint)
-    if whole is run:
-        return run, True
-    saved = saved or _save(whole, here)
-    if saved is None:
-        return _with(whole, "the JSON report could not be saved anywhere else"), all_written
-    message = f"the JSON report is {saved}; aifootprint show {saved} --report KIND:PATH writes any other from it"
-    return _with(whole, message), all_written
+            all_files &= isinstance(target, Endpoint)
+    if whole is not run:
+        saved = saved or _save(whole, here)
+        message = f"the JSON report is {saved}; aifootprint show {saved} --report KIND:PATH writes any other from it"
+        whole = _with(whole, message if saved else "the JSON report could not be saved anywhere else")
+    return Written(whole, all_files, tuple(lines))
 
 
 def _with(run: RunFootprint, message: str) -> RunFootprint:
-    """The run with one more notice, told on stderr at once: without a terminal it is told nowhere else."""
-    notice = Notice("report-not-written", one_line(message))
-    line = f"aifootprint: report not written: {notice.message}\n"
-    sys.stderr.write(printable(line, getattr(sys.stderr, "encoding", None)))
-    return replace(run, notices=(*run.notices, notice))
+    return replace(run, notices=(*run.notices, Notice("report-not-written", one_line(message))))
+
+
+def tell(notices: Sequence[Notice]) -> None:
+    """Say on stderr what could not be written: with ``-q`` or without a terminal it is told nowhere else."""
+    for number, notice in enumerate(notices):
+        # Where the JSON report is instead, stands last.
+        what = "" if number and notice is notices[-1] else "report not written: "
+        line = f"aifootprint: {what}{notice.message}\n"
+        sys.stderr.write(printable(line, getattr(sys.stderr, "encoding", None)))
 
 
 def _written(kind: str, run: RunFootprint, target: Target) -> str | None:

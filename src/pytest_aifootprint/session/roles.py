@@ -59,12 +59,13 @@ class Single:
         presenter.machine.start(part)
         presenter.before_build.append(self._end)
         config.pluginmanager.register(presenter, "aifootprint-presenter")
+        self._runner.on_late_mark = lambda: self._judge_directly(config)
         if wants_direct(presenter):
             self._judge_directly(config)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """A mark may carry a limit: then tests are judged at once."""
-        if self._runner.markers and not session.config.pluginmanager.has_plugin(DIRECT):
+        if self._runner.markers:
             self._judge_directly(session.config)
 
     @property
@@ -72,6 +73,8 @@ class Single:
         return self.part.runner
 
     def _judge_directly(self, config: pytest.Config) -> None:
+        if config.pluginmanager.has_plugin(DIRECT):
+            return
         from pytest_aifootprint.session.direct import DirectCost
 
         direct = DirectCost(self.presenter, lambda report: self._runner.run_of(report.nodeid), self._runner.pause)

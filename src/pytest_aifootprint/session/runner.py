@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_aifootprint.options import MARKER
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun, book
 from pytest_aifootprint.session.running import Running
@@ -19,6 +20,7 @@ class TestRunner:
     Attributes:
         markers: keywords of a test's own marks, for the tests that have any. scopes: the user's limits on marks that
             mean a test, for the tests that any means.
+        late_mark: reads the marks of a test again. on_late_mark: called when that gave others.
         on_report: called with each report of a test itself and its record so far. on_test: once a test is over.
         strangers: tests that reported here without having run here. recorder: of this process.
     """
@@ -36,6 +38,8 @@ class TestRunner:
         self.on_test = on_test
         self.on_report = on_report
         self.markers: dict[pytest.Item, dict[str, Any]] = {}
+        self.late_mark: Callable[[pytest.Item], dict[str, Any] | None] | None = None
+        self.on_late_mark: Callable[[], None] | None = None
         self.scopes: dict[pytest.Item, tuple[int, ...]] = {}
         self.strangers = 0
         self._running = running
@@ -92,9 +96,28 @@ class TestRunner:
         if phase == 2:
             run.calls_until.append(len(run.calls))
             run.tally.clear()
-        elif phase == 0 and test.loose:
+        elif phase == 1:
+            for mark in item.own_markers:
+                if mark.name == MARKER:
+                    self._read_again(item, run)
+                    break
+        elif test.loose:
             run.marker, run.scopes = self.markers.get(item), self.scopes.get(item, ())
         self._clock.plugin_ns += REAL.thread_time_ns() - own
+
+    def _read_again(self, item: pytest.Item, run: TestRun) -> None:
+        """A fixture or the test itself may have added a mark since tests were collected."""
+        if self.late_mark is None:
+            return
+        try:
+            marker = self.late_mark(item)
+        except pytest.UsageError as error:
+            self.recorder.error("a mark that was added while its test ran", error)
+            return
+        if marker != run.marker:
+            run.marker = marker
+            if self.on_late_mark is not None:
+                self.on_late_mark()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
@@ -120,7 +143,8 @@ class TestRunner:
                 test.run.outcomes.append((test.run.attempt, phase, "failed"))
             return
         if test is None or phase is None:
-            self.strangers += phase == 1
+            # pytest-forked's word on a child that died is about no phase: nothing came back of what was called there.
+            self.strangers += phase == 1 or (test is not None and not test.run.edges)
             return
         run = test.run
         outcome: str = report.outcome

@@ -48,6 +48,7 @@ def test_a_limit_on_a_part_of_the_run(
     [
         ("", "not an amount"),
         ("5 g", "names neither marks nor a model"),
+        ("slow 5 g", "names neither marks nor a model"),
         (": 5 g", "names neither marks nor a model"),
         ("use: 5 g", "names neither marks nor a model"),
         ("slow", "not an amount"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 import subprocess
 import sys
@@ -17,10 +18,11 @@ from typing import Any
 import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
 
-from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities import Grams, Notice, Range
+from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.timeline import Timeline
-from pytest_aifootprint.reports import formatting, html_report
+from pytest_aifootprint.reports import formatting, html_report, html_view, json_read, json_report
 from pytest_aifootprint.reports.summary import summarise
 
 ROOT = Path(__file__).parents[3]
@@ -280,3 +282,49 @@ def test_the_wheel_holds_the_templates() -> None:
     folder = ROOT / "src" / "pytest_aifootprint" / "reports" / "html"
     assert {f"pytest_aifootprint/reports/html/{file.name}" for file in folder.iterdir()} <= inside
     assert {"page.html", "parts.html", "style.css", *html_report.SCRIPTS} <= {file.name for file in folder.iterdir()}
+
+
+def test_what_changed_against_the_baseline_is_a_table_with_hostile_names_in_it() -> None:
+    run = samples.with_baseline()
+    assert run.changes is not None
+    many = [replace(run.changes.changes[1], scope=f"{name}{n}") for n in range(2) for name in HOSTILE]
+    run = replace(run, changes=replace(run.changes, changes=(run.changes.changes[0], *many)))
+    found = page(run)
+    assert "Against 3 runs in baseline.json: 2 tests compared, 1 new, 1 gone." in found.text
+    assert "the run carbon -25 % 1.5 g 1.1 g" in found.text
+    assert found.text.count(f"tokens {formatting.UNKNOWN} 0 tokens 1.2 k tokens") == html_view.MOST_CHANGES
+    assert "Those that changed most; aifootprint compare" in found.text
+    assert "h-changes" not in "".join(html_report.chunks(samples.mixed()))
+
+
+def test_many_verdicts_do_not_push_the_figures_off_the_first_screen() -> None:
+    run = samples.failed_budget()
+    verdicts = tuple(replace(run.verdicts[0], verdict=word) for word in ("pass", "undecided", "fail") * 20)
+    tests = tuple(replace(test, verdicts=()) for test in run.tests)
+    text = "".join(html_report.chunks(replace(run, tests=tests, verdicts=verdicts)))
+    above = text[: text.index('<details class="more">')]
+    assert above.count('<li class="fail">') == html_report.MOST_OPEN
+    assert '<li class="pass">' not in above
+    assert text.count('<li class="') - text.count('<li class="quiet') >= 60
+    assert "<summary>55 more</summary>" in text
+
+
+def test_of_inputs_that_are_as_wide_a_saved_report_shows_the_same_first() -> None:
+    run = samples.mixed()
+    carbon = run.totals.carbon
+    assert carbon.use is not None
+    # As wide but for the last digit, which a file does not keep.
+    pairs = {f"energy:{n}": (-math.log(3) * (1 + n * 1e-16 * (-1) ** n), math.log(3)) for n in range(12)}
+    use = Grams(Range(carbon.use.central, pairs))
+    run = replace(run, totals=replace(run.totals, carbon=Carbon(use, Grams(Range(0.0)), Grams(Range(0.0)))))
+    again = json_read.run_of(json_report.as_dict(run))
+    assert html_view.factors(again) == html_view.factors(run)
+    assert len(html_view.factors(run)) == html_view.MOST_FACTORS
+
+
+def test_a_test_that_is_named_like_a_verdict_keeps_its_name() -> None:
+    run = samples.failed_budget()
+    verdict = replace(run.verdicts[0], scope="test_it.py::test_x[: fail]", verdict="fail")
+    ((word, text),) = html_view.verdicts(replace(run, verdicts=(verdict,), tests=()))
+    assert word == "fail"
+    assert text.startswith("test_it.py::test_x[: fail]: ")

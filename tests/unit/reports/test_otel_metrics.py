@@ -104,6 +104,21 @@ def test_tokens_and_durations_are_of_live_calls_to_generative_models() -> None:
     assert sum(n for _, n in found["aifootprint.calls"].points if isinstance(n, int)) == 2 + 1 + 1 + 1 + 3
 
 
+def test_calls_of_tests_without_a_row_are_counted_and_in_no_histogram() -> None:
+    whole = samples.mixed()
+    totals = whole.totals
+    found = by_name(replace(whole, tests=whole.tests[:1], fixtures=()))
+    counts: dict[str, float] = {}
+    for attributes, value in found["aifootprint.calls"].points:
+        assert not isinstance(value, Histogram)
+        realness = attributes["aifootprint.realness"]
+        counts[realness] = counts.get(realness, 0) + value
+    told = {"live": totals.calls_live, "replayed": totals.calls_replayed, "mocked": totals.calls_mocked}
+    assert counts == {realness: count for realness, count in told.items() if count}
+    assert "gen_ai.client.token.usage" in by_name(whole)
+    assert not [name for name in found if name.startswith("gen_ai.")]
+
+
 def test_a_value_on_a_bound_belongs_to_the_bucket_below() -> None:
     histogram = Histogram((1.0, 2.0), [0, 0, 0])
     for value in (1.0, 1.5, 2.0, 2.5):

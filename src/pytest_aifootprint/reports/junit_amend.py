@@ -112,9 +112,8 @@ class _Element:
 
     def insert(self, properties: Properties) -> list[Edit]:
         """At the end of its properties, or as its first child."""
-        elements = [ET.Element("property", name=name, value=value) for name, value in properties]
         # ASCII, so that it is right in every encoding that has ASCII in it.
-        text = b"".join(ET.tostring(element) for element in elements)
+        text = b"".join(ET.tostring(ET.Element("property", name=name, value=value)) for name, value in properties)
         whole = b"<properties>" + text + b"</properties>"
         if self.properties is not None:
             start, end = self.properties.span()

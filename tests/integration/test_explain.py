@@ -238,7 +238,7 @@ def test_every_number_of_the_summary_is_reproduced(demo: Demo) -> None:
 def summary_lines(output: str) -> list[str]:
     """The lines of our section of the terminal."""
     section = output.split(" AI footprint ")[1].split("\n", 1)[1]
-    return [line.strip() for line in section.split("\n=====")[0].splitlines() if line.strip()]
+    return [line.strip() for line in re.split("\n(?:=====|-+ generated )", section)[0].splitlines() if line.strip()]
 
 
 def header(found: re.Match[str], page_of: dict[str, Page]) -> None:

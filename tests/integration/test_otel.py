@@ -221,7 +221,8 @@ def test_a_collector_that_does_not_take_it_is_a_notice(
     done = run(pytester, f"--aifootprint-report=otel:{target}")
     assert done.ret == 0
     done.assert_outcomes(passed=3)
-    line, saved = [line for line in done.errlines if "report not written" in line]
+    line, saved = [line for line in done.errlines if line.startswith("aifootprint: ")]
+    assert "report not written" in line
     assert reason in line
     assert "retrying" not in line
     assert "aifootprint show" in saved  # it can be sent later

@@ -20,8 +20,8 @@ from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
 from pytest_aifootprint.quantities import *
 from pytest_aifootprint.records.cost import Cost
 from pytest_aifootprint.records.hardware import HardwareUse
-from pytest_aifootprint.records.model import CallFootprint, Carbon, Energy, FixtureFootprint
-from pytest_aifootprint.records.model import TestFootprint, Totals, Water
+from pytest_aifootprint.records.amounts import Carbon, Energy, Water
+from pytest_aifootprint.records.model import CallFootprint, FixtureFootprint, TestFootprint, Totals
 from pytest_aifootprint.records.model_use import Hint, ModelFootprint, Place, Trained, Work
 from pytest_aifootprint.records.wall import Wall
 from pytest_aifootprint.reports import formatting

@@ -40,7 +40,7 @@ def update(
     from pytest_aifootprint.budgets import baseline_file
     from pytest_aifootprint.budgets.baseline import BaselineError
     from pytest_aifootprint.reports import files
-    from pytest_aifootprint.reports.json_file import SavedError
+    from pytest_aifootprint.reports.saved.file import SavedError
 
     try:
         done = _updated(report, file, accept=accept)
@@ -57,7 +57,7 @@ def _updated(report: Path, file: Path, *, accept: bool) -> Update:
     from pytest_aifootprint.budgets import baseline_file
     from pytest_aifootprint.budgets.baseline import BaselineError, fingerprint, updated
     from pytest_aifootprint.records.snapshot import snapshot_of_report
-    from pytest_aifootprint.reports.json_file import load
+    from pytest_aifootprint.reports.saved.file import load
 
     document = load(report)
     if baseline_file.is_baseline(document):
@@ -76,7 +76,7 @@ def _updated(report: Path, file: Path, *, accept: bool) -> Update:
 def _existing(file: Path) -> Baseline:
     from pytest_aifootprint.budgets import baseline_file
     from pytest_aifootprint.budgets.baseline import Baseline, BaselineError
-    from pytest_aifootprint.reports.json_file import load
+    from pytest_aifootprint.reports.saved.file import load
 
     if not file.exists():
         return Baseline(None)

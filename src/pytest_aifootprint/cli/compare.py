@@ -36,7 +36,7 @@ def compare(
 
     Exit status 0 whatever changed; 2 for a file that cannot be read.
     """
-    from pytest_aifootprint.reports.json_file import SavedError
+    from pytest_aifootprint.reports.saved.file import SavedError
 
     try:
         before, after = _read(a), _read(b)
@@ -68,7 +68,7 @@ def _read(path: Path) -> Side:
     from pytest_aifootprint.budgets.baseline_file import is_baseline
     from pytest_aifootprint.records.decomposition import account_of
     from pytest_aifootprint.records.snapshot import BROKEN, snapshot_of_report
-    from pytest_aifootprint.reports.json_file import SavedError, load
+    from pytest_aifootprint.reports.saved.file import SavedError, load
 
     report = load(path)
     if is_baseline(report):

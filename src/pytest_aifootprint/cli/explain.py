@@ -33,7 +33,7 @@ def explain(
     from pytest_aifootprint.explain.saved import BROKEN, Saved, SavedError
     from pytest_aifootprint.explain.text import write
     from pytest_aifootprint.quantities.sheets import EquationError
-    from pytest_aifootprint.reports.json_file import uncollected
+    from pytest_aifootprint.reports.saved.file import uncollected
 
     try:
         with uncollected():

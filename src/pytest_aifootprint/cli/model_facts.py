@@ -21,8 +21,8 @@ from pytest_aifootprint.impacts.models import Model, ModelIndex
 from pytest_aifootprint.impacts.remote import generates
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
 from pytest_aifootprint.quantities.units import J_PER_KWH
-from pytest_aifootprint.reports.json_models import training_row
-from pytest_aifootprint.reports.json_values import ranged
+from pytest_aifootprint.reports.saved.models import training_row
+from pytest_aifootprint.reports.saved.values import ranged
 
 INPUT_TOKENS, OUTPUT_TOKENS = 1000, 200
 MOST_MATCHES = 5

@@ -41,8 +41,8 @@ def show(
 
     Exit status 2 for a file that cannot be read, and for a report that cannot be written.
     """
-    from pytest_aifootprint.reports.json_file import SavedError
-    from pytest_aifootprint.reports.json_read import read
+    from pytest_aifootprint.reports.saved.file import SavedError
+    from pytest_aifootprint.reports.saved.read import read
 
     try:
         wanted = _wanted(report or [], file)

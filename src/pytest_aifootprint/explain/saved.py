@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
-from pytest_aifootprint.reports.json_file import SavedError, check_version, load
-from pytest_aifootprint.reports.json_sheets import sheet_of
-from pytest_aifootprint.reports.json_told import Told
+from pytest_aifootprint.reports.saved.file import SavedError, check_version, load
+from pytest_aifootprint.reports.saved.sheets import sheet_of
+from pytest_aifootprint.reports.saved.told import Told
 
 __all__ = ["BROKEN", "HERE", "Row", "Saved", "SavedError", "ranged"]
 

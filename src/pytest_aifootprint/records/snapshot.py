@@ -178,7 +178,7 @@ BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 def snapshot_of_report(report: Mapping[str, Any]) -> Snapshot:
-    """A saved report, as ``reports.json_file.load`` gives it.
+    """A saved report, as ``reports.saved.file.load`` gives it.
 
     Raises:
         ValueError: one line, for what is no report of this plugin.

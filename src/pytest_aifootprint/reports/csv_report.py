@@ -12,7 +12,7 @@ from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, worst
 from pytest_aifootprint.reports import files, formatting
 from pytest_aifootprint.reports.files import probe
-from pytest_aifootprint.reports.json_values import finite, ranged
+from pytest_aifootprint.reports.saved.values import finite, ranged
 
 __all__ = ["HEADER", "NAME", "lines", "probe", "rows", "write"]
 

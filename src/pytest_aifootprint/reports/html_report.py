@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_aifootprint.records.model import HERE, RunFootprint
-from pytest_aifootprint.reports import facts, files, formatting, html_data, html_timeline, html_view, remarks
+from pytest_aifootprint.reports import facts, files, formatting, remarks
 from pytest_aifootprint.reports.files import probe
+from pytest_aifootprint.reports.page import data, timeline, view
 from pytest_aifootprint.reports.summary import carbon_central, summarise
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def chunks(run: RunFootprint) -> Iterator[str]:
     template = _environment().get_template("page.html")
     before, after = template.render(_context(run, style, script)).split(_DATA_GOES_HERE)
     yield before
-    yield from html_data.data(run)
+    yield from data.data(run)
     yield after
 
 
@@ -53,7 +54,7 @@ _DATA_GOES_HERE = "\0data\0"
 
 
 def _asset(name: str) -> str:
-    return (resources.files(__package__) / "html" / name).read_text(encoding="utf-8")
+    return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
@@ -98,8 +99,8 @@ def _context(run: RunFootprint, style: str, script: str) -> dict[str, Any]:
     tests = sorted((t for t in run.tests if t.ai or carbon_central(t)), key=lambda t: (-carbon_central(t), t.nodeid))[
         :SHOWN
     ]
-    scale = html_view.scale_of(run.tests)
-    verdicts = html_view.verdicts(run)
+    scale = view.scale_of(run.tests)
+    verdicts = view.verdicts(run)
     return {
         # Made here, not by anybody's names: our own files, and a mark that is replaced by data.
         "style": Markup(style),  # noqa: S704
@@ -109,33 +110,31 @@ def _context(run: RunFootprint, style: str, script: str) -> dict[str, Any]:
         "summary": summary,
         "carbon": next((f for f in summary.figures if f.label == "carbon"), None),
         "figures": [f for f in summary.figures if f.label != "carbon"],
-        "total_bar": html_view.total_bar(run),
-        "basis_bar": html_view.basis_bar(run),
+        "total_bar": view.total_bar(run),
+        "basis_bar": view.basis_bar(run),
         "basis_words": facts.basis(run),
-        "heaviest": html_view.heaviest(run, summary.ranking),
+        "heaviest": view.heaviest(run, summary.ranking),
         "verdicts": verdicts,
         # A list of one more would be no shorter.
         "open": MOST_OPEN if len(verdicts) > MOST_OPEN + 1 else len(verdicts),
-        "changes": html_view.changes(run),
-        "amounts": list(html_view.amounts(run)),
-        "factors": html_view.factors(run),
+        "changes": view.changes(run),
+        "amounts": list(view.amounts(run)),
+        "factors": view.factors(run),
         "sheet": run.sheets.get(HERE),
-        "timeline": html_timeline.timeline(run),
-        "terms": html_timeline.TERM_NAMES,
-        "rows": [
-            (row, test, html_view.test_bar(test, scale)) for row, test in zip(summary.ranking, tests, strict=True)
-        ],
+        "timeline": timeline.timeline(run),
+        "terms": timeline.TERM_NAMES,
+        "rows": [(row, test, view.test_bar(test, scale)) for row, test in zip(summary.ranking, tests, strict=True)],
         "n_rows": len(run.tests),
         "scale": scale,
-        "models": html_view.model_rows(run),
-        "fixtures": html_view.fixture_rows(run),
-        "balance": html_view.balance_rows(run),
+        "models": view.model_rows(run),
+        "fixtures": view.fixture_rows(run),
+        "balance": view.balance_rows(run),
         "meters": run.meters,
         "rejected": run.rejected_meters,
-        "grids": html_view.grid_rows(run),
+        "grids": view.grid_rows(run),
         "hints": [line.text for line in remarks.hints(run, len(run.hints))],
-        "notices": [line.text for line in remarks.notices(run, html_view.MOST_NOTICES)],
-        "about": html_view.about(run),
+        "notices": [line.text for line in remarks.notices(run, view.MOST_NOTICES)],
+        "about": view.about(run),
         "started": run.started_at.replace("T", " ")[:16],
     }
 

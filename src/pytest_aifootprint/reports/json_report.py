@@ -9,13 +9,13 @@ from typing import Any
 
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.reports import files
-from pytest_aifootprint.reports import json_rows as rows
 from pytest_aifootprint.reports.files import probe
-from pytest_aifootprint.reports.json_changes import changes_row
-from pytest_aifootprint.reports.json_file import SCHEMA_VERSION
-from pytest_aifootprint.reports.json_models import hint_row, model_row
-from pytest_aifootprint.reports.json_sheets import sheet_row
-from pytest_aifootprint.reports.json_values import plain
+from pytest_aifootprint.reports.saved import rows
+from pytest_aifootprint.reports.saved.changes import changes_row
+from pytest_aifootprint.reports.saved.file import SCHEMA_VERSION
+from pytest_aifootprint.reports.saved.models import hint_row, model_row
+from pytest_aifootprint.reports.saved.sheets import sheet_row
+from pytest_aifootprint.reports.saved.values import plain
 
 __all__ = ["NAME", "as_dict", "chunks", "probe", "write"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, live_calls, worst
-from pytest_aifootprint.reports.json_values import ranged
+from pytest_aifootprint.reports.saved.values import ranged
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.model import CallFootprint

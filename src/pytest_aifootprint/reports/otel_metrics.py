@@ -17,7 +17,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.quantities import Range
 from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports.json_values import ranged
+from pytest_aifootprint.reports.saved.values import ranged
 
 Attributes = Mapping[str, str]
 Kind = Literal["sum", "gauge", "histogram"]

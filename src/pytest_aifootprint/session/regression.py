@@ -18,7 +18,7 @@ from pytest_aifootprint.records.changes import RUN, Change, Changes
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.snapshot import FIXTURE, Snapshot, plain_id, snapshot_of_report, snapshot_of_run
 from pytest_aifootprint.reports import changing, formatting
-from pytest_aifootprint.reports.json_file import SavedError, load
+from pytest_aifootprint.reports.saved.file import SavedError, load
 from pytest_aifootprint.session.gate import RELATIONS
 from pytest_aifootprint.session.project import project_of
 

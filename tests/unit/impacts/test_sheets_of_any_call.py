@@ -19,8 +19,8 @@ from pytest_aifootprint.impacts.contract import CallImpact
 from pytest_aifootprint.impacts.marginal import read_marginal
 from pytest_aifootprint.quantities import LitresPerKwh, Range
 from pytest_aifootprint.records.model import CallFootprint
-from pytest_aifootprint.reports.json_rows import call_row
-from pytest_aifootprint.reports.json_sheets import sheet_row
+from pytest_aifootprint.reports.saved.rows import call_row
+from pytest_aifootprint.reports.saved.sheets import sheet_row
 
 FIGURES: Mapping[str, str] = {
     "use": "use_carbon_g",

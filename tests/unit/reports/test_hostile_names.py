@@ -22,8 +22,8 @@ from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.model_use import Hint
 from pytest_aifootprint.records.schema import report_schema
 from pytest_aifootprint.reports import REPORTS
-from pytest_aifootprint.reports.json_read import read
 from pytest_aifootprint.reports.markdown_report import MOST_IN_COMMENT
+from pytest_aifootprint.reports.saved.read import read
 from pytest_aifootprint.reports.summary import summarise
 from pytest_aifootprint.reports.text import render
 

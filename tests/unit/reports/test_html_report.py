@@ -22,7 +22,9 @@ from pytest_aifootprint.quantities import Grams, Notice, Range
 from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.timeline import Timeline
-from pytest_aifootprint.reports import formatting, html_report, html_view, json_read, json_report
+from pytest_aifootprint.reports import formatting, html_report, json_report
+from pytest_aifootprint.reports.page import view
+from pytest_aifootprint.reports.saved import read
 from pytest_aifootprint.reports.summary import summarise
 
 ROOT = Path(__file__).parents[3]
@@ -279,8 +281,8 @@ def test_the_wheel_holds_the_templates() -> None:
     from hatchling.builders.wheel import WheelBuilder
 
     inside = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
-    folder = ROOT / "src" / "pytest_aifootprint" / "reports" / "html"
-    assert {f"pytest_aifootprint/reports/html/{file.name}" for file in folder.iterdir()} <= inside
+    folder = ROOT / "src" / "pytest_aifootprint" / "reports" / "page"
+    assert {f"pytest_aifootprint/reports/page/{file.name}" for file in folder.iterdir() if file.is_file()} <= inside
     assert {"page.html", "parts.html", "style.css", *html_report.SCRIPTS} <= {file.name for file in folder.iterdir()}
 
 
@@ -292,7 +294,7 @@ def test_what_changed_against_the_baseline_is_a_table_with_hostile_names_in_it()
     found = page(run)
     assert "Against 3 runs in baseline.json: 2 tests compared, 1 new, 1 gone." in found.text
     assert "the run carbon -25 % 1.5 g 1.1 g" in found.text
-    assert found.text.count(f"tokens {formatting.UNKNOWN} 0 tokens 1.2 k tokens") == html_view.MOST_CHANGES
+    assert found.text.count(f"tokens {formatting.UNKNOWN} 0 tokens 1.2 k tokens") == view.MOST_CHANGES
     assert "Those that changed most; aifootprint compare" in found.text
     assert "h-changes" not in "".join(html_report.chunks(samples.mixed()))
 
@@ -317,14 +319,14 @@ def test_of_inputs_that_are_as_wide_a_saved_report_shows_the_same_first() -> Non
     pairs = {f"energy:{n}": (-math.log(3) * (1 + n * 1e-16 * (-1) ** n), math.log(3)) for n in range(12)}
     use = Grams(Range(carbon.use.central, pairs))
     run = replace(run, totals=replace(run.totals, carbon=Carbon(use, Grams(Range(0.0)), Grams(Range(0.0)))))
-    again = json_read.run_of(json_report.as_dict(run))
-    assert html_view.factors(again) == html_view.factors(run)
-    assert len(html_view.factors(run)) == html_view.MOST_FACTORS
+    again = read.run_of(json_report.as_dict(run))
+    assert view.factors(again) == view.factors(run)
+    assert len(view.factors(run)) == view.MOST_FACTORS
 
 
 def test_a_test_that_is_named_like_a_verdict_keeps_its_name() -> None:
     run = samples.failed_budget()
     verdict = replace(run.verdicts[0], scope="test_it.py::test_x[: fail]", verdict="fail")
-    ((word, text),) = html_view.verdicts(replace(run, verdicts=(verdict,), tests=()))
+    ((word, text),) = view.verdicts(replace(run, verdicts=(verdict,), tests=()))
     assert word == "fail"
     assert text.startswith("test_it.py::test_x[: fail]: ")

@@ -17,10 +17,10 @@ from pytest_aifootprint.quantities import UNNAMED, Grams, Range, ToldRange, tota
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.records.model_use import Hint
 from pytest_aifootprint.reports import json_report
-from pytest_aifootprint.reports.json_file import SavedError
-from pytest_aifootprint.reports.json_read import read, run_of
-from pytest_aifootprint.reports.json_told import Told
-from pytest_aifootprint.reports.json_values import factors_of, ranged
+from pytest_aifootprint.reports.saved.file import SavedError
+from pytest_aifootprint.reports.saved.read import read, run_of
+from pytest_aifootprint.reports.saved.told import Told
+from pytest_aifootprint.reports.saved.values import factors_of, ranged
 from pytest_aifootprint.reports.summary import summarise
 
 

@@ -23,7 +23,7 @@ from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.records.schema import report_schema
 from pytest_aifootprint.reports import REPORTS, json_report, report_writer
-from pytest_aifootprint.reports.json_values import plain, ranged
+from pytest_aifootprint.reports.saved.values import plain, ranged
 
 VALIDATOR = Draft202012Validator(report_schema())
 

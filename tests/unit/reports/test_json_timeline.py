@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_aifootprint.records.timeline import Timeline
-from pytest_aifootprint.reports.json_file import SavedError
-from pytest_aifootprint.reports.json_timeline import timeline_of, timeline_row
+from pytest_aifootprint.reports.saved.file import SavedError
+from pytest_aifootprint.reports.saved.timeline import timeline_of, timeline_row
 
 TERMS = ("ai_tests", "shared_fixtures", "other_tests", "rest")
 LINE = Timeline(

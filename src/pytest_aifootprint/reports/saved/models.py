@@ -7,8 +7,8 @@ from typing import Any
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.records.model_use import Hint, ModelFootprint, Trained, Work
 from pytest_aifootprint.reports import hinting
-from pytest_aifootprint.reports.json_rows import carbon_row, tokens_row
-from pytest_aifootprint.reports.json_values import finite, ranged
+from pytest_aifootprint.reports.saved.rows import carbon_row, tokens_row
+from pytest_aifootprint.reports.saved.values import finite, ranged
 
 Row = dict[str, Any]
 

@@ -25,7 +25,7 @@ from pytest_aifootprint.records.model import (
     TestFootprint,
 )
 from pytest_aifootprint.reports import formatting, remarks
-from pytest_aifootprint.reports.json_values import factors_of, finite
+from pytest_aifootprint.reports.saved.values import factors_of, finite
 from pytest_aifootprint.reports.summary import carbon_central
 
 TEST_COLUMNS = (

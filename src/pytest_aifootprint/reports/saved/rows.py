@@ -21,9 +21,9 @@ from pytest_aifootprint.records.model import (
     Verdict,
 )
 from pytest_aifootprint.reports import facts
-from pytest_aifootprint.reports.json_hardware import hardware_row
-from pytest_aifootprint.reports.json_timeline import timeline_row
-from pytest_aifootprint.reports.json_values import ZERO, factors_of, finite, plain, ranged
+from pytest_aifootprint.reports.saved.hardware import hardware_row
+from pytest_aifootprint.reports.saved.timeline import timeline_row
+from pytest_aifootprint.reports.saved.values import ZERO, factors_of, finite, plain, ranged
 
 Row = dict[str, Any]
 

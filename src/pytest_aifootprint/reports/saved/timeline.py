@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_aifootprint.reports.json_file import SavedError
-from pytest_aifootprint.reports.json_values import finite
+from pytest_aifootprint.reports.saved.file import SavedError
+from pytest_aifootprint.reports.saved.values import finite
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.timeline import Timeline

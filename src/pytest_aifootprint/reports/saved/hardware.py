@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_aifootprint.reports.json_values import finite, ranged
+from pytest_aifootprint.reports.saved.values import finite, ranged
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.hardware import HardwareUse

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_aifootprint.quantities import Given, Range, Sheet, Step
-from pytest_aifootprint.reports.json_told import Told
-from pytest_aifootprint.reports.json_values import factors_of, finite
+from pytest_aifootprint.reports.saved.told import Told
+from pytest_aifootprint.reports.saved.values import factors_of, finite
 
 
 def sheet_row(sheet: Sheet) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_aifootprint.records.model import RunFootprint
-from pytest_aifootprint.reports import formatting, html_charts
+from pytest_aifootprint.reports import formatting
+from pytest_aifootprint.reports.page import charts
+from pytest_aifootprint.reports.page.charts import Slice
 
 if TYPE_CHECKING:
     from pytest_aifootprint.records.timeline import Timeline
@@ -38,7 +40,7 @@ class TimelineView:
 
     charts: Sequence[PowerChart]
     quiet: str
-    calls: Sequence[tuple[str, Sequence[html_charts.Slice], str]]
+    calls: Sequence[tuple[str, Sequence[Slice], str]]
     end: str
     middle: str
     head: Sequence[str]
@@ -53,31 +55,31 @@ def timeline(run: RunFootprint) -> TimelineView | None:
     line = run.timeline
     if line is None or not line.start_s:
         return None
-    charts, quiet = [], []
+    powers, quiet = [], []
     for domain, terms in line.power_w.items():
-        sums = [sum(column) for column in zip(*(terms[t] for t in html_charts.TERMS), strict=True)]
-        if not any(any(terms[term]) for term in html_charts.TERMS[:3]):
+        sums = [sum(column) for column in zip(*(terms[t] for t in charts.TERMS), strict=True)]
+        if not any(any(terms[term]) for term in charts.TERMS[:3]):
             if any(sums):
                 mean = math.fsum(sums) / len(sums)
                 quiet.append(f"{domain}: {formatting.power(mean)} on average, none of it for tests")
             continue
         most = max(sums)
-        areas = html_charts.areas([(term, terms[term]) for term in html_charts.TERMS], most, HEIGHT)
-        charts.append(PowerChart(domain, areas, formatting.power(most), _told(domain, terms, line)))
+        areas = charts.areas([(term, terms[term]) for term in charts.TERMS], most, HEIGHT)
+        powers.append(PowerChart(domain, areas, formatting.power(most), _told(domain, terms, line)))
     calls = []
     for realness, column in line.calls_open.items():
         if any(column):
             begun = sum(line.calls_begun.get(realness, ()))
-            calls.append((realness, html_charts.ticks(column), formatting.counted(begun, f"{realness} call")))
+            calls.append((realness, charts.ticks(column), formatting.counted(begun, f"{realness} call")))
     end_s = line.bin_s * len(line.start_s)
     head, rows = _table(line)
     middle, end = formatting.seconds(end_s / 2), formatting.seconds(end_s)
-    return TimelineView(charts, "; ".join(quiet), calls, end, middle, head, rows)
+    return TimelineView(powers, "; ".join(quiet), calls, end, middle, head, rows)
 
 
 def _told(domain: str, terms: Mapping[str, Sequence[float]], line: Timeline) -> str:
     said = []
-    for term in html_charts.TERMS:
+    for term in charts.TERMS:
         column = terms[term]
         if any(column):
             joules = formatting.joules(math.fsum(column) * line.bin_s)
@@ -94,7 +96,7 @@ def _table(line: Timeline) -> tuple[list[str], list[list[str]]]:
     columns = [
         (f"{domain}, {TERM_NAMES[term]}", terms[term])
         for domain, terms in line.power_w.items()
-        for term in html_charts.TERMS
+        for term in charts.TERMS
         if any(terms[term])
     ]
     begun = [(f"{realness} calls", column) for realness, column in line.calls_begun.items() if any(column)]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pytest_aifootprint.quantities import EXACT_ZERO, UNNAMED, Basis, Notice, Range, ToldRange
 from pytest_aifootprint.quantities.ranges import LogPair
-from pytest_aifootprint.reports.json_file import SavedError
+from pytest_aifootprint.reports.saved.file import SavedError
 
 Made = TypeVar("Made")
 Factors = Mapping[str, LogPair]

@@ -1,4 +1,4 @@
-"""Tests, calls and shared fixtures from a saved JSON report: the mirror of ``json_rows``."""
+"""Tests, calls and shared fixtures from a saved JSON report: the mirror of ``rows``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_aifootprint.records.model import (
     TestFootprint,
     Verdict,
 )
-from pytest_aifootprint.reports.json_told import Factors, Told, notices
+from pytest_aifootprint.reports.saved.told import Factors, Told, notices
 
 NOT_TOLD = Training("unknown", "")
 _NS = 1e9

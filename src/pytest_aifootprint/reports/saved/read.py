@@ -15,13 +15,13 @@ from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import EXACT_ZERO, Grams, GramsPerKwh, Litres, LitresPerKwh, Range
 from pytest_aifootprint.records.amounts import Energy, Water
 from pytest_aifootprint.records.model import MeterUse, RunFootprint, Totals, WorkerRecord
-from pytest_aifootprint.reports.json_changes import changes_of
-from pytest_aifootprint.reports.json_file import SavedError, check_version, load, uncollected
-from pytest_aifootprint.reports.json_read_models import hardware, hint, model
-from pytest_aifootprint.reports.json_read_rows import RowReader, carbon, energy, retries, tokens, verdict
-from pytest_aifootprint.reports.json_sheets import sheet_of
-from pytest_aifootprint.reports.json_timeline import timeline_of
-from pytest_aifootprint.reports.json_told import Factors, Told, notices
+from pytest_aifootprint.reports.saved.changes import changes_of
+from pytest_aifootprint.reports.saved.file import SavedError, check_version, load, uncollected
+from pytest_aifootprint.reports.saved.read_models import hardware, hint, model
+from pytest_aifootprint.reports.saved.read_rows import RowReader, carbon, energy, retries, tokens, verdict
+from pytest_aifootprint.reports.saved.sheets import sheet_of
+from pytest_aifootprint.reports.saved.timeline import timeline_of
+from pytest_aifootprint.reports.saved.told import Factors, Told, notices
 
 __all__ = ["SavedError", "read", "run_of"]
 

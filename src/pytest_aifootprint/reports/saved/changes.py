@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_aifootprint.records.changes import Change, Changes
-from pytest_aifootprint.reports.json_told import Told
-from pytest_aifootprint.reports.json_values import finite, ranged
+from pytest_aifootprint.reports.saved.told import Told
+from pytest_aifootprint.reports.saved.values import finite, ranged
 
 
 def changes_row(changes: Changes) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.changes import RUN
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint
-from pytest_aifootprint.reports import changing, facts, formatting, html_charts, html_data, remarks
-from pytest_aifootprint.reports.html_charts import Bar
-from pytest_aifootprint.reports.json_values import factors_of
+from pytest_aifootprint.reports import changing, facts, formatting, remarks
+from pytest_aifootprint.reports.page import charts, data
+from pytest_aifootprint.reports.page.charts import Bar
+from pytest_aifootprint.reports.saved.values import factors_of
 from pytest_aifootprint.reports.summary import Row, carbon_central
 
 MOST_VERDICTS = 100
@@ -63,12 +64,12 @@ def _bar(carbon: Carbon, scale: float) -> Bar:
     whole = carbon.total
     parts = [(name, None if part is None else part.central) for name, part in carbon.parts]
     ends = (whole.low, whole.high) if whole.factors and math.isfinite(whole.high) else None
-    return html_charts.bar(parts, scale, ends)
+    return charts.bar(parts, scale, ends)
 
 
 def basis_bar(run: RunFootprint) -> Bar:
     """How much of the energy is how sure."""
-    return html_charts.bar([(b.value, run.totals.basis_share.get(b.value)) for b in Basis], 1.0)
+    return charts.bar([(b.value, run.totals.basis_share.get(b.value)) for b in Basis], 1.0)
 
 
 def heaviest(run: RunFootprint, ranking: Sequence[Row]) -> tuple[str, str, str] | None:
@@ -183,7 +184,7 @@ def factors(run: RunFootprint) -> list[tuple[str, str, float]]:
     """The inputs that make the carbon uncertain, widest first: name, x/÷ so much, and a part of the widest."""
     # In the order of the JSON report: of two that are as wide but for the last digit, a saved one has no other first.
     found = [
-        (row["name"], abs(html_data.log(row["high"]) - html_data.log(row["low"])) / 2)
+        (row["name"], abs(data.log(row["high"]) - data.log(row["low"])) / 2)
         for row in factors_of(run.totals.carbon.total)
         if ":" in row["name"] or "_" in row["name"] or row["name"] in {"phi", "gpu", "prefill"}
     ]
@@ -294,7 +295,7 @@ def balance_rows(run: RunFootprint) -> list[dict[str, Any]]:
                 "basis": balance.basis.value,
                 "idle": idle,
                 "terms": shares,
-                "bar": html_charts.bar([(css, j) for css, _, j in terms], balance.metered_j),
+                "bar": charts.bar([(css, j) for css, _, j in terms], balance.metered_j),
             }
         )
     return found

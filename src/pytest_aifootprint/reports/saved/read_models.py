@@ -1,4 +1,4 @@
-"""Models, hints and the machine from a saved JSON report: the mirror of ``json_models`` and ``json_hardware``."""
+"""Models, hints and the machine from a saved JSON report: the mirror of ``models`` and ``hardware``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pytest_aifootprint.quantities import Grams, GramsPerSecond, Joules, Kilogra
 from pytest_aifootprint.quantities.tables import Triple
 from pytest_aifootprint.records.hardware import HardwareUse
 from pytest_aifootprint.records.model_use import Hint, ModelFootprint, Place, Trained, Work
-from pytest_aifootprint.reports.json_read_rows import carbon, tokens
-from pytest_aifootprint.reports.json_told import Told
+from pytest_aifootprint.reports.saved.read_rows import carbon, tokens
+from pytest_aifootprint.reports.saved.told import Told
 
 
 def model(row: Told) -> ModelFootprint:

@@ -35,6 +35,7 @@ def embodied_share_g(total_kg: float, used_s: float, life_years: float, utilisat
 
 
 @functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=64)
 def rate_g_per_s(machine: Machine) -> GramsPerSecond:
     """Grams CO2e per second of use of a machine (of one vCPU of it, for a row per CPU); factor ``hw:CLASS``.
 
@@ -119,13 +120,18 @@ class LocalHardware:
         """Take the table; it is read when the first row is asked for."""
         self._catalogue = catalogue
         self._declared = declared or Hardware()
+        self._machines: dict[str, Machine] = {}
         self._rows: dict[str, Machine] = {}
 
     def machine(self, kind: str) -> Machine:
         """The row of this machine; ``kind`` as ``Host.kind``. Raises KeyError naming the valid ones."""
-        said = self._declared
-        row = machine_row(self._catalogue.machines, kind)
-        return with_declared(row, said.embodied_kgco2e, said.lifetime_years, said.utilisation)
+        row = self._machines.get(kind)
+        if row is None:
+            said = self._declared
+            found = machine_row(self._catalogue.machines, kind)
+            row = with_declared(found, said.embodied_kgco2e, said.lifetime_years, said.utilisation)
+            self._machines[kind] = row
+        return row
 
     def card(self, name: str) -> Machine:
         """The row of a card, by the driver's name for it; the class of all cards for one without a row."""

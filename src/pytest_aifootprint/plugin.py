@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,10 +36,12 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Read the settings and arm the seams before a conftest can import a client library."""
     if is_on(early_config):
+        began_ns = time.thread_time_ns()
         settings = read_settings(early_config)
         from pytest_aifootprint.session import Metering
 
-        early_config.stash[METERING] = Metering.arm(early_config, settings)
+        early_config.stash[METERING] = metering = Metering.arm(early_config, settings)
+        metering.arming_ns = time.thread_time_ns() - began_ns
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -208,3 +208,13 @@ def _ns_per_tick() -> int:
     if sys.platform == "linux" and not _NS_PER_TICK:
         _NS_PER_TICK = 1_000_000_000 // REAL.sysconf("SC_CLK_TCK")
     return _NS_PER_TICK
+
+
+def children_list() -> int | None:
+    """The kernel's list of the children of the main thread (proc(5): task/TID/children), opened; None without one."""
+    pid = REAL.getpid()
+    try:
+        fd: int = REAL.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    return fd

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pytest_aifootprint.attribution.idle import IdlePower
@@ -216,6 +216,20 @@ def model_shares(
         notices=host_notices(remote, priced_by=model.name) + busy_notices(known=machine_busy_s is not None),
         idle_power=IdlePower(cpu_idle_w, model.basis, 0, model.name),
     )
+
+
+def with_own_cpu(shares: DomainShares, model: LoadModel, own_cpu_s: float) -> DomainShares:
+    """The CPU's shares with what this plugin used before metering began and after it ended: metered, and its own.
+
+    Args:
+        shares: of any domain; those of a counter stay as they are, because it was not read then.
+        model: watts per busy CPU second.
+        own_cpu_s: CPU seconds outside of the metered time.
+    """
+    if shares.domain != "cpu" or shares.meter != model.name:
+        return shares
+    own_j = model.active_w.central * own_cpu_s
+    return replace(shares, metered_j=shares.metered_j + own_j, plugin_j=shares.plugin_j + own_j)
 
 
 def memory_shares(model: MemoryModel, duration_s: float) -> DomainShares | None:

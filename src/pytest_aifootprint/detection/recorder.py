@@ -78,7 +78,7 @@ class Recorder:
         # Reads the CPU clocks of local servers; the session sets it where there is somebody to bill.
         self.servers: ServerWatch | None = None
         self._unowned_tally: dict[tuple[object, ...], AICall] = {}
-        self._pending: dict[int, tuple[Pending, Owner | None]] = {}
+        self.pending: dict[int, tuple[Pending, Owner | None]] = {}
 
     def owner(self) -> tuple[Owner | None, bool]:
         """The owner of a call that starts now, and whether it was only inferred."""
@@ -136,34 +136,34 @@ class Recorder:
 
     def wait_for(self, pending: Pending, owner: Owner | None) -> None:
         """Remember an unfinished call, so that it is not lost if the client stops reading."""
-        self._pending[id(pending)] = (pending, owner)
+        self.pending[id(pending)] = (pending, owner)
         if self.sink is not None:
             self.sink.waits(pending)
 
     def done(self, pending: Pending) -> None:
         """The unfinished call has recorded itself."""
-        if self._pending.pop(id(pending), None) is not None and self.sink is not None:
+        if self.pending.pop(id(pending), None) is not None and self.sink is not None:
             self.sink.ended(pending)
 
     def flush(self, owner: Owner | None) -> None:
         """Finish what is pending for an owner (None: for all) as abandoned. Called when a test ends."""
-        if not self._pending:
+        if not self.pending:
             return
-        for pending, whose in list(self._pending.values()):
+        for pending, whose in list(self.pending.values()):
             if owner is None or whose is owner:
                 pending.finish(abandoned=True)
 
     def phase_over(self, owner: Owner) -> None:
         """Count what only waited for more of its phase: forwards that a step of an optimizer might have followed."""
-        if self._pending:
-            for pending, whose in list(self._pending.values()):
+        if self.pending:
+            for pending, whose in list(self.pending.values()):
                 if whose is owner and pending.of_phase:
                     pending.finish(abandoned=False)
 
     def forget(self) -> None:
         """In a forked child: what the parent has in hand is the parent's."""
         self.current = None
-        self._pending.clear()
+        self.pending.clear()
         self._unowned_tally.clear()
         self.unowned.clear()
 

@@ -25,6 +25,7 @@ REAL: Any = SimpleNamespace(
     getuid=getattr(os, "getuid", None),
     listdir=os.listdir,
     open=os.open,
+    pread=getattr(os, "pread", None),
     read=os.read,
     write=os.write,
     readlink=os.readlink,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -11,7 +11,7 @@ from pytest_aifootprint.attribution import fixtures
 from pytest_aifootprint.attribution.balance import Kind, balance
 from pytest_aifootprint.attribution.balance import notices as balance_notices
 from pytest_aifootprint.attribution.fixtures import FixtureBill, FixtureKey
-from pytest_aifootprint.attribution.shares import DomainShares
+from pytest_aifootprint.attribution.shares import DomainShares, with_own_cpu
 from pytest_aifootprint.detection.calls import LOAD
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice, Sheet
@@ -62,6 +62,7 @@ class RunInfo:
     rows: str = "ai"
     idle_shared: bool = False
     scopes: Sequence[str] = ()
+    own_cpu_s: Callable[[], float] = lambda: 0.0
 
 
 def build(
@@ -112,7 +113,6 @@ def build(
         return "ai" if (worker, owner) in ai_owners else "other"
 
     uses = hardware_uses(shares, data, lanes, pricer, classify, reserved)
-    balances = {share.domain: balance(share, classify) for share in shares}
     selection = data.selection
     nodeids = {(run.worker, run.index): run.nodeid for run in ai_tests}
     placed = [Placed(nodeids[key], c) for key, (_, _, calls) in costs.items() for c in calls]
@@ -132,6 +132,9 @@ def build(
         factors_version=pricer.factors_version,
         idle_shared=info.idle_shared,
     )
+    # Late: most of what the end of a run costs is behind us.
+    shares = [with_own_cpu(share, selection.cpu_model, info.own_cpu_s()) for share in shares]
+    balances = {share.domain: balance(share, classify) for share in shares}
     notices = [*data.notices, *(n for share in shares for n in share.notices)]
     notices += [n for b in balances.values() for n in balance_notices(b)]
     notices += hardware_notices(uses, pricer)

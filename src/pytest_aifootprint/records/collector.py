@@ -57,6 +57,7 @@ class Collector:
         loaded: what tests loaded.
         selected: how many tests of this run the user's expressions of marks mean, by their place in the list; empty if
             no process told. unknown_marks: of each, names that no test has and nobody registered.
+        arming_ns: our CPU in the workers until metering began there.
         pids: of the processes that ran tests, by worker; a lost worker has none.
     """
 
@@ -75,6 +76,7 @@ class Collector:
     strangers: int = 0
     overlapped: int = 0
     coarse: bool = False
+    arming_ns: int = 0
     left_out: int = 0
     unwatched: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
@@ -132,7 +134,8 @@ class Collector:
         self._perhaps.clear()
         runs: dict[tuple[str, int], tuple[TestRun, int]] = {}
         for slim in late:
-            run = TestRun(slim.owner, slim.nodeid, slim.worker, closed=True, users_of=list(slim.users_of))
+            run = TestRun(slim.owner, slim.nodeid, slim.worker)
+            run.closed, run.users_of = True, list(slim.users_of)
             run.retry_owners = list(slim.retry_owners)
             run.scopes = slim.scopes
             run.outcomes = [(len(run.owners), 1, slim.outcome)]
@@ -163,6 +166,7 @@ class Collector:
         lane.start_ns, lane.end_ns, lane.plugin_ns = output["start_ns"], output["end_ns"], output["plugin_ns"]
         lane.flat_ticks.extend(output["ticks"])
         lane.flat_pieces.extend(output["pieces"])
+        self.arming_ns += output["arming_ns"]
         self.workers[worker] = True
         self.seams[worker] = dict(output["seams"])
         self.errors += output["errors"]

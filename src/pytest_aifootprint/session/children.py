@@ -23,16 +23,20 @@ class Children:
         self._since_ns = 0
         self.flat_pieces: array[int] = array("q")
 
+    def test_over(self, owner: int, t_ns: int | None) -> None:
+        """A test is over. ``t_ns``: the edge at which with it the last window closed; None if others are open."""
+        if self._tree.busy:
+            self.started_by(owner)
+            if t_ns is not None:
+                self._before, self._since_ns = self._tree.by_child_ns(), t_ns
+        elif t_ns is not None:
+            self._before = {}
+
     def started_by(self, owner: int) -> None:
         """Children that nobody was seen to start before this edge are this owner's: a fixture's, else a test's."""
         if self._tree.busy:
             for key in self._tree.by_child_ns():
                 self._starter.setdefault(key, owner)
-
-    def no_window(self, t_ns: int) -> None:
-        """The last window closed at this edge."""
-        self._before = self._tree.by_child_ns() if self._tree.busy else {}
-        self._since_ns = t_ns
 
     def window_again(self, t_ns: int) -> None:
         """A window opens at this edge: what living children used since the last one closed is their starters'."""

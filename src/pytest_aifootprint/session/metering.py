@@ -12,6 +12,7 @@ import pytest
 from pytest_aifootprint.detection.patching import Seams
 from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.options import Settings, option_error
+from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.session.parts import RunningPart
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Metering:
         self.recorder = recorder
         self.seams = seams
         self.role: Any = None
+        # CPU ns of this thread that arming and starting took.
+        self.arming_ns = self._began_ns = 0
         # Tests change the environment; what it says about this machine is what it said at the start.
         self.environ = dict(os.environ)
 
@@ -60,15 +63,21 @@ class Metering:
         """
         if self.role is not None:
             return
+        self._began_ns = REAL.thread_time_ns()
         worker = getattr(config, "workerinput", None)
         if worker is not None:
             from pytest_aifootprint.session.worker import Worker
 
-            self.role = Worker(config, self._running_part(worker["workerid"]))
+            part = self._running_part(worker["workerid"])
+            self.role = Worker(config, part, self._so_far_ns())
         else:
             self.role = self._presenting_role(config)
         if self.role is not None:
             config.pluginmanager.register(self.role, SESSION)
+
+    def _so_far_ns(self) -> int:
+        """CPU ns of this thread from arming until now, where metering begins."""
+        return self.arming_ns + int(REAL.thread_time_ns()) - self._began_ns
 
     def disarm(self) -> None:
         """Undo every patch; more than once does no harm."""
@@ -105,6 +114,7 @@ class Metering:
             presenter.gate = gate
             config.pluginmanager.register(gate, "aifootprint-baseline")
         option = config.option
+        presenter.arming_ns = self._so_far_ns()
         role: Controller | Single
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
             self.disarm()

@@ -22,7 +22,7 @@ from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.children import Children
 from pytest_aifootprint.session.clock import EdgeClock
 from pytest_aifootprint.session.fixture_hooks import FixtureHooks
-from pytest_aifootprint.session.loose import LooseTests
+from pytest_aifootprint.session.loose import LooseTests, LooseWatch
 from pytest_aifootprint.session.runner import TestRunner
 from pytest_aifootprint.session.running import Running
 from pytest_aifootprint.session.selection import LeftOut
@@ -70,7 +70,7 @@ class RunningPart:
         self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
         self.tree = tree = CpuTree()
         recorder.tree_cpu_ns = tree.now_ns
-        self.clock = EdgeClock(tree.now_ns, detection_ns=lambda: recorder.own_ns)
+        self.clock = EdgeClock(tree.now_ns, detection=recorder, quick_ns=tree.quick_ns)
         self.children = Children(tree)
         self.left_out = LeftOut()
         self.subprocesses: Subprocesses | None = None
@@ -98,7 +98,8 @@ class RunningPart:
         config.pluginmanager.register(self.left_out, "aifootprint-left-out")
         config.pluginmanager.register(self.runner, RUNNER)
         config.pluginmanager.register(FixtureHooks(running), "aifootprint-fixtures")
-        config.pluginmanager.register(LooseTests(running, self.runner.leave), "aifootprint-loose")
+        loose = LooseTests(running, self.runner.leave)
+        config.pluginmanager.register(LooseWatch(loose), "aifootprint-loose-watch")
         self.markers = Markers(self.runner, scopes, in_worker=hasattr(config, "workerinput"))
         config.pluginmanager.register(self.markers, "aifootprint-markers")
 
@@ -113,6 +114,7 @@ class RunningPart:
         self.lane.flat_pieces.extend(self.children.flat_pieces)
         self.lane.end_ns = REAL.monotonic_ns()
         self.lane.plugin_ns = self.clock.own_ns()
+        self.tree.close()
         self._seams_at_end = self.seams.status()
         self.seams.disarm()
 

@@ -64,6 +64,8 @@ class Presenter:
         self._written: Sequence[str] = ()
         self._refused = False
         self._stopped = False
+        # Our CPU outside of the metered time: until it began, and (CPU clock of this thread) from its end on.
+        self.arming_ns = self._stopped_ns = 0
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_ns = REAL.monotonic_ns()
 
@@ -95,6 +97,7 @@ class Presenter:
         """
         if REAL.getpid() != self._pid:
             return  # a child that a test forked and that ran on into pytest's end: the report is the parent's
+        self._stopped_ns = REAL.thread_time_ns()
         self.machine.stop()
         unwritten = bool(self.settings.reports)
         try:
@@ -203,6 +206,7 @@ class Presenter:
             rows=self.settings.tests,
             idle_shared=self.settings.idle == "share",
             scopes=[scoped.scope for scoped in self.settings.scoped],
+            own_cpu_s=self._own_cpu_s,
         )
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
         if self.pricing.extensions is not None:
@@ -221,6 +225,11 @@ class Presenter:
         if self.gate is not None:
             run = self.gate.judged(run, self.settings.bound, doubts)
         return self._amend(run)
+
+    def _own_cpu_s(self) -> float:
+        """CPU seconds that we used before metering began and, until now, since it ended."""
+        ended_ns = REAL.thread_time_ns() - self._stopped_ns
+        return float(self.arming_ns + self.collector.arming_ns + ended_ns) / 1e9
 
     def _amend(self, run: RunFootprint) -> RunFootprint:
         try:

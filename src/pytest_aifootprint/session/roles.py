@@ -57,11 +57,13 @@ class Single:
         collector.workers[part.lane.worker] = True
         collector.pids[part.lane.worker] = REAL.getpid()
         presenter.machine.start(part)
+        began_ns = REAL.thread_time_ns()
         presenter.before_build.append(self._end)
         config.pluginmanager.register(presenter, "aifootprint-presenter")
         self._runner.on_late_mark = lambda: self._judge_directly(config)
         if wants_direct(presenter):
             self._judge_directly(config)
+        part.clock.plugin_ns += REAL.thread_time_ns() - began_ns
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """A mark may carry a limit: then tests are judged at once."""

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from pytest_aifootprint.options import MARKER
-from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun, book
+from pytest_aifootprint.session.own_cost import EVERY, FIRST, OwnCost
 from pytest_aifootprint.session.running import Running
 from pytest_aifootprint.session.windows import PHASE, OpenTest
+
+_REPORT = pytest.TestReport
 
 
 class TestRunner:
@@ -44,7 +46,10 @@ class TestRunner:
         self.strangers = 0
         self._running = running
         self._windows = running.windows
-        self._clock = running.clock
+        self._clock = clock = running.clock
+        self._n_tests = 0
+        self._begin, self._edge, self._word, self._end = (OwnCost(clock) for _ in range(4))
+        self._beside = OwnCost(clock)
 
     @property
     def run(self) -> TestRun | None:
@@ -62,52 +67,80 @@ class TestRunner:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """The whole of a test, all attempts: entered once."""
         __tracebackhide__ = True
-        own = REAL.thread_time_ns()
-        run = self._running.new_run(item.nodeid)
-        run.marker = self.markers.get(item)
-        run.scopes = self.scopes.get(item, ())
-        self._running.own(run)
-        self._clock.plugin_ns += REAL.thread_time_ns() - own
-        test = self._running.enter(run)
+        self._n_tests += 1
+        if self._n_tests % EVERY and self._n_tests > FIRST:
+            test = self._enter(item)
+            self._clock.plugin_ns += self._begin.mean_ns
+        else:
+            test = self._begin.weigh(self._enter, item)
+            test.weighed = True
         try:
             return (yield)
         finally:
             self.leave(test)
 
+    def _enter(self, item: pytest.Item) -> OpenTest:
+        run = self._running.new_run(item.nodeid)
+        if self.markers:
+            run.marker = self.markers.get(item)
+        if self.scopes:
+            run.scopes = self.scopes.get(item, ())
+        self._running.own(run)
+        return self._running.enter(run)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """The edge that ends a phase, taken before a traceback is rendered. A subtest ends a part of the call phase."""
-        phase = PHASE.get(call.when)
-        windows = self._windows
-        test = windows.only or windows.find(item.nodeid)
-        if test is None or phase is None:
-            return
-        windows.cut(test, phase)
-        own = REAL.thread_time_ns()
-        run = test.run
-        if self._running.subprocesses is not None:
-            self._running.subprocesses.deliver(run)
-        if phase == 2:
-            self.recorder.flush(run)
+        test = self._windows.only
+        if test is None:
+            test = self._windows.find(item.nodeid)
+            if test is not None:
+                self._beside.weigh(self._end_phase, test, item, call)
+        elif test.weighed:
+            self._edge.weigh(self._end_phase, test, item, call)
         else:
-            self.recorder.phase_over(run)
-        if len(run.calls) > test.told:
-            self._running.tell(test)
-        if phase == 2:
-            run.calls_until.append(len(run.calls))
-            run.tally.clear()
-        elif phase == 1:
-            for mark in item.own_markers:
-                if mark.name == MARKER:
-                    self._read_again(item, run)
-                    break
-        elif test.loose:
-            run.marker, run.scopes = self.markers.get(item), self.scopes.get(item, ())
-        self._clock.plugin_ns += REAL.thread_time_ns() - own
+            self._end_phase(test, item, call)
+            self._clock.plugin_ns += self._edge.mean_ns
 
-    def _read_again(self, item: pytest.Item, run: TestRun) -> None:
+    def _end_phase(self, test: OpenTest, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        phase = PHASE.get(call.when)
+        if phase is None:
+            return
+        self._windows.cut(test, phase)
+        run = test.run
+        if self.recorder.pending or self._running.subprocesses is not None or len(run.calls) > test.told:
+            self._clock.book(self._calls_of_phase, test, over=phase == 2)
+        if phase == 1:
+            run.phase = "teardown"
+            if item.own_markers:
+                self._look_again(item, run)
+        elif phase == 2:
+            run.calls_until.append(len(run.calls))
+            if run.tally:
+                run.tally.clear()
+            if self._running.users.keys:
+                # What is active in the request now is what the test used, in its own teardown, too.
+                self._running.users.note(getattr(item, "_request", None), run.users_of)
+        else:
+            if call.excinfo is not None:
+                run.phase = "teardown"
+            if test.loose:
+                run.marker, run.scopes = self.markers.get(item), self.scopes.get(item, ())
+
+    def _calls_of_phase(self, test: OpenTest, *, over: bool) -> None:
+        """Calls that wait for more, those of children, and those that nobody was told of yet."""
+        if self._running.subprocesses is not None:
+            self._running.subprocesses.deliver(test.run)
+        if over:
+            self.recorder.flush(test.run)
+        else:
+            self.recorder.phase_over(test.run)
+        if len(test.run.calls) > test.told:
+            self._running.tell(test)
+
+    def _look_again(self, item: pytest.Item, run: TestRun) -> None:
         """A fixture or the test itself may have added a mark since tests were collected."""
-        if self.late_mark is None:
+        if self.late_mark is None or not any(mark.name == MARKER for mark in item.own_markers):
             return
         try:
             marker = self.late_mark(item)
@@ -120,25 +153,26 @@ class TestRunner:
                 self.on_late_mark()
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """The users of shared fixtures: what is active in the request at the end of the test."""
-        windows = self._windows
-        test = windows.only or windows.find(item.nodeid)
-        if test is None:
-            return
-        run = test.run
-        run.phase = "teardown"
-        if test.loose:
-            windows.begin(test)
-        if self._running.users.keys:
-            self._running.users.note(getattr(item, "_request", None), run.users_of)
-
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the outcome; a subtest's report is not the test's, but one that failed fails it since pytest 9."""
+        test = self._windows.only
+        if test is None or test.weighed:
+            self._word.weigh(self._note, report)
+            return
+        said = report.__dict__
+        if type(report) is _REPORT and "wasxfail" not in said and "rerun" not in said and report.when in PHASE:
+            run = test.run
+            run.outcomes.append((run.attempt, PHASE[report.when], report.outcome))
+            if self.on_report is not None:
+                self._clock.book(self.on_report, report, run)
+        else:
+            self._note(report)
+        self._clock.plugin_ns += self._word.mean_ns
+
+    def _note(self, report: pytest.TestReport) -> None:
         phase = PHASE.get(report.when)
         test = self._windows.only or self._windows.find(report.nodeid)
-        if type(report) is not pytest.TestReport:
+        if type(report) is not _REPORT:
             if test is not None and report.outcome == "failed" and phase == 1 and pytest.version_tuple >= (9,):
                 test.run.outcomes.append((test.run.attempt, phase, "failed"))
             return
@@ -147,13 +181,14 @@ class TestRunner:
             self.strangers += phase == 1 or (test is not None and not test.run.edges)
             return
         run = test.run
+        said = report.__dict__
         outcome: str = report.outcome
-        if hasattr(report, "wasxfail"):
+        if "wasxfail" in said:
             outcome = "xpassed" if outcome == "passed" else "xfailed"
-        attempt = getattr(report, "rerun", None)
+        attempt = said.get("rerun")
         run.outcomes.append((run.attempt if attempt is None else attempt + 1, phase, outcome))
         if self.on_report is not None:
-            self.on_report(report, run)
+            self._clock.book(self.on_report, report, run)
 
     def open_cpu_s(self) -> float:
         """CPU seconds of the running phase until now."""
@@ -161,34 +196,35 @@ class TestRunner:
 
     def pause(self, work: Callable[[], None]) -> None:
         """Do our own work between two phases: its CPU and wall time are in no window."""
-        own = REAL.thread_time_ns()
-        work()
-        self._clock.plugin_ns += REAL.thread_time_ns() - own
+        self._clock.book(work)
         self._windows.skip()
 
     def leave(self, test: OpenTest) -> None:
         """A test is over: book it and hand it on."""
+        if test.weighed or test.loose:
+            self._end.weigh(self._leave, test)
+        else:
+            self._leave(test)
+            self._clock.plugin_ns += self._end.mean_ns
+
+    def _leave(self, test: OpenTest) -> None:
         recorder, run = self.recorder, test.run
         if not test.group:
-            self.strangers += bool(run.outcomes) and not run.edges
-            if run.phase != "setup" or not run.edges:  # interrupted, or run in a fork that reports for it
+            if not run.edges:  # interrupted, or run in a fork that reports for it
+                self.strangers += bool(run.outcomes)
+                self._windows.cut(test, PHASE[run.phase])
+            elif run.phase != "setup":
                 self._windows.cut(test, PHASE[run.phase])
         nobody = self._windows.leave(test)
-        own = REAL.thread_time_ns()
-        recorder.flush(run)
-        if self._running.subprocesses is not None:
-            self._running.subprocesses.deliver(run)
-        if len(run.calls) > test.told:
-            self._running.tell(test)
+        if recorder.pending or self._running.subprocesses is not None or len(run.calls) > test.told:
+            self._clock.book(self._calls_of_phase, test, over=True)
         run.closed = True
-        run.tally.clear()
-        self._running.children.started_by(run.index)
-        if nobody:
-            self._running.children.no_window(self._clock.last_ns)
-        here = self._windows.here()
+        if run.tally:
+            run.tally.clear()
+        self._running.children.test_over(run.index, self._clock.last_ns if nobody else None)
+        here = None if nobody else self._windows.here()
         recorder.current = None if here is None else here.run
         recorder.context.set(None)
         if not test.group:
             book(self._running.lane, run)
             self.on_test(run)
-        self._clock.plugin_ns += REAL.thread_time_ns() - own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pytest_aifootprint.attribution.concurrent import Concurrent, OpenWindow
 from pytest_aifootprint.records.raw import FixtureWindow, TestRun
@@ -15,7 +15,7 @@ _OF_THE_TEST = -1  # stands for the test's own owner number while a window is sh
 _IN_PIECES = (-1, 0)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, init=False)
 class OpenTest:
     """A test between its first edge and its last.
 
@@ -24,16 +24,29 @@ class OpenTest:
         thread: that runs it. shared: its window since other tests ran at the same time, None until then.
         loose: run by a plugin that does not go through ``pytest_runtest_protocol``: its phases are not chained.
         group: what such a plugin runs them in: no test. told: how many of its calls other plugins were told of.
+        weighed: what our own hooks cost is measured in it.
     """
 
     run: TestRun
     thread: int
-    edge: tuple[int, int] = (0, 0)
-    stack: list[FixtureWindow] = field(default_factory=list)
-    shared: OpenWindow | None = None
-    loose: bool = False
-    group: bool = False
-    told: int = 0
+    edge: tuple[int, int]
+    stack: list[FixtureWindow]
+    shared: OpenWindow | None
+    loose: bool
+    group: bool
+    told: int
+    weighed: bool
+
+    def __init__(self, run: TestRun, thread: int, *, loose: bool = False) -> None:
+        """A test that begins."""
+        self.run = run
+        self.thread = thread
+        self.edge = 0, 0
+        self.stack = []
+        self.shared = None
+        self.loose = loose
+        self.group = self.weighed = False
+        self.told = 0
 
 
 class Windows:
@@ -63,7 +76,7 @@ class Windows:
         """
         test = OpenTest(run, threading.get_native_id(), loose=loose)
         with self._lock:
-            test.edge = self._clock.edge()
+            test.edge = self._clock.chained()
             alone = not self._open
             self._open.append(test)
             if alone and not loose:
@@ -75,13 +88,16 @@ class Windows:
     def leave(self, test: OpenTest) -> bool:
         """A test is over. Returns whether no other is open."""
         with self._lock:
+            if self.only is test:
+                self.only = None
+                self._open.clear()
+                test.stack.clear()
+                return True
             if test in self._open:
                 self._open.remove(test)
             if self._concurrent is not None and test.shared is not None:
                 self._concurrent.close(test.shared, *self._clock.edge())
             test.stack.clear()
-            if self.only is test:
-                self.only = None
             if not self._open:
                 self._concurrent = None
             return not self._open
@@ -108,11 +124,12 @@ class Windows:
         if self.before_end is not None:
             self.before_end()
         with self._lock:
-            now = self._clock.edge()
+            now = self._clock.edge() if phase == 2 else self._clock.chained()
             t0, c0 = test.edge
             test.edge = now
             if phase == 0:
-                self._owner_now(test)
+                if run.attempt:
+                    self._owner_now(test)
                 run.attempt += 1
                 run.phase = "call"
             elif phase == 2:

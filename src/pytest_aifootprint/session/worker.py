@@ -22,8 +22,9 @@ NO_SCOPES: dict[str, Any] = {"selected": [], "unknown": []}
 class Worker:
     """The role of an xdist worker."""
 
-    def __init__(self, config: pytest.Config, part: RunningPart) -> None:
-        """Register the hooks of a process that runs tests."""
+    def __init__(self, config: pytest.Config, part: RunningPart, arming_ns: int = 0) -> None:
+        """Register the hooks of a process that runs tests; ``arming_ns``: our CPU until now."""
+        self._arming_ns = arming_ns
         self.config = config
         self.part = part
         self._sent: TestRun | None = None
@@ -59,6 +60,11 @@ class Worker:
         del self.part.lane.flat_pieces[:]
 
     @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """The record is on its way to the controller; the reporter of this process keeps every report."""
+        report.__dict__.pop(ATTRIBUTE, None)
+
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Send this process's totals: after pytest's own last teardowns, inside of xdist's wrapper."""
         part = self.part
@@ -71,6 +77,7 @@ class Worker:
             "start_ns": lane.start_ns,
             "end_ns": lane.end_ns,
             "plugin_ns": lane.plugin_ns,
+            "arming_ns": self._arming_ns,
             "ticks": lane.flat_ticks.tolist(),
             "pieces": lane.flat_pieces.tolist(),
             "seams": part.seams_status(),

@@ -52,7 +52,7 @@ def watched() -> Iterator[Watched]:
     yield made
     seams.disarm()
     assert made.recorder.errors == []
-    assert not made.recorder._pending
+    assert not made.recorder.pending
 
 
 def check(call: AICall, tokens: tuple[int, int] = (11, 7)) -> None:

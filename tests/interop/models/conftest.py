@@ -46,4 +46,4 @@ def watched() -> Iterator[Watched]:
     watched.seams.disarm()
     watched.recorder.flush(None)
     assert watched.recorder.errors == []
-    assert not watched.recorder._pending
+    assert not watched.recorder.pending

@@ -167,4 +167,4 @@ def seen() -> Iterator[Seen]:
     seams.disarm()
     assert recorder.errors == []
     assert recorder.unowned == []
-    assert not recorder._pending
+    assert not recorder.pending

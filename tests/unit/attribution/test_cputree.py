@@ -14,6 +14,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -444,7 +445,7 @@ class Scripted:
         monkeypatch.setattr(cputree, "_reaped_ns", lambda: self.reaped_ns)
         monkeypatch.setattr(REAL, "process_time_ns", lambda: 0)
         self.tree = CpuTree()
-        self.tree._has_children = lambda: True
+        monkeypatch.setattr(cputree, "_ask_for_children", lambda: None)
 
     def last_pid(self) -> str:
         self.born += 1
@@ -595,3 +596,43 @@ def test_two_threads_may_look(child: subprocess.Popen[str]) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_quick_look_sees_a_living_child_and_what_was_reaped() -> None:
+    r = script("""
+        def quick():
+            own = time.process_time_ns()
+            return tree.quick_ns() - own
+        before = quick()
+        b = Burner()
+        said = b.burn(0.3)
+        alive = quick() - before
+        b.end()
+        result = {"said": said, "alive": alive, "ended": quick() - before}
+    """)
+    assert r["alive"] == near(r["said"], 15 * MS)
+    assert r["ended"] == near(r["said"], 15 * MS)
+
+
+def open_files() -> set[str]:
+    return {entry.name for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
+
+
+def test_a_quick_look_goes_on_without_its_file() -> None:
+    tree = CpuTree()
+    tree.quick_ns()
+    if tree._list_fd is not None:
+        os.close(tree._list_fd)  # as a test does that closes whatever is open
+    assert tree.quick_ns() <= tree.now_ns() <= tree.quick_ns()
+    assert tree._list_fd is None
+    tree.close()
+
+
+def test_the_file_of_the_quick_look_is_given_back() -> None:
+    before = open_files()
+    tree = CpuTree()
+    assert len(open_files() - before) == 1
+    tree.close()
+    tree.close()
+    assert open_files() == before
+    assert tree.quick_ns() > 0

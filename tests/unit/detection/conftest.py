@@ -53,7 +53,7 @@ def watched() -> Iterator[Watched]:
     yield watched
     watched.seams.disarm()
     assert watched.recorder.errors == []
-    assert not watched.recorder._pending
+    assert not watched.recorder.pending
 
 
 @pytest.fixture

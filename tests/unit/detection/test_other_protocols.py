@@ -187,7 +187,7 @@ def test_a_bug_of_ours_does_not_reach_them(
             patch.setattr(owner, name, bug)
             use()
         assert watched.recorder.errors, name
-        watched.recorder._pending.clear()
+        watched.recorder.pending.clear()
         assert all("a bug of ours" in error for error in watched.recorder.errors)
         watched.recorder.errors.clear()
 

@@ -1,5 +1,6 @@
 """The edge clock takes our own part out of the windows."""
 
+from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.session.clock import EdgeClock
 
 
@@ -32,11 +33,11 @@ def test_the_wall_clock_is_monotonic() -> None:
 
 
 def test_what_detection_used_inside_a_call_is_taken_out_too() -> None:
-    tree, detection = [1_000], [0]
-    clock = EdgeClock(lambda: tree[0], detection_ns=lambda: detection[0])
+    tree, detection = [1_000], Recorder()
+    clock = EdgeClock(lambda: tree[0], detection=detection)
     _, before = clock.edge()
     tree[0] += 500
-    detection[0] += 60
+    detection.own_ns += 60
     _, after = clock.edge()
     assert after - before == 440
     assert clock.own_ns() == 60

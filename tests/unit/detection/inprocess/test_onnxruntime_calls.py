@@ -202,7 +202,7 @@ class TestInTheBackground:
         assert (call.phase, call.count, call.samples, call.status, call.inferred) == ("setup", 1, 64, None, False)
         assert call.cpu_ns > 1_000_000
         assert call.duration_ns > 1_000_000
-        assert not watched.recorder._pending
+        assert not watched.recorder.pending
 
     def test_what_has_not_ended_with_its_test_is_counted_there(self, session: Any, watched: Any) -> None:
         go, done = threading.Event(), threading.Event()
@@ -229,7 +229,7 @@ class TestInTheBackground:
         with pytest.raises(TypeError):
             session.run_async(None, FEED, "no function", None)
         assert [(call.status, call.count) for call in watched.calls] == [(None, 1), ("error", 1)]
-        assert not watched.recorder._pending
+        assert not watched.recorder.pending
 
 
 def test_an_error_of_ours_reaches_the_report_only(session: Any, watched: Any, monkeypatch: pytest.MonkeyPatch) -> None:

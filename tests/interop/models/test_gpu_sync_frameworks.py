@@ -220,6 +220,13 @@ def test_our_own_compilation_is_the_plugins() -> None:
     )
 
 
+def test_jax_that_may_not_compile_is_waited_for_all_the_same() -> None:
+    alone(
+        "import os\nos.environ['JAX_DISABLE_JIT'] = '1'\nimport jax; jax.numpy.ones(1)",
+        "assert jax.config.jax_disable_jit",
+    )
+
+
 def test_torch_without_a_card_is_asked_and_sets_nothing_up() -> None:
     pytest.importorskip("torch")
     alone("import torch", "assert not torch.cuda.is_initialized() and not torch.xpu.is_initialized()")

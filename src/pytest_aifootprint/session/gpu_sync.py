@@ -50,14 +50,15 @@ class GpuSync:
         for row in tuple(self._rows):
             name, needs, wait = row
             module = sys.modules.get(needs)
-            # Neither a mock in its place, nor one that would be loaded by looking at it.
-            if type(module) is not ModuleType or getattr(module.__spec__, "_initializing", False):
+            # Neither a mock in its place, nor one that would be loaded by looking at it, nor one half imported.
+            spec = getattr(module, "__spec__", None) if type(module) is ModuleType else None
+            if spec is None or getattr(spec, "_initializing", False):
                 continue
             try:
                 wait(module)
             except Exception as error:  # noqa: BLE001 - runs between the phases of a test
                 if not isinstance(error, RuntimeError):  # that is a device's word, and may pass
-                    self._rows.remove(row)
+                    self._rows = [other for other in self._rows if other is not row]  # tests may run in threads
                 if name not in self._told:
                     self._told.add(name)
                     self._recorder.error(f"gpu-sync, {name}", error)
@@ -101,13 +102,10 @@ class _Jax:
         def aifootprint_last() -> Any:
             return jax.numpy.zeros((), jax.numpy.int8)
 
-        with jax.disable_jit(False):
-            self._last = {
-                device: jax.jit(aifootprint_last, out_shardings=jax.sharding.SingleDeviceSharding(device))
-                .lower()
-                .compile()
-                for device in devices
-            }
+        self._last = {
+            device: jax.jit(aifootprint_last, out_shardings=jax.sharding.SingleDeviceSharding(device)).lower().compile()
+            for device in devices
+        }
 
     def _apart(self, work: Callable[[], None]) -> None:
         """Do it in a thread, where the user's mesh and configuration do not hold. Its CPU is the plugin's."""
@@ -139,13 +137,16 @@ def _torch_rocm(torch: Any) -> None:
 
 
 def _torch_xpu(torch: Any) -> None:
-    if torch.xpu.is_initialized():
-        for device in range(torch.xpu.device_count()):
+    xpu = getattr(torch, "xpu", None)  # since 2.3
+    if xpu is not None and xpu.is_initialized():
+        for device in range(xpu.device_count()):
             with suppress(RuntimeError):
-                torch.xpu.synchronize(device)
+                xpu.synchronize(device)
 
 
 def _torch_mps(torch: Any) -> None:
+    if not hasattr(torch, "mps"):  # since 2.0
+        return
     # There is no is_initialized: work needs memory.
     if torch.backends.mps.is_available() and torch.mps.driver_allocated_memory():
         with suppress(RuntimeError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -160,6 +162,42 @@ def test_a_mock_in_the_place_of_a_framework_is_not_called(
     monkeypatch.setitem(sys.modules, name, mock)
     sync()
     assert (mock.mock_calls, recorder.errors) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["jax", "torch"])
+def test_an_empty_module_that_a_test_put_in_its_place_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, sync: GpuSync, recorder: Recorder, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sync()
+    assert recorder.errors == []
+
+
+def test_a_torch_from_before_there_were_such_cards(
+    monkeypatch: pytest.MonkeyPatch, sync: GpuSync, recorder: Recorder
+) -> None:
+    torch(monkeypatch, mps=Device(initialised=True))
+    monkeypatch.delattr(sys.modules["torch"], "xpu")
+    monkeypatch.delattr(sys.modules["torch"], "mps")
+    sync()
+    assert recorder.errors == []
+
+
+def test_two_threads_may_fail_at_once(monkeypatch: pytest.MonkeyPatch, sync: GpuSync, recorder: Recorder) -> None:
+    both = threading.Barrier(2)
+    broken = Device(initialised=True)
+
+    def fail() -> int:
+        both.wait(10)
+        raise TypeError("both")
+
+    monkeypatch.setattr(broken, "device_count", fail)
+    torch(monkeypatch, AMD, cuda=broken)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(sync), pool.submit(sync)]:
+            done.result()
+    assert len(recorder.errors) >= 1
+    assert all("torch on ROCm: TypeError" in error for error in recorder.errors)
 
 
 @pytest.mark.parametrize("name", ["jax", "torch"])

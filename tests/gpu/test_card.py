@@ -51,6 +51,25 @@ print(json.dumps({"start_ms": (t2 - t1) * 1e3, "ticks_ms": sorted(ticks), "cpu":
 meter.close()
 """
 
+IDLE_WAIT = """
+import json, time
+import torch
+from pytest_aifootprint.detection.recorder import Recorder
+from pytest_aifootprint.session.gpu_sync import GpuSync
+a = torch.ones(1, device="cuda")
+torch.cuda.synchronize()
+recorder = Recorder()
+sync = GpuSync(recorder)
+sync()
+waits = []
+for _ in range(1000):
+    t = time.perf_counter_ns()
+    sync()
+    waits.append((time.perf_counter_ns() - t) / 1e3)
+assert not recorder.errors, recorder.errors
+print(json.dumps(sorted(waits)))
+"""
+
 
 OVERSHOOT = 1.36
 """P_max of a moment, by the limit: after a rest an H100 with a limit of 700 W was seen to draw 948 W for 20 ms."""
@@ -187,6 +206,45 @@ def test_a_neighbour_outside_of_our_container_pays_for_itself(card: Any, tmp_pat
     with neighbour():
         run = card.run("neighbour", tmp_path, inside=inside)
     check_half(run, card, "the same from inside a pid namespace that does not hold the other process")
+
+
+def check_unwaited(run: Any, card: Any, what: str) -> float:
+    """The sum of the two tests holds, waited for or not. Returns the first one's part of it."""
+    launch_j, next_j = run.own_j("launch"), run.own_j("next")
+    pair = run.regions["pair"]
+    whole_j = launch_j + next_j + run.bare_w * pair.seconds
+    card.show(
+        f"{what}: both tests + idle, against the counter",
+        "5 %, or 0.1 s of full power",
+        f"{percent(whole_j, pair.counter_j)} of {pair.counter_j:.0f} J",
+    )
+    assert close_to(whole_j, pair.counter_j, 0.05, card)
+    return float(launch_j / (launch_j + next_j))
+
+
+def test_work_that_nobody_waits_for_stays_with_its_test_if_that_is_asked_for(card: Any, tmp_path: Path) -> None:
+    (tmp_path / "without").mkdir()
+    (tmp_path / "with").mkdir()
+    without = check_unwaited(card.run("unwaited", tmp_path / "without"), card, "2 s that nobody waits for")
+    run = card.run("unwaited", tmp_path / "with", "--aifootprint-gpu-sync=true")
+    waited = check_unwaited(run, card, "the same with gpu_sync")
+    card.show(
+        "2 s that nobody waits for: the part with the test that launched it", "at most 10 %", f"{100 * without:.0f} %"
+    )
+    card.show("the same with gpu_sync", "at least 90 %", f"{100 * waited:.0f} %")
+    assert without <= 0.1
+    assert waited >= 0.9
+
+
+def test_a_wait_with_nothing_to_wait_for(card: Any) -> None:
+    done = subprocess.run([sys.executable, "-c", IDLE_WAIT], capture_output=True, text=True, check=True)
+    waits_us = json.loads(done.stdout)
+    card.show(
+        "gpu_sync with nothing to wait for, a phase: median and longest of 1000",
+        "1 ms",
+        f"{waits_us[500]:.0f} us, {waits_us[-1]:.0f} us",
+    )
+    assert waits_us[500] < 1000
 
 
 def test_inference_shows_tokens_and_joules_per_token(card: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int started = 0, current = -1, retained = 0;
+static int started = 0, current = -1, below = -1, retained = 0;
 static double busy_until[2];
 
 static double now_s(void) {
@@ -24,6 +24,13 @@ static void note(const char *what, int device) {
 void fake_launch(double seconds) {
     started = 1;
     busy_until[1] = now_s() + seconds;
+}
+
+/* What pycuda does: a context of its own making, current in this thread, on a card whose primary one nobody uses. */
+void fake_own_context(double seconds) {
+    started = 1;
+    current = 0;
+    busy_until[0] = now_s() + seconds;
 }
 
 int fake_idle(void) { return now_s() >= busy_until[1]; }
@@ -51,16 +58,18 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
     return 0;
 }
 int cuCtxPushCurrent_v2(void *context) {
+    below = current;
     current = (int)(long)context - 100;
     return 0;
 }
 int cuCtxPopCurrent_v2(void **context) {
     *context = 0;
-    current = -1;
+    current = below;
     return 0;
 }
 int cuCtxSynchronize(void) {
+    if (current < 0) return 201;
     note("wait", current);
-    while (current == 1 && now_s() < busy_until[1]) usleep(1000);
+    while (now_s() < busy_until[current]) usleep(1000);
     return 0;
 }

@@ -69,14 +69,34 @@ def call_s(report: dict[str, Any], name: str) -> float:
     return seconds
 
 
-def test_a_window_ends_when_its_work_on_the_card_does(pytester: pytest.Pytester) -> None:
-    report = run(pytester, "--aifootprint-gpu-sync=true")
+def test_a_window_ends_when_its_work_on_the_card_does(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    report = run(pytester, "--aifootprint-gpu-sync=true", *workers, *(("--dist=loadfile",) if workers else ()))
     assert call_s(report, "test_does_not_wait") >= KERNEL_S
     waits = (pytester.path / "log").read_text().splitlines()
     assert set(waits) == {"wait 1"}  # never on a card without a context of this process
     xml = (pytester.path / "j.xml").read_text()
     assert '<property name="idle" value="1"' in xml  # the fixture's own window contained its work
     assert '<property name="retained" value="0"' in xml
+
+
+def test_a_context_that_is_nobodys_primary_one_is_waited_for_where_it_is_current(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_own=f"""
+        import ctypes
+
+        def test_own_context():
+            lib = ctypes.CDLL("./libcuda.so.1")
+            lib.fake_own_context.argtypes = [ctypes.c_double]
+            lib.fake_own_context({KERNEL_S})
+        """
+    )
+    result = pytester.runpytest_subprocess(
+        "--aifootprint", "--aifootprint-tests=all", "--aifootprint-report=json:r.json",
+        "--aifootprint-gpu-sync=true", "test_own.py",
+    )  # fmt: skip
+    result.assert_outcomes(passed=1)
+    assert call_s(json.loads((pytester.path / "r.json").read_text()), "test_own_context") >= KERNEL_S
+    assert "wait 0" in (pytester.path / "log").read_text()
 
 
 def test_without_it_nobody_waits(pytester: pytest.Pytester) -> None:

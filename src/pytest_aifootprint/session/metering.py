@@ -136,9 +136,9 @@ class Metering:
             except OSError as error:
                 raise option_error("--aifootprint-subprocess", "temporary folder", str(error)) from None
         if self.settings.gpu_sync:
-            from pytest_aifootprint.session.gpu_sync import CudaSync
+            from pytest_aifootprint.session.gpu_sync import GpuSync
 
-            part.before_end = CudaSync(self.recorder.error)
+            part.before_end = GpuSync(self.recorder)
         return part
 
 

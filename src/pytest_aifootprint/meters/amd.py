@@ -19,7 +19,6 @@ from pytest_aifootprint.meters.contract import RejectedMeter
 from pytest_aifootprint.meters.counters import CounterFault
 from pytest_aifootprint.meters.nvml import visible_cards
 
-_DRIVER = ("dev/kfd", "sys/module/amdgpu")
 _APU_FORMATS = (2, 3)
 _FOR_HIP = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
 
@@ -31,16 +30,14 @@ def find_amd(
     first: int = 0,
     clock: Callable[[], int] = time.monotonic_ns,
 ) -> tuple[list[AmdMeter], list[RejectedMeter]]:
-    """A meter for every visible card, and the cards that cannot be metered; nothing at all without the driver.
+    """A meter for every visible card, and the cards that cannot be metered. Asked only where the kernel has the driver.
 
     Args:
-        root: the file system's root.
+        root: the file system's root, for what the kernel tells of a card.
         environ: for ROCR_VISIBLE_DEVICES and what HIP looks at.
         first: the number of the first card's domain: cards of others come before.
         clock: CLOCK_MONOTONIC in ns.
     """
-    if not any((root / name).exists() for name in _DRIVER):
-        return [], []
     try:
         smi = _amdsmi()
         ask(smi, "amdsmi_init")

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pytest_aifootprint.meters.amd import find_amd
 from pytest_aifootprint.meters.contract import CounterMeter, RejectedMeter, Selection
 from pytest_aifootprint.meters.hardware import Hardware, validate_hardware
 from pytest_aifootprint.meters.host import Facts, recognise
@@ -18,6 +17,8 @@ from pytest_aifootprint.meters.nvml import find_nvml
 from pytest_aifootprint.meters.powercap import find_powercap
 from pytest_aifootprint.meters.recorded import load_recording
 from pytest_aifootprint.quantities import LitresPerKwh, Range
+
+_AMD_DRIVER = ("dev/kfd", "sys/module/amdgpu")
 
 
 def select(  # noqa: PLR0913 - everything that a test must be able to replace
@@ -99,7 +100,9 @@ def _counters(  # noqa: PLR0913 - as above
     cards, why_not = find_nvml(root, environ, clock=clock)
     counters += cards
     rejected += why_not
-    if facts.linux:
+    if facts.linux and any((root / name).exists() for name in _AMD_DRIVER):
+        from pytest_aifootprint.meters.amd import find_amd
+
         taken = [int(card.domain.removeprefix("gpu")) for card in cards]
         others, why_not = find_amd(root, environ, first=max(taken, default=-1) + 1, clock=clock)
         counters += others

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_aifootprint.meters.amd import cards, find_amd
 from pytest_aifootprint.meters.amd_card import Die
+from pytest_aifootprint.meters.selection import select
 
 BUILDER = Path(__file__).with_name("build_fake_amdsmi.py")
 
@@ -46,6 +47,7 @@ print(json.dumps({
 """
 
 Play = Callable[..., dict[str, Any]]
+Grow = Callable[[Path, dict[str, str]], Path]
 
 J = 65536  # counts of 2^-16 J
 MI210 = "name=AMD_Instinct_MI210 util=10 procs="
@@ -64,22 +66,15 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev/kfd").touch()
-    return tmp_path
-
-
-@pytest.fixture
-def play(library: Path, root: Path) -> Play:
+def play(library: Path, tmp_path: Path) -> Play:
     def run(*lines: str, **environ: str) -> dict[str, Any]:
-        script = root / "script"
+        script = tmp_path / "script"
         script.write_text("\n".join(lines))
         hiding = {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"}
         inherited = {k: v for k, v in os.environ.items() if k not in {*hiding, "ROCM_PATH", "ROCM_HOME"}}
         paths = {"LD_LIBRARY_PATH": str(library), "FAKE_AMD_SCRIPT": str(script)}
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", PLAY, str(root)],
+            [sys.executable, "-W", "error", "-c", PLAY, str(tmp_path)],
             env={**inherited, **paths, **environ},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -111,6 +106,24 @@ def test_the_counter_is_read_a_last_time_when_the_meter_is_closed(play: Play) ->
 
 def test_cards_of_another_maker_come_first(play: Play) -> None:
     assert [m[0] for m in play(*TWO, FIRST="2")["meters"]] == ["gpu2", "gpu3"]
+
+
+def test_beside_nvidia_cards_each_has_a_domain_of_its_own(library: Path, grow: Grow, tmp_path: Path) -> None:
+    source = Path(__file__).with_name("fake_nvml.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "libnvidia-ml.so.1", source], cwd=tmp_path, check=True)
+    root = grow(tmp_path, {"proc/cpuinfo": "processor: 0\n", "dev/kfd": "", "dev/nvidiactl": ""})
+    (tmp_path / "script").write_text(TWO[0])
+    code = """
+import sys
+from pathlib import Path
+from pytest_aifootprint.meters.selection import select
+print([(m.domain, m.name) for m in select(root=Path(sys.argv[1]), environ={"CUDA_VISIBLE_DEVICES": "1"}).counters])
+"""
+    paths = {"LD_LIBRARY_PATH": f"{library}:{tmp_path}", "FAKE_AMD_SCRIPT": str(tmp_path / "script")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(root)], env={**os.environ, **paths}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[('gpu1', 'nvml'), ('gpu2', 'amdsmi')]"
 
 
 def test_cards_stand_in_the_order_of_hip(play: Play) -> None:
@@ -209,8 +222,10 @@ def test_a_card_that_tells_nothing_is_rejected(play: Play, power: str) -> None:
 
 
 @pytest.mark.parametrize(("head", "metered"), [(b"\x80\0\2\3", 0), (b"\x80\0\3\0", 0), (b"\x80\0\1\3", 1)])
-def test_graphics_inside_a_processor_are_not_metered_twice(play: Play, root: Path, head: bytes, metered: int) -> None:
-    folder = root / "sys/bus/pci/devices/0000:0c:00.0"
+def test_graphics_inside_a_processor_are_not_metered_twice(
+    play: Play, tmp_path: Path, head: bytes, metered: int
+) -> None:
+    folder = tmp_path / "sys/bus/pci/devices/0000:0c:00.0"
     folder.mkdir(parents=True)
     (folder / "gpu_metrics").write_bytes(head + bytes(100))
     got = play(f"0 name=AMD_Radeon_Graphics energy={J} power=30")
@@ -273,14 +288,18 @@ def test_what_the_driver_does_not_tell_is_unknown(play: Play) -> None:
     assert got["holders"] == [[None, [1]]]
 
 
-def test_without_the_driver_nothing_is_imported_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("driver", ["dev/kfd", "sys/module/amdgpu/version"])
+def test_cards_are_looked_for_where_the_kernel_has_their_driver(
+    grow: Grow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str
+) -> None:
     monkeypatch.setitem(sys.modules, "amdsmi", None)
-    assert find_amd(tmp_path, {}) == ([], [])
+    root = grow(tmp_path, {"proc/cpuinfo": "processor: 0\n", driver: ""})
+    assert [r.name for r in select(root=root, environ={}).rejected] == ["rapl", "perf", "nvml", "amdsmi"]
 
 
-def test_without_the_binding_the_remedy_is_to_install_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_binding_the_remedy_is_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "amdsmi", None)
-    meters, (rejected,) = find_amd(root, {})
+    meters, (rejected,) = find_amd(tmp_path, {})
     assert meters == []
     assert "does not import" in rejected.reason
     assert "pip install amdsmi" in rejected.remedy

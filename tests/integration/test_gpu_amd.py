@@ -27,6 +27,9 @@ def test_two():
     work()
 """
 
+# The card falls off the bus when the second test begins.
+LOSING = SUITE.replace("def test_two():", 'def test_two():\n    open("lost", "w").close()\n    time.sleep(0.3)')
+
 # The driver is looked for by its files before its library is loaded; /proc stands in for them.
 DRIVER = """
 import pytest_aifootprint.meters.selection as selection
@@ -46,10 +49,15 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def play(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, library: Path, script: list[str], *args: str
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    library: Path,
+    script: list[str],
+    *args: str,
+    suite: str = SUITE,
 ) -> dict[str, Any]:
     pytester.path.joinpath("script").write_text("\n".join(script))
-    pytester.makepyfile(driver=DRIVER, test_it=SUITE)
+    pytester.makepyfile(driver=DRIVER, test_it=suite)
     monkeypatch.setenv("LD_LIBRARY_PATH", str(library))
     monkeypatch.setenv("FAKE_AMD_SCRIPT", str(pytester.path / "script"))
     monkeypatch.syspath_prepend(pytester.path)
@@ -83,23 +91,23 @@ def test_a_card_of_two_dies_is_shared_by_the_processes_that_hold_it(
     report = play(pytester, monkeypatch, library, script, *workers)
     joules = balanced(report, "gpu0")
     assert "gpu1" not in report["balance"]
-    # Two tests of 0.5 s at 300 W; at once on two workers they share them.
-    at_once = len(report["run"]["workers"]) > 1
-    assert min(joules) > (50 if at_once else 100)
-    assert max(joules) < 200
+    assert min(joules) > 0
+    metered_j = report["balance"]["gpu0"]["metered_j"]
+    assert metered_j / 30 == pytest.approx(round(metered_j / 30))
     (meter,) = [m for m in report["run"]["meters"] if m["domain"] == "gpu0"]
     assert (meter["name"], meter["basis"]) == ("amdsmi", "measured")
     (card,) = [row for row in report["run"]["hardware"] if row["domain"] == "gpu0"]
     assert card["name"] == "AMD Instinct MI250X"
-    assert card["other_tests_s"] > 0.2
+    assert card["other_tests_s"] > 0
 
 
 def test_a_card_that_is_lost_in_mid_run_is_a_gap_and_the_run_goes_on(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, library: Path
 ) -> None:
     held = pytester.path / "pids"
-    alive = [f"0 name=Card energy={(100 + 30 * i) * COUNTS_PER_J} util=90 procs=@{held}" for i in range(4)]
-    report = play(pytester, monkeypatch, library, [*alive, "0 name=Card energy=!31 util=!31 procs=!31"])
+    monkeypatch.setenv("FAKE_AMD_LOST", str(pytester.path / "lost"))
+    script = [f"0 name=Card energy={(100 + 30 * i) * COUNTS_PER_J} util=90 procs=@{held}" for i in range(400)]
+    report = play(pytester, monkeypatch, library, script, suite=LOSING)
     joules = balanced(report, "gpu0")
     assert joules[0] > 0
     (notice,) = [n for n in report["notices"] if n["code"] == "counter-gap"]

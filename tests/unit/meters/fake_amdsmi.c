@@ -3,13 +3,14 @@
  * when the activity of the card is asked for. Keys: name, bus (BUS.FUNCTION in decimal; 12 + CARD without it),
  * hip (its number there), energy (counts of 2^-16 J), power (W), util (percent), procs (pids, by commas; "@FILE" for what
  * a file holds). A value "!N" is the status N; a key that is not there is "not supported".
+ * Once there is a file FAKE_AMD_LOST, every card is "not found".
  * What the binding wants besides is made by the tests: functions that answer "not supported". */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUCCESS = 0, NOT_SUPPORTED = 2, NOT_INIT = 32, MOST_CARDS = 8, MOST = 500 };
+enum { SUCCESS = 0, NOT_SUPPORTED = 2, NOT_FOUND = 31, NOT_INIT = 32, MOST_CARDS = 8, MOST = 500 };
 static char *lines[MOST_CARDS][MOST];
 static int ticks[MOST_CARDS], at[MOST_CARDS], begun[MOST_CARDS], cards = 0, initialised = 0;
 static int places[MOST_CARDS];
@@ -36,6 +37,8 @@ static const char *value(void *handle, const char *key, int *code) {
     char start[32];
     int card = card_of(handle);
     if (!initialised) return *code = NOT_INIT, NULL;
+    FILE *lost = getenv("FAKE_AMD_LOST") ? fopen(getenv("FAKE_AMD_LOST"), "r") : NULL;
+    if (lost) return fclose(lost), *code = NOT_FOUND, NULL;
     snprintf(start, sizeof start, " %s=", key);
     const char *text = strstr(lines[card][at[card]], start);
     if (!text) return *code = NOT_SUPPORTED, NULL;

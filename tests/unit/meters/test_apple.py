@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pytest_aifootprint.cli.doctor import diagnose
 from pytest_aifootprint.meters.apple import find_apple
 from pytest_aifootprint.meters.contract import Reading, Unreadable
 from pytest_aifootprint.meters.selection import select
@@ -169,6 +170,22 @@ def test_the_meters_of_a_mac_are_chosen_and_its_graphics_are_no_card(install: In
     assert [m.domain for m in selection.counters] == ["cpu", "ram", "gpu0"]
     assert "stands by for the counter" in selection.memory_model.reason
     assert [selection.on_chip(domain) for domain in ("cpu", "gpu0", "gpu1")] == [True, True, False]
+
+
+def test_the_doctor_shows_the_meters_of_a_mac_and_one_manufacture(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(ALL)
+    real = os.uname()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*real[:4], "arm64")))
+    found = diagnose(tmp_path, {})
+    assert [(m["domain"], m["name"], m["basis"]) for m in found["meters"]] == [
+        ("cpu", "apple", "modelled"),
+        ("ram", "apple", "modelled"),
+        ("gpu0", "apple", "modelled"),
+    ]
+    assert [row["of"] for row in found["hardware"]] == ["this machine"]
 
 
 def test_no_process_is_started_on_a_mac(tmp_path: Path) -> None:

@@ -144,6 +144,12 @@ def test_a_device_that_goes_in_mid_run_is_a_gap_and_not_zero(play: Play) -> None
     assert "cannot be read" in got["reads"][1]["cpu"]["reason"]
 
 
+def test_a_channel_that_goes_in_mid_run_is_a_gap_and_not_zero(play: Play) -> None:
+    got = play(machine(5 * J, J), f"emi1 RAPL_Package0_PKG {6 * J}\n")
+    assert got["reads"][1]["cpu"]["energy_j"] == pytest.approx(1)
+    assert "gave 1 of 2 channels" in got["reads"][1]["ram"]["reason"]
+
+
 def test_a_counter_that_falls_is_a_gap(play: Play) -> None:
     got = play(machine(5 * J, J), machine(1, J))
     assert "neither its device" in got["reads"][1]["cpu"]["reason"]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pytest_aifootprint.meters.amd import cards, find_amd
-from pytest_aifootprint.meters.amd_card import Die
+from pytest_aifootprint.meters.amd_card import AmdCard, Die
+from pytest_aifootprint.meters.amd_meter import AmdMeter
 from pytest_aifootprint.meters.selection import select
 
 BUILDER = Path(__file__).with_name("build_fake_amdsmi.py")
@@ -319,3 +320,49 @@ def test_a_library_older_than_the_binding_is_rejected(play: Play, tmp_path: Path
     got = play(*TWO, LD_LIBRARY_PATH=str(tmp_path))
     assert "different versions" in got["rejected"][0]["reason"]
     assert "ROCm" in got["rejected"][0]["remedy"]
+
+
+class Driver:
+    """In the place of the module amdsmi: counts the questions, and lets each cost so many CPU ns."""
+
+    class AmdSmiException(Exception):  # noqa: N818 - its name there
+        pass
+
+    def __init__(self, **costs_ns: int) -> None:
+        self.asked = dict.fromkeys(costs_ns, 0)
+        self.cpu_ns = 0
+        self._costs_ns = costs_ns
+
+    def _ask(self, name: str) -> int:
+        self.asked[name] += 1
+        self.cpu_ns += self._costs_ns[name]
+        return self.asked[name]
+
+    def amdsmi_get_energy_count(self, _handle: object) -> dict[str, float]:
+        return {"power": 1_000_000 * self._ask("energy"), "counter_resolution": 1.0}  # its name before ROCm 6.4
+
+    def amdsmi_get_gpu_activity(self, _handle: object) -> dict[str, object]:
+        return {"gfx_activity": "N/A"}
+
+    def amdsmi_get_gpu_process_list(self, _handle: object) -> list[dict[str, int]]:
+        self._ask("list")
+        return [{"pid": 1}]
+
+
+@pytest.mark.parametrize(
+    ("costs_ns", "asked"),
+    [
+        ({"energy": 0, "list": 0}, {"energy": 100, "list": 50}),  # at every tick; five times a second
+        ({"energy": 100_000, "list": 1_000_000}, {"energy": 50, "list": 5}),  # 0.14 s, hence every second tick; 2 s
+        ({"energy": 9_000_000, "list": 9_000_000}, {"energy": 50, "list": 2}),  # at most 0.2 s and 5 s
+    ],
+)
+def test_what_is_dear_is_asked_seldom(costs_ns: dict[str, int], asked: dict[str, int]) -> None:
+    driver, now_ns = Driver(**costs_ns), 0
+    card = AmdCard(driver, [object()])
+    meter = AmdMeter(card, "gpu0", "", lambda: now_ns, cpu_clock=lambda: driver.cpu_ns)
+    for tick in range(100):
+        now_ns = tick * 100_000_000
+        meter.read()
+    assert driver.asked == asked
+    assert set(meter.signals.load_percent) == {-1}

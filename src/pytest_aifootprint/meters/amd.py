@@ -17,7 +17,6 @@ from pytest_aifootprint.meters.amd_codes import SAME_VERSION
 from pytest_aifootprint.meters.amd_meter import AmdMeter
 from pytest_aifootprint.meters.contract import RejectedMeter
 from pytest_aifootprint.meters.counters import CounterFault
-from pytest_aifootprint.meters.nvml import visible_cards
 
 _APU_FORMATS = (2, 3)
 _FOR_HIP = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
@@ -126,8 +125,7 @@ def _visible(environ: Mapping[str, str], listed: Sequence[Die], *, alone: bool) 
     for_hip = [name for name in _FOR_HIP if name in environ and (alone or name != "CUDA_VISIBLE_DEVICES")]
     for name in ("ROCR_VISIBLE_DEVICES", *for_hip[:1]):
         text = environ.get(name)
-        within, unknown = visible_cards(text, [listed[i].uuid for i in chosen])
-        chosen = [chosen[i] for i in within]
+        chosen, unknown = _named(text, chosen, listed)
         rejected += [
             RejectedMeter("amdsmi", f"{name} names {entry!r}, which is no card here", "correct it") for entry in unknown
         ]
@@ -136,6 +134,25 @@ def _visible(environ: Mapping[str, str], listed: Sequence[Die], *, alone: bool) 
         if not chosen:
             break
     return set(chosen), rejected
+
+
+def _named(text: str | None, among: list[int], listed: Sequence[Die]) -> tuple[list[int], list[str]]:
+    """Those of a list that a variable names, by their place in it or by UUID, and what it names that is none of them.
+
+    The first entry that names none ends it, as with CUDA: ROCm's documentation does not say.
+    """
+    if text is None:
+        return among, []
+    chosen: list[int] = []
+    for entry in (part.strip() for part in text.split(",")):
+        if entry.isascii() and entry.isdigit():
+            found = among[int(entry) : int(entry) + 1]
+        else:
+            found = [i for i in among if entry and listed[i].uuid.lower() == entry.lower()]
+        if not found:
+            return chosen, [entry] if entry not in {"", "-1"} else []
+        chosen += [i for i in found if i not in chosen]
+    return chosen, []
 
 
 def _meter(smi: Any, parts: Sequence[Die], domain: str, clock: Callable[[], int]) -> AmdMeter:

@@ -137,6 +137,9 @@ def test_cards_stand_in_the_order_of_hip(play: Play) -> None:
     [
         ({"ROCR_VISIBLE_DEVICES": "1"}, ["gpu1"], []),
         ({"ROCR_VISIBLE_DEVICES": "GPU-b000000000000000"}, ["gpu1"], []),
+        ({"ROCR_VISIBLE_DEVICES": "gpu-B000000000000000, 0,0"}, ["gpu0", "gpu1"], []),
+        ({"ROCR_VISIBLE_DEVICES": "GPU-b"}, [], ["ROCR_VISIBLE_DEVICES names 'GPU-b', which is no card here"]),
+        ({"ROCR_VISIBLE_DEVICES": "-1"}, [], ["ROCR_VISIBLE_DEVICES='-1' hides every card"]),
         ({"HIP_VISIBLE_DEVICES": "0"}, ["gpu0"], []),
         ({"ROCR_VISIBLE_DEVICES": "1", "HIP_VISIBLE_DEVICES": "0"}, ["gpu1"], []),
         ({"ROCR_VISIBLE_DEVICES": ""}, [], ["ROCR_VISIBLE_DEVICES='' hides every card"]),

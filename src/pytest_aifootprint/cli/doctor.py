@@ -195,7 +195,7 @@ def _hardware(selection: Selection) -> list[dict[str, Any]]:
     from pytest_aifootprint.impacts.hardware import LocalHardware
 
     rows = LocalHardware(default_catalogue(), selection.declared)
-    cards = [m.domain for m in selection.counters if m.domain.startswith("gpu")]
+    cards = [m.domain for m in selection.counters if m.domain.startswith("gpu") and not selection.on_chip(m.domain)]
     found = [("this machine", rows.machine(selection.cpu_model.machine))]
     found += [
         (f"{domain}, {selection.card(domain) or 'a card'}", rows.card(selection.card(domain))) for domain in cards

@@ -177,3 +177,7 @@ class Selection:
     def card(self, domain: str) -> str:
         """The driver's name of the card of a domain; "" where no driver tells one."""
         return str(getattr(self.counter(domain), "card", ""))
+
+    def on_chip(self, domain: str) -> bool:
+        """Whether the device of a domain is a part of the processor, whose manufacture is the machine's."""
+        return bool(getattr(self.counter(domain), "on_chip", False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_aifootprint.meters.contract import CounterMeter, RejectedMeter, Selection
@@ -18,6 +18,8 @@ from pytest_aifootprint.meters.powercap import find_powercap
 from pytest_aifootprint.meters.recorded import load_recording
 from pytest_aifootprint.quantities import LitresPerKwh, Range
 
+_AMD_DRIVER = ("dev/kfd", "sys/module/amdgpu")
+
 
 def select(  # noqa: PLR0913 - everything that a test must be able to replace
     *,
@@ -27,6 +29,7 @@ def select(  # noqa: PLR0913 - everything that a test must be able to replace
     clock: Callable[[], int] = time.monotonic_ns,
     recorded: Path | None = None,
     pause: Callable[[float], None] = time.sleep,
+    system: tuple[str, str] | None = None,
 ) -> Selection:
     """Choose the meters of this machine. Starts no process, asks no network.
 
@@ -37,6 +40,8 @@ def select(  # noqa: PLR0913 - everything that a test must be able to replace
         clock: CLOCK_MONOTONIC in ns.
         recorded: the script of a recorded meter, which then is the only counter.
         pause: sleep; called only where counters stand, to see them move.
+        system: ``sys.platform`` and ``platform.machine()``, looked at where ``root`` is not Linux's; None: of this
+            process.
 
     Raises:
         ValueError: ``hardware`` or the script is not valid: one line. OSError: the script cannot be read.
@@ -49,7 +54,7 @@ def select(  # noqa: PLR0913 - everything that a test must be able to replace
         counters: list[CounterMeter] = list(recording.meters)
         rejected: list[RejectedMeter] = []
     else:
-        counters, rejected = _counters(root, environ, facts, clock, pause)
+        counters, rejected = _counters(root, environ, facts, clock, pause, system)
     domains = {meter.domain for meter in counters}
     return Selection(
         host=facts.host,
@@ -64,12 +69,13 @@ def select(  # noqa: PLR0913 - everything that a test must be able to replace
     )
 
 
-def _counters(
+def _counters(  # noqa: PLR0913 - as above
     root: Path,
     environ: Mapping[str, str],
     facts: Facts,
     clock: Callable[[], int],
     pause: Callable[[float], None],
+    system: tuple[str, str] | None,
 ) -> tuple[list[CounterMeter], list[RejectedMeter]]:
     counters: list[CounterMeter] = []
     rejected: list[RejectedMeter] = []
@@ -88,7 +94,36 @@ def _counters(
             counters += perf
             rejected += why_not
     else:
-        reason = f"no counter is read on {sys.platform} yet: the load model is used"
-        rejected.append(RejectedMeter("rapl", reason, "declare watts_per_cpu_second if you have measured it"))
+        found, why_not = _elsewhere(*(system or _this_system()), clock)
+        counters += found
+        rejected += why_not
     cards, why_not = find_nvml(root, environ, clock=clock)
-    return counters + cards, rejected + why_not
+    counters += cards
+    rejected += why_not
+    if facts.linux and any((root / name).exists() for name in _AMD_DRIVER):
+        from pytest_aifootprint.meters.amd import find_amd
+
+        taken = [int(card.domain.removeprefix("gpu")) for card in cards]
+        others, why_not = find_amd(root, environ, first=max(taken, default=-1) + 1, clock=clock)
+        counters += others
+        rejected += why_not
+    return counters, rejected
+
+
+def _this_system() -> tuple[str, str]:
+    # The machine is asked for on macOS alone; importing platform would cost milliseconds.
+    return sys.platform, os.uname().machine if hasattr(os, "uname") else ""
+
+
+def _elsewhere(name: str, machine: str, clock: Callable[[], int]) -> tuple[Sequence[CounterMeter], list[RejectedMeter]]:
+    """The counters of systems other than Linux."""
+    if name == "darwin":
+        from pytest_aifootprint.meters.apple import find_apple
+
+        return find_apple(machine, clock=clock)
+    if name == "win32":
+        from pytest_aifootprint.meters.windows_emi import find_emi
+
+        return find_emi(clock=clock)
+    reason = f"no counter is read on {name}: the load model is used"
+    return [], [RejectedMeter("rapl", reason, "declare watts_per_cpu_second if you have measured it")]

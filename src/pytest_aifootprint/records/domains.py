@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_aifootprint.attribution.counters import counter_shares
 from pytest_aifootprint.attribution.idle import idle_power
@@ -118,7 +118,7 @@ def _counter_domain(
     models: dict[str, LoadModel | MemoryModel] = {"cpu": selection.cpu_model, "ram": selection.memory_model}
     fallback = models.get(readings.domain)
     idle = idle_power(readings, data.busy, selection.host.n_cpu, fallback)
-    return counter_shares(
+    shares = counter_shares(
         readings,
         data.busy,
         lanes,
@@ -128,3 +128,4 @@ def _counter_domain(
         boot_id=boot_id,
         weight="time" if gpu else "cpu",
     )
+    return replace(shares, busy=None) if selection.on_chip(readings.domain) else shares

@@ -69,6 +69,13 @@ def test_memory_of_unknown_size_is_unknown_and_not_zero(machine: Build, living: 
     assert "unknown" in model.reason
 
 
+def test_a_system_that_nobody_knows_has_the_load_model(tmp_path: Path) -> None:
+    selection = select(root=tmp_path, environ={}, system=("freebsd14", "amd64"))
+    assert selection.counters == ()
+    assert [r.name for r in selection.rejected] == ["rapl", "nvml"]
+    assert "freebsd14" in selection.rejected[0].reason
+
+
 def test_hardware_may_be_a_table_or_validated(machine: Build) -> None:
     root = machine("vm-epyc")
     by_table = select(root=root, environ={}, hardware={"pue": 1.2})
@@ -108,6 +115,7 @@ from pytest_aifootprint.meters.selection import select
 select()
 select(root=Path(sys.argv[1]), environ={})
 heavy = {"codecarbon", "pandas", "psutil", "pynvml", "ctypes", "subprocess", "pydantic", "rich", "typer", "tomllib"}
+heavy |= {"amdsmi", "pytest_aifootprint.meters.amd"}
 print(sorted(heavy & set(sys.modules)))
 """
     root = machine("laptop-unlisted")

@@ -152,6 +152,8 @@ class Windows:
 
     def pause(self, test: OpenTest) -> None:
         """A phase of a loose test is over; its report comes later."""
+        if self.before_end is not None:
+            self.before_end()
         with self._lock:
             if test.loose and test.shared is not None and self._concurrent is not None:
                 self._concurrent.close(test.shared, *self._clock.edge())

@@ -189,3 +189,18 @@ def test_loose_tests_on_one_loop_share_only_while_their_own_phases_run(machine: 
         windows.leave(test)
     assert group.group
     assert machine.cpu(*runs) == {1: 11 + 50 + 3, 2: 22 + 50 + 1000 + 4}
+
+
+def test_the_phase_of_a_loose_test_is_over_when_what_it_started_is(machine: Machine) -> None:
+    windows = machine.windows
+    windows.enter(machine.run("group"))
+    run = machine.run("a")
+    test, _ = windows.enter(run, loose=True)
+    windows.cut(test, 0)
+    windows.begin(test)
+    windows.before_end = lambda: machine.work(10, all=70)
+    windows.pause(test)
+    windows.before_end = None
+    machine.work(10, all=5)  # the plugin that runs them
+    windows.cut(test, 1)
+    assert machine.cpu(run)[run.index] == 70

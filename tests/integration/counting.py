@@ -5,7 +5,7 @@ process is ``main`` or the name of an xdist worker:
 
 - ``modules``: names of all modules once the first tests have run.
 - ``growth``: what is left of each test between two moments: memory blocks, and objects that the collector walks, of the
-  whole process; bytes that this package allocated, or what it called.
+  whole process; bytes that this package allocated, or what it called (0 without the flag).
 - ``each``: what this package does for each test, from each hook of ours that is called until it returns, in all that it
   calls: entries (such hooks), calls (of Python functions), c_calls (of C functions), system (of those, the ones that
   ask the system: clocks, files, processes), lines (of the package itself).
@@ -39,7 +39,7 @@ be more or less in the controller of what the worker has sent since."""
 MARK = "counted-test-"
 """Begins the name of a file that is asked for, in vain, at each of these moments: who traces the process sees it."""
 
-_FRAMES = 5  # of whoever allocates: as deep as libraries are that we call
+_FRAMES = 4  # of whoever allocates: as deep as libraries are that we call
 _ASK = {"time", "posix", "nt", "resource", "fcntl", "select", "signal", "_signal", "_socket", "_io", "io", "_thread"}
 _ASK_BY_METHOD = {"_io", "_socket", "select", "mmap"}
 
@@ -119,14 +119,20 @@ class Calls:
 
 
 def _left() -> dict[str, int]:
+    # First, as this itself leaves something behind the first time.
+    bytes_ = _own_bytes() if tracemalloc.is_tracing() else 0
     gc.collect()
-    blocks, tracked = sys.getallocatedblocks(), len(gc.get_objects())
-    # Not the bytes of the whole process: in some run or other, a table of Python's own doubles between two moments.
+    return {"blocks": sys.getallocatedblocks(), "bytes": bytes_, "tracked": len(gc.get_objects())}
+
+
+def _own_bytes() -> int:
+    """Not of the whole process: in some run or other, a table of Python's own doubles between two moments."""
+    gc.collect()
     ours = tracemalloc.Filter(inclusive=True, filename_pattern=f"{_folder_of_the_package()}*", all_frames=True)
     # What pytest works out when we ask it, such as a test's name, it keeps for itself.
     theirs = tracemalloc.Filter(inclusive=False, filename_pattern=f"*{os.sep}_pytest{os.sep}*")
     traces = tracemalloc.take_snapshot().filter_traces([ours, theirs]).traces
-    return {"blocks": blocks, "bytes": sum(trace.size for trace in traces), "tracked": tracked}
+    return sum(trace.size for trace in traces)
 
 
 class Counting:
@@ -142,7 +148,8 @@ class Counting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
-        tracemalloc.start(_FRAMES)
+        if "pytest_aifootprint.session" in sys.modules:
+            tracemalloc.start(_FRAMES)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self) -> None:

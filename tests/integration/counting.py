@@ -7,8 +7,8 @@ process is ``main`` or the name of an xdist worker:
 - ``growth``: what is left of each test between two moments: memory blocks, and objects that the collector walks, of the
   whole process; bytes that this package allocated, or what it called (0 without the flag).
 - ``each``: what this package does for each test, from each hook of ours that is called until it returns, in all that it
-  calls: entries (such hooks), calls (of Python functions), c_calls (of C functions), system (of those, the ones that
-  ask the system: clocks, files, processes), lines (of the package itself).
+  calls but pytest's own functions, which differ by version: entries (such hooks), calls (of Python functions), c_calls
+  (of C functions), system (of those, the ones that ask the system: clocks, files, processes), lines (of the package).
 - ``asked``: those that ask the system, by name. ``where``: the lines, by function.
 - ``end``: the package's lines from the end of the last test to the end of the run, by function.
 """
@@ -39,6 +39,7 @@ be more or less in the controller of what the worker has sent since."""
 MARK = "counted-test-"
 """Begins the name of a file that is asked for, in vain, at each of these moments: who traces the process sees it."""
 
+_PYTEST = f"{os.sep}_pytest{os.sep}"
 _FRAMES = 4  # of whoever allocates: as deep as libraries are that we call
 _ASK = {"time", "posix", "nt", "resource", "fcntl", "select", "signal", "_signal", "_socket", "_io", "io", "_thread"}
 _ASK_BY_METHOD = {"_io", "_socket", "select", "mmap"}
@@ -61,6 +62,7 @@ class Calls:
         self._lines: Counter[CodeType] = Counter()
         self._folder = _folder_of_the_package()
         self._own: dict[CodeType, bool] = {}
+        self._theirs: dict[CodeType, bool] = {}
         self._outermost: FrameType | None = None
 
     def start(self, *, lines_only: bool = False) -> None:
@@ -90,6 +92,12 @@ class Calls:
             known = self._own[code] = code.co_filename.startswith(self._folder)
         return known
 
+    def _is_theirs(self, code: CodeType) -> bool:
+        known = self._theirs.get(code)
+        if known is None:
+            known = self._theirs[code] = _PYTEST in code.co_filename
+        return known
+
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "call":
             if self._outermost is None:
@@ -97,13 +105,13 @@ class Calls:
                     return
                 self._outermost = frame
                 self.counts["entries"] += 1
-            self.counts["calls"] += 1
+            self.counts["calls"] += not self._is_theirs(frame.f_code)
         elif self._outermost is None:
             return
         elif event == "return":
             if frame is self._outermost:
                 self._outermost = None
-        elif event == "c_call":
+        elif event == "c_call" and not self._is_theirs(frame.f_code):
             self.counts["c_calls"] += 1
             if arg.__module__ in _ASK or type(arg.__self__).__module__ in _ASK_BY_METHOD:
                 self.counts["system"] += 1
@@ -130,7 +138,7 @@ def _own_bytes() -> int:
     gc.collect()
     ours = tracemalloc.Filter(inclusive=True, filename_pattern=f"{_folder_of_the_package()}*", all_frames=True)
     # What pytest works out when we ask it, such as a test's name, it keeps for itself.
-    theirs = tracemalloc.Filter(inclusive=False, filename_pattern=f"*{os.sep}_pytest{os.sep}*")
+    theirs = tracemalloc.Filter(inclusive=False, filename_pattern=f"*{_PYTEST}*")
     traces = tracemalloc.take_snapshot().filter_traces([ours, theirs]).traces
     return sum(trace.size for trace in traces)
 

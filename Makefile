@@ -51,7 +51,7 @@ ALONE := tests/unit/attribution $(wildcard tests/integration/test_attribution_*.
 # First, compiled files are written, also where they are not wanted else: pytest rewrites each module of a plugin for its
 # asserts, and without them every process that the tests start does so again, a second of CPU each. Not while tests run:
 # some write the same file twice within a second.
-test: lint chromium
+test: lint chromium strace
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq tests/unit tests/integration >/dev/null || true
 	$(BIN)/python -m pytest -n 2 tests/unit tests/integration $(ALONE:%=--ignore %)
 	$(BIN)/python -m pytest $(ALONE)
@@ -65,6 +65,14 @@ chromium:
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && export DEBIAN_FRONTEND=noninteractive \
 	    && timeout 600 sh -c "apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium" >/dev/null \
 	  || echo "no Chromium, and none could be installed: the tests of the HTML page will be skipped"
+
+# What counts a run's system calls for tests/integration/test_overhead_guard.py, in the same way.
+.PHONY: strace
+strace:
+	@command -v strace >/dev/null && exit 0; \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && export DEBIAN_FRONTEND=noninteractive \
+	    && timeout 600 sh -c "apt-get -qq update && apt-get -qq install -y --no-install-recommends strace" >/dev/null \
+	  || echo "no strace, and none could be installed: the test of what the kernel is asked will be skipped"
 
 browser: $(VENV)/.installed-dev chromium
 	$(BIN)/python -m pytest tests/browser

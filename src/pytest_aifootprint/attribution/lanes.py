@@ -23,6 +23,9 @@ SPAN_FIELDS = 7
 PIECE_FIELDS = 6
 TICK_FIELDS = 3
 PHASES = ("setup", "call", "teardown")
+CALL, TEARDOWN = 1, 2
+UNNAMED = -2
+"""The owner of the spans of all tests of a lane of which no report will ever speak by name."""
 
 
 class Span(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pytest_aifootprint.attribution.fixtures import FixtureKey
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.detection.calls import AICall
-from pytest_aifootprint.records.raw import FixtureWindow, TestRun
+from pytest_aifootprint.records.raw import FixtureWindow, TestRun, book, book_unnamed
 
 AGAIN = "\n"
 """Stands between a node id and the run of it, in names of users: no node id has a line break."""
@@ -95,12 +95,18 @@ class Collector:
         return self.lanes[worker]
 
     def add(self, run: TestRun) -> None:
-        """A test is over. Its spans are in its lane already; its record is kept only if a report may need it.
+        """A test is over: its spans go into its lane, and its record is kept only if a report may need it.
 
         A test that used a shared fixture without calling a model itself may still turn out to be an AI test: when the
-        fixture's teardown calls one, or its set-up on another worker did. Of such tests a few words are kept.
+        fixture's teardown calls one, or its set-up on another worker did. Of such tests a few words are kept. Of one
+        that cannot, nothing: 100,000 of them are one owner in the balance.
         """
         self.n_tests += 1
+        lane = self.lanes[run.worker]
+        kept = bool(run.calls) or run.marker is not None or self.keep_all
+        if not kept and not run.users_of and not run.loads and book_unnamed(lane, run):
+            return
+        book(lane, run)
         self.overlapped += bool(run.apart)
         if run.loads:
             self.loaded.append(Loaded(run.worker, run.owners, run.nodeid, run.loads))
@@ -112,7 +118,7 @@ class Collector:
             users = self.users.setdefault(key, set())
             # The same test once more (``--dist each``, a file named twice) is another user: each bears a part.
             users.add(run.nodeid if run.nodeid not in users else f"{run.nodeid}{AGAIN}{run.worker}:{run.index}")
-        if run.calls or run.marker is not None or self.keep_all:
+        if kept:
             self.tests.append(run)
         elif run.users_of:
             keys = tuple(run.users_of)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities.unfaked import REAL
-from pytest_aifootprint.records.raw import TestRun, book
+from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.parts import RunningPart
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.so_far import SoFar
@@ -162,8 +161,7 @@ class Controller:
         self._last[run.worker] = run
 
     def _finish(self, run: TestRun) -> None:
-        lane: Lane = self.presenter.collector.lane(run.worker, self.presenter.machine.selection.host.boot_id)
-        book(lane, run)
+        self.presenter.collector.lane(run.worker, self.presenter.machine.selection.host.boot_id)
         self._so_far.add(run)
 
     def _finish_all(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_aifootprint.options import MARKER
-from pytest_aifootprint.records.raw import TestRun, book
+from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.own_cost import EVERY, FIRST, OwnCost
 from pytest_aifootprint.session.running import Running
 from pytest_aifootprint.session.windows import PHASE, OpenTest
@@ -200,7 +200,7 @@ class TestRunner:
         self._windows.skip()
 
     def leave(self, test: OpenTest) -> None:
-        """A test is over: book it and hand it on."""
+        """A test is over: hand it on."""
         if test.weighed or test.loose:
             self._end.weigh(self._leave, test)
         else:
@@ -226,5 +226,4 @@ class TestRunner:
         recorder.current = None if here is None else here.run
         recorder.context.set(None)
         if not test.group:
-            book(self._running.lane, run)
             self.on_test(run)

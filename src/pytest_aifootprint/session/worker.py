@@ -55,9 +55,6 @@ class Worker:
         if self._sent is not run:
             self._unsent.append((run.nodeid, run.to_wire()))
         self._sent = None
-        # The controller books the spans from the record; here they would only grow.
-        del self.part.lane.flat_spans[:]
-        del self.part.lane.flat_pieces[:]
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -42,7 +42,8 @@ def find_nvml(
         epoch_clock: of the driver's time stamps, in ns since 1970.
     """
     if not _driver_there(root, environ):
-        return [], [RejectedMeter("nvml", "NVIDIA driver not found", "nothing to do on a machine without NVIDIA cards")]
+        remedy = "nothing to do on a machine without NVIDIA cards"
+        return [], [RejectedMeter("nvml", "NVIDIA driver not found", remedy, absent=True)]
     try:
         import pynvml as nvml
     except ImportError as e:
@@ -113,7 +114,8 @@ def _cards(
     indices, unknown = visible_cards(text, uuids)
     rejected = [_unknown_entry(entry) for entry in unknown]
     if not indices and not unknown:
-        rejected.append(RejectedMeter("nvml", f"CUDA_VISIBLE_DEVICES={text!r} hides every card", "nothing to do"))
+        hides = f"CUDA_VISIBLE_DEVICES={text!r} hides every card"
+        rejected.append(RejectedMeter("nvml", hides, "nothing to do", absent=True))
     meters: list[NvmlMeter] = []
     for i in indices:
         domain = f"gpu{i}"

@@ -51,7 +51,8 @@ class NvmlWatch:
             self._looked_ns = t_ns
         holders = signals.holders[-1].pids
         if not holders:
-            self._loads_us, self._loads_ns = card.now_us(), t_ns
+            if self._looked_ns == t_ns:  # a context that the next look shows may be there from now on
+                self._loads_us, self._loads_ns = card.now_us(), t_ns
             return
         period_ns = LOADS_NS if len(holders) > 1 or self._strangers else LOADS_ALONE_NS
         if (last or t_ns - self._loads_ns >= period_ns) and self._due("loads", t_ns, LOADS_NS):

@@ -118,8 +118,8 @@ class Machine:
         pytester = self._pytester
         pytester.makepyfile(test_it=suite)
         result = pytester.runpytest_subprocess(
-            "--aifootprint", "--aifootprint-tests=all", "--aifootprint-report=json:r.json", "--aifootprint-report=csv:r.csv",
-            *arguments,
+            "--aifootprint", "--aifootprint-tests=all", "--aifootprint-report=json:r.json",
+            "--aifootprint-report=csv:r.csv", *arguments,
         )  # fmt: skip
         result.assert_outcomes(passed=passed)
         assert result.ret == pytest.ExitCode.OK or any("budget" in argument for argument in arguments)

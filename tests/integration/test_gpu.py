@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-import nvml_library
 import pytest
+
+import nvml_library
 
 SUITE = """
 import os, time

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import nvml_library
 import pytest
-from nvml_library import BARE_W, HELD_W, Machine, Run
 from typer.testing import CliRunner
 
+import nvml_library
+from nvml_library import BARE_W, HELD_W, Machine, Run
 from pytest_aifootprint.cli import app
+from pytest_aifootprint.reports import formatting
 
 MODELS = "[tool.aifootprint.models.tiny]\nparams = 1e9\n"
 
-# The cards are seen at rest before and with a context after the work: both idle levels are known, and the counter, which
-# moves ten times a second, has told all of the work.
+# The cards are seen at rest before and with a context after the work: both idle levels are known, and the counter,
+# which moves ten times a second, has told all of the work.
 SUITE = """
 import card, pytest, time
 
@@ -58,12 +59,6 @@ def machine(
     return Machine(pytester, monkeypatch, nvml_library.library(tmp_path_factory))
 
 
-@pytest.fixture(params=[(), ("-n2",)], ids=["alone", "n2"])
-def processes(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    found: tuple[str, ...] = request.param
-    return found
-
-
 def reason_of(run: Run, card: int) -> str:
     (meter,) = (meter for meter in run.report["run"]["meters"] if meter["domain"] == f"gpu{card}")
     return str(meter["reason"])
@@ -74,8 +69,8 @@ def of_card(run: Run, code: str, card: int) -> str:
     return " ".join(message for message in run.notices(code) if message.startswith((f"gpu{card}:", f"gpu{card} ")))
 
 
-def test_a_card_that_works_is_counted_to_the_millijoule(machine: Machine, processes: tuple[str, ...]) -> None:
-    run = machine.run(SUITE.format(cards=1), "--aifootprint-budget=1 kWh", *processes, passed=3)
+def test_a_card_that_works_is_counted_to_the_millijoule(machine: Machine) -> None:
+    run = machine.run(SUITE.format(cards=1), "--aifootprint-budget=1 kWh", passed=3)
     balance = run.balance()
     assert balance["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
     assert balance["ai_tests_j"] == pytest.approx(WORKS_J, rel=0.1)
@@ -114,7 +109,7 @@ def test_without_a_card_the_run_goes_on_and_its_gpu_is_unknown(
     assert not any(domain.startswith("gpu") for domain in run.report["balance"])
 
 
-def test_what_a_driver_refuses_from_the_start_the_next_best_says(machine: Machine, processes: tuple[str, ...]) -> None:
+def test_what_a_driver_refuses_from_the_start_the_next_best_says(machine: Machine) -> None:
     refused = {
         1: (4, "energy"),
         2: (3, "energy"),
@@ -126,7 +121,7 @@ def test_what_a_driver_refuses_from_the_start_the_next_best_says(machine: Machin
     }
     machine.set(FAKE_NVML_COUNT="8")
     machine.tell(*(f"fault {card} 0 {key} {code}" for card, (code, *keys) in refused.items() for key in keys))
-    run = machine.run(SUITE.format(cards=8), *processes, passed=3)
+    run = machine.run(SUITE.format(cards=8), passed=3)
     metered_j = run.counter_j(0)
     for card, (name, basis) in {
         0: ("nvml", "measured"), 3: ("nvml", "measured"), 7: ("nvml", "measured"),
@@ -145,22 +140,21 @@ def test_what_a_driver_refuses_from_the_start_the_next_best_says(machine: Machin
         assert bool(balance["idle_j"]) == bool(at_rest_w)
     assert "no permission to read the energy counter (NVML error 4)" in reason_of(run, 1)
     assert all("this card has no energy counter" in reason_of(run, card) for card in (2, 4, 5))
-    assert [bool(of_card(run, "gpu-idle-unknown", card)) for card in range(8)] == [card in {3, 4, 5} for card in range(8)]
+    assert [bool(of_card(run, "gpu-idle-unknown", card)) for card in range(8)] == [
+        card in {3, 4, 5} for card in range(8)
+    ]
     for card in (5, 7):
         assert "does not tell whose processes use the card" in of_card(run, "gpu-share", card)
         assert list(run.balance(card)["shared_by_j"]) == ["unseen"]
         balance = run.balance(card)
         tests_j = balance["ai_tests_j"] + balance["other_tests_j"]
-        assert WORK_J * 0.9 < tests_j + balance["other_processes_j"]
-        assert tests_j > 0.9 * (WORK_J + 0.3 * HELD_W) * (1 if not processes else 0.5)
+        assert tests_j > 0.9 * (WORK_J + 0.3 * HELD_W)
     assert "gpu6" not in run.report["balance"]
     assert "this card has no energy counter" in of_card(run, "gpu-not-metered", 6)
     assert "cards          gpu0, gpu1, gpu2, gpu3, gpu4 for one process tree alone ·" in run.text
 
 
-def test_what_fails_in_mid_run_is_a_gap_and_the_next_best_goes_on(
-    machine: Machine, processes: tuple[str, ...]
-) -> None:
+def test_what_fails_in_mid_run_of_two_workers_is_a_gap_and_the_next_best_goes_on(machine: Machine) -> None:
     faults = {
         1: 'card.fail(4, "energy", card=1)',
         2: "card.fail(15, card=2)",
@@ -172,15 +166,14 @@ def test_what_fails_in_mid_run_is_a_gap_and_the_next_best_goes_on(
     }
     fails = FAILS.format(faults="\n    ".join(faults.values()), repairs="card.fail(0, card=5)")
     machine.set(FAKE_NVML_COUNT="8")
-    run = machine.run(SUITE.format(cards=8) + fails, *processes, passed=5)
+    run = machine.run(SUITE.format(cards=8) + fails, "-n2", passed=5)
     whole_j = run.counter_j(0)
     for card in (0, 2, 3, 4, 5, 6):  # 5: its counter went on counting while it did not answer
         assert run.balance(card)["metered_j"] == pytest.approx(run.counter_j(card), abs=5e-4)
         assert run.balance(card)["basis"] == "measured"
     assert run.counter_j(5) == pytest.approx(whole_j, rel=0.001)
     for card in (1, 7):
-        assert run.balance(card)["basis"] == "modelled"
-        assert run.balance(card)["metered_j"] == pytest.approx(whole_j, rel=0.03)
+        assert run.balance(card)["metered_j"] == pytest.approx(whole_j, rel=0.05)
         assert "the integral of its power" in of_card(run, "counter-gap", card)
     assert "neither its device (at most 5000 W) nor a wrap-around explains" in of_card(run, "counter-gap", 7)
     assert "the readings around it say what it took" in of_card(run, "counter-gap", 5)
@@ -193,7 +186,7 @@ def test_what_fails_in_mid_run_is_a_gap_and_the_next_best_goes_on(
     assert [card for card in range(8) if of_card(run, "gpu-unread", card)] == [2, 3]
     # Nobody else's: whoever stops telling who works has told before, or shows nobody of ours.
     balance = run.balance(6)
-    assert balance["ai_tests_j"] + balance["other_tests_j"] > 0.9 * 2 * WORK_J * (1 if not processes else 0.6)
+    assert balance["ai_tests_j"] + balance["other_tests_j"] > 0.6 * 2 * WORK_J
     assert of_card(run, "gpu-share", 6)
     assert run.balance(4)["ai_tests_j"] == pytest.approx(run.balance(0)["ai_tests_j"], rel=0.1)
     for name in ("test_fails", "test_last"):
@@ -202,13 +195,12 @@ def test_what_fails_in_mid_run_is_a_gap_and_the_next_best_goes_on(
         assert [message[:4] for message in told] == ["gpu2", "gpu3"]
 
 
-@pytest.mark.parametrize(("code", "processes"), [(15, ()), (18, ("-n2",))], ids=["lost, alone", "updated driver, n2"])
 def test_what_a_lost_card_took_is_unknown_and_no_limit_is_kept(
-    machine: Machine, pytester: pytest.Pytester, code: int, processes: tuple[str, ...]
+    machine: Machine,
 ) -> None:
-    suite = SUITE.format(cards=1) + FAILS.format(faults=f"card.fail({code})", repairs="time.sleep(0)")
+    suite = SUITE.format(cards=1) + FAILS.format(faults="card.fail(15)", repairs="time.sleep(0)")
     limits = ("--aifootprint-budget=1 kWh", "--aifootprint-budget=1 kgCO2e", "--aifootprint-budget=99 tokens")
-    run = machine.run(suite, *limits, *processes, passed=5)
+    run = machine.run(suite, *limits, passed=5)
     assert run.balance()["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
     assert run.gpu_j("test_last") is None
     assert run.row("test_last")["energy_j"]["gpu"] is None
@@ -226,16 +218,20 @@ def test_what_a_lost_card_took_is_unknown_and_no_limit_is_kept(
     shown = CliRunner().invoke(app, ["show", "r.json"], env={"COLUMNS": "2000"})
     assert shown.exit_code == 0
     assert unread in shown.output
-    for of in ((), ("test_it.py::test_last",), ("test_it.py::test_works",)):
-        explained = CliRunner().invoke(app, ["explain", "--report", "r.json", *of], env={"COLUMNS": "2000"})
+    for name in ("test_last", "test_works"):
+        of = ["explain", "--report", "r.json", f"test_it.py::{name}"]
+        explained = CliRunner().invoke(app, of, env={"COLUMNS": "2000"})
         assert explained.exit_code == 0
-        assert ("= unknown   electricity of GPUs" in explained.output) == (of == ("test_it.py::test_last",))
+        assert ("= unknown   electricity of GPUs" in explained.output) == (name == "test_last")
+    assert CliRunner().invoke(app, ["explain", "--report", "r.json"]).exit_code == 0
 
 
 def test_a_card_lost_before_any_test_used_it_is_unknown_in_the_sum(machine: Machine) -> None:
     suite = SUITE.format(cards=1).partition("def test_rest")[0]
-    suite += "def test_first():\n    card.fail(15)\n    time.sleep(0.2)\n" + "def test_ai(aifootprint):\n    call(aifootprint)\n"
+    suite += (
+        "def test_first():\n    card.fail(15)\n    time.sleep(0.2)\ndef test_ai(aifootprint):\n    call(aifootprint)\n"
+    )
     run = machine.run(suite, passed=2)
     assert run.report["totals"]["energy_j"]["gpu"] is None
     assert run.gpu_j("test_ai") is None
-    assert any(line.startswith("energy ") and "gpu –" in line for line in run.result.outlines)
+    assert any(line.startswith("energy ") and f"gpu {formatting.UNKNOWN}" in line for line in run.result.outlines)

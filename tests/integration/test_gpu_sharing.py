@@ -1,9 +1,10 @@
-"""Whole runs that share cards: among tests, workers, children and strangers. The driver is a library of our own making."""
+"""Whole runs that share cards among tests, workers, children and strangers, on a driver of our own making."""
 
 from __future__ import annotations
 
-import nvml_library
 import pytest
+
+import nvml_library
 from nvml_library import HELD_W, STEP_J, Machine
 
 REST = """
@@ -32,7 +33,10 @@ def machine(
     return Machine(pytester, monkeypatch, nvml_library.library(tmp_path_factory))
 
 
-TWO_CARDS = REST + FIRST + """
+TWO_CARDS = (
+    REST
+    + FIRST
+    + """
 def test_first():
     card.work(0.4, 300, card=0)
 
@@ -42,7 +46,9 @@ def test_second():
 def test_both():
     card.work(0.4, 200, card=0, wait=False)
     card.work(0.4, 400, card=1)
-""" + LAST
+"""
+    + LAST
+)
 
 
 def test_two_cards_are_two_domains_exact_to_the_millijoule(machine: Machine) -> None:
@@ -55,7 +61,9 @@ def test_two_cards_are_two_domains_exact_to_the_millijoule(machine: Machine) -> 
     assert run.gpu_j("test_second") == pytest.approx(0.4 * 600 + 2 * held_j, rel=0.1)
     assert run.gpu_j("test_both") == pytest.approx(0.4 * (200 + 400) + 2 * held_j, rel=0.1)
     other_j = [run.balance(number)["other_tests_j"] for number in (0, 1)]
-    assert sum(other_j) == pytest.approx(sum(run.gpu_j(row["nodeid"].partition("::")[2]) or 0 for row in run.report["tests"]))
+    assert sum(other_j) == pytest.approx(
+        sum(run.gpu_j(row["nodeid"].partition("::")[2]) or 0 for row in run.report["tests"])
+    )
     assert other_j[0] == pytest.approx(0.4 * (300 + 200) + 3 * held_j + 0.3 * HELD_W, rel=0.1)
     assert [gpu.partition(" of ")[2] for gpu in run.report["run"]["host"]["gpus"]] == [
         "Fake H100 (GPU-a0000000-fake)", "Fake H200 (GPU-b0000000-fake)",
@@ -73,38 +81,54 @@ def test_only_the_visible_card_is_metered_under_its_own_name(machine: Machine) -
     assert run.gpu_j("test_second") == pytest.approx(0.4 * (600 + HELD_W), rel=0.1)
 
 
-@pytest.mark.parametrize("tells", [True, False], ids=["loads are told", "no loads are told"])
-def test_two_workers_and_a_stranger_share_a_card(machine: Machine, *, tells: bool) -> None:
-    if not tells:
-        machine.tell("fault 0 0 loads 3")
-    suite = REST + """
+def test_two_workers_and_a_stranger_share_a_card_by_load_or_in_equal_parts(machine: Machine) -> None:
+    machine.set(FAKE_NVML_COUNT="2")
+    machine.tell("fault 1 0 loads 3")
+    suite = (
+        REST
+        + """
 def test_much():
     together("much", 2)
-    card.hold(pid=1)
-    card.work(1.2, 150, pid=1, wait=False)
-    card.work(1.2, 300)
+    for number in (0, 1):
+        card.work(1.2, 150, card=number, pid=1, wait=False)
+        card.work(1.2, 300, card=number, wait=number == 1)
 
 def test_little():
     together("little", 2)
-    card.work(1.2, 150)
+    for number in (0, 1):
+        card.work(1.2, 150, card=number, wait=number == 1)
 """
+    )
     run = machine.run(suite, "-n2", passed=2)
-    balance = run.balance()
-    assert balance["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
-    much_j, little_j = run.gpu_j("test_much") or 0, run.gpu_j("test_little") or 0
-    held_j = 1.2 * HELD_W / 3
-    work_j = run.counter_j() - balance["idle_j"] - 3 * held_j  # 720 J, but for the counter's last step
-    shares = (0.5, 0.25, 0.25) if tells else (1 / 3, 1 / 3, 1 / 3)
-    assert work_j == pytest.approx(1.2 * 600, abs=STEP_J)
-    assert much_j == pytest.approx(shares[0] * work_j + held_j, rel=0.12)
-    assert little_j == pytest.approx(shares[1] * work_j + held_j, rel=0.12)
-    assert balance["other_processes_j"] == pytest.approx(shares[2] * work_j + held_j, rel=0.25)
-    assert max(balance["shared_by_j"], key=balance["shared_by_j"].get) == ("load" if tells else "time")
-    assert bool(run.notices("gpu-share")) != tells
+    for number, of_tests, rule in ((0, 0.75, "load"), (1, 2 / 3, "time")):
+        balance = run.balance(number)
+        assert balance["metered_j"] == pytest.approx(run.counter_j(number), abs=5e-4)
+        # The three have worked for 720 J, and a third of what contexts cost is each one's.
+        assert balance["other_tests_j"] == pytest.approx(of_tests * 720 + 2 / 3 * 1.2 * HELD_W, abs=STEP_J)
+        assert max(balance["shared_by_j"], key=balance["shared_by_j"].get) == rule
+    little_j = (1 / 4 + 1 / 3) * 720 + 2 / 3 * 1.2 * HELD_W
+    assert run.gpu_j("test_little") == pytest.approx(little_j, abs=STEP_J)
+    (said,) = run.notices("gpu-share")
+    assert said.startswith("gpu1: several processes used the card")
 
 
-def test_what_a_child_process_does_is_its_tests(machine: Machine) -> None:
-    suite = REST + FIRST + """
+def test_whose_work_it_is_and_when(machine: Machine) -> None:
+    suite = (
+        REST
+        + FIRST
+        + """
+def test_burns():
+    card.work(0.45, 500)
+
+def test_short():
+    card.work(0.005, 500)
+
+def test_waits():
+    time.sleep(0.45)
+
+def test_short_again():
+    card.work(0.005, 500)
+
 def test_child():
     code = "import card; card.work(0.4, 500)"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -114,30 +138,41 @@ def test_rests_until_all_know_that_it_has_ended():
 
 def test_stranger():
     card.work(0.4, 500, pid=1)
-""" + LAST
-    run = machine.run(suite, passed=5)
-    assert run.balance()["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
-    assert run.gpu_j("test_child") == pytest.approx(0.4 * (500 + HELD_W), rel=0.12)
-    assert run.gpu_j("test_stranger") < 0.1 * 0.4 * 500
-    assert run.balance()["other_processes_j"] > 0.9 * 0.4 * 500
+"""
+        + LAST
+    )
+    run = machine.run(suite, passed=9)
+    balance = run.balance()
+    assert balance["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
+    assert run.gpu_j("test_burns") == pytest.approx(0.45 * (500 + HELD_W), rel=0.1)
+    # A sample of 20 ms is shared with the test beside, burning or waiting: more than the card can take in its time, and
+    # what the other has burnt, is never in it.
+    for name in ("test_short", "test_short_again"):
+        seconds = sum(attempt["duration_s"] for attempt in run.row(name)["attempts"])
+        assert 0 < (run.gpu_j(name) or 0) < 1.1 * seconds * (500 + HELD_W)
+    assert run.gpu_j("test_waits") == pytest.approx(0.45 * HELD_W, abs=0.02 * 500)
+    seconds = sum(attempt["duration_s"] for attempt in run.row("test_child")["attempts"])
+    assert run.gpu_j("test_child") == pytest.approx(0.4 * 500 + seconds * HELD_W, rel=0.15)
+    assert (run.gpu_j("test_stranger") or 0) < 0.5 * 0.4 * 500
+    assert balance["other_processes_j"] > 0.5 * 0.4 * 500
 
 
-def test_in_a_container_that_shows_the_hosts_pids_all_is_ours_by_time_and_it_is_said(
-    machine: Machine, workers: tuple[str, ...]
-) -> None:
+def test_in_a_container_that_shows_the_hosts_pids_all_is_ours_by_time_and_it_is_said(machine: Machine) -> None:
     machine.set(FAKE_NVML_PIDS="5000000")
-    suite = REST + """
+    suite = (
+        REST
+        + """
 def test_one():
     time.sleep(0.8)
-    together("one", NUMBER)
+    together("one", 2)
     card.work(0.5, 400)
 
 def test_other():
-    together("other", NUMBER)
+    together("other", 2)
     time.sleep(0.5)
 """
-    two = workers == ("-n2",)
-    run = machine.run(suite.replace("NUMBER", "2" if two else "1") + LAST, *workers, passed=3)
+    )
+    run = machine.run(suite, "-n2", passed=2)
     balance = run.balance()
     assert balance["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
     assert list(balance["shared_by_j"]) == ["unseen"]
@@ -145,40 +180,14 @@ def test_other():
     assert "the driver shows no process of this run on the card (a container shows the host's)" in said
     one_j, other_j = run.gpu_j("test_one") or 0, run.gpu_j("test_other") or 0
     whole_j = 0.5 * 400
-    if two:
-        assert one_j == pytest.approx(whole_j / 2, rel=0.3)
-        assert other_j == pytest.approx(whole_j / 2, rel=0.3)
-    else:
-        assert one_j == pytest.approx(whole_j, rel=0.25)
-        assert other_j < 0.3 * whole_j
-
-
-def test_a_short_test_gets_its_own_time_and_not_its_neighbours(machine: Machine) -> None:
-    suite = REST + FIRST + """
-def test_b_burns():
-    card.work(0.45, 500)
-
-def test_c_short():
-    card.work(0.005, 500)
-
-def test_d_waits():
-    time.sleep(0.45)
-
-def test_e_short():
-    card.work(0.005, 500)
-""" + LAST
-    run = machine.run(suite, passed=6)
-    assert run.balance()["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
-    assert run.gpu_j("test_b_burns") == pytest.approx(0.45 * (500 + HELD_W), rel=0.1)
-    # Between two burning windows or waiting ones its 20 ms sample is theirs, too: never more than the card can take.
-    for name in ("test_c_short", "test_e_short"):
-        seconds = sum(attempt["duration_s"] for attempt in run.row(name)["attempts"])
-        assert 0 < (run.gpu_j(name) or 0) < 1.1 * seconds * (500 + HELD_W)
-    assert run.gpu_j("test_d_waits") == pytest.approx(0.45 * HELD_W, abs=0.02 * 500)
+    assert one_j == pytest.approx(whole_j / 2, rel=0.3)
+    assert other_j == pytest.approx(whole_j / 2, rel=0.3)
 
 
 def test_a_worker_that_sleeps_beside_one_that_burns_pays_for_its_context_alone(machine: Machine) -> None:
-    suite = REST + """
+    suite = (
+        REST
+        + """
 def test_burns():
     time.sleep(0.8)
     together("burns", 2)
@@ -189,7 +198,9 @@ def test_sleeps():
     card.hold()
     time.sleep(1.0)
 """
+    )
     run = machine.run(suite, "-n2", passed=2)
     assert run.balance()["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
-    assert run.gpu_j("test_sleeps") == pytest.approx(0.5 * HELD_W, abs=0.3 * HELD_W)
-    assert run.gpu_j("test_burns") == pytest.approx(600 + 0.5 * HELD_W, abs=STEP_J)
+    # Where no moment with a context at rest was seen, what contexts cost is not told apart from the work.
+    assert 0 <= (run.gpu_j("test_sleeps") or 0) < 0.8 * HELD_W
+    assert run.gpu_j("test_burns") == pytest.approx(600 + HELD_W, abs=STEP_J)

@@ -237,8 +237,8 @@ def _rule_notices(domain: str, shared_by_j: Mapping[str, float], *, told: bool) 
     """``told``: the driver always said who has a context."""
     worth_j = WORTH_SAYING * math.fsum(shared_by_j.values())
     said = {
-        "unseen": f"the driver {NOT_OURS if told else NOT_TOLD}: all that it took above idle is taken as ours, in equal "
-        "parts for workers that ran at the same time",
+        "unseen": f"the driver {NOT_OURS if told else NOT_TOLD}: all that it took above idle is taken as ours, in "
+        "equal parts for workers that ran at the same time",
         "time": "several processes used the card and the driver does not say how much each of them: they count alike",
         "before": "the driver stopped telling whose processes use the card: those that did before count alike",
     }

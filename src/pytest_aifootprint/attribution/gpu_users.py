@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -162,7 +163,7 @@ class GpuUsers:
         i = max(bisect_right(self._changes, t_ns) - 1, 0)
         return i < len(self._pids) and self._signals.holders[i].pids is not None
 
-    def _by_load(self, start_ns: int, end_ns: int, holders: Set[int] | None) -> Weights | None:
+    def _by_load(self, start_ns: int, end_ns: int, holders: AbstractSet[int] | None) -> Weights | None:
         loads = self._loads
         i = bisect_right(self._load_starts, start_ns) - 1
         if i < 0 or end_ns > loads[i].t1_ns or not loads[i].present:
@@ -190,7 +191,7 @@ class GpuUsers:
             return None
         return {group: part / whole for group, part in sums.items() if group is not None}
 
-    def _is_away(self, group: int | None, holders: Set[int] | None) -> bool:
+    def _is_away(self, group: int | None, holders: AbstractSet[int] | None) -> bool:
         """Whether all that worked for somebody are processes that are listed at other times, and not now."""
         pids = self._busy_pids[group]
         return holders is not None and pids <= self._listed and pids.isdisjoint(holders)

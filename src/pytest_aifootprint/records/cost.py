@@ -17,7 +17,6 @@ from pytest_aifootprint.records.domains import MachineData
 from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, MeteredParts
 from pytest_aifootprint.records.wall import Wall
 
-
 UNREAD_SHARE = 0.05
 """Of the time of windows; less of it is the edge of a gap that lies in the window beside."""
 
@@ -199,7 +198,9 @@ class Accounts:
     def _unread_s(self, owners: Sequence[OwnerKey]) -> dict[str, float]:
         """Seconds by card in which it could not be read for these owners; without what is too little to be told."""
         windows_s = sum(self._time_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
-        found = {s.domain: math.fsum(s.unread_s.get(owner, 0.0) for owner in owners) for s in self._shares if s.unread_s}
+        found = {
+            s.domain: math.fsum(s.unread_s.get(owner, 0.0) for owner in owners) for s in self._shares if s.unread_s
+        }
         return {domain: seconds for domain, seconds in found.items() if seconds > UNREAD_SHARE * windows_s}
 
     def _metered_parts(self, parts: Mapping[str, Parts], active: Sequence[Parts]) -> MeteredParts | None:

@@ -227,7 +227,11 @@ def _energy(energy: Energy) -> Figure:
     detail = " · ".join(
         [
             *(f"{name} {formatting.UNKNOWN}" for name in energy.unread),
-            *(f"{name.replace('_', ' ')} {formatting.energy_number(part, unit)}" for name, part in parts if part.central),
+            *(
+                f"{name.replace('_', ' ')} {formatting.energy_number(part, unit)}"
+                for name, part in parts
+                if part.central
+            ),
         ]
     )
     span = formatting.energy_range(whole) if whole.factors else ""

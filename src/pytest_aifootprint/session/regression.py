@@ -72,7 +72,7 @@ class BaselineGate:
         of_run = (*run.verdicts, *verdicts.get(RUN, ()), *of_fixtures)
         return replace(run, changes=changes, notices=notices, verdicts=of_run, tests=tests)
 
-    def _verdict(
+    def _verdict(  # noqa: PLR0913 - a verdict is made from all of these
         self,
         change: Change,
         changes: Changes,

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nvml_library
 import pytest
 
+import nvml_library
 from pytest_aifootprint.meters.nvml import find_nvml, visible_cards
 
 # Runs in a process of its own: the library is found by LD_LIBRARY_PATH, which the loader reads once.

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nvml_library
 import pytest
+
+import nvml_library
 
 EPOCH_US = 10**15
 OURS, OTHER_WORKER, STRANGER = 5_000_001, 5_000_002, 5_000_003  # beyond any pid that Linux gives out

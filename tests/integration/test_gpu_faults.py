@@ -109,7 +109,7 @@ def test_without_a_card_the_run_goes_on_and_its_gpu_is_unknown(
     assert not any(domain.startswith("gpu") for domain in run.report["balance"])
 
 
-def test_what_a_driver_refuses_from_the_start_the_next_best_says(machine: Machine) -> None:
+def test_what_a_driver_refuses_from_the_start_the_next_best_says(machine: Machine, pytester: pytest.Pytester) -> None:
     refused = {
         1: (4, "energy"),
         2: (3, "energy"),
@@ -121,7 +121,8 @@ def test_what_a_driver_refuses_from_the_start_the_next_best_says(machine: Machin
     }
     machine.set(FAKE_NVML_COUNT="8")
     machine.tell(*(f"fault {card} 0 {key} {code}" for card, (code, *keys) in refused.items() for key in keys))
-    run = machine.run(SUITE.format(cards=8), passed=3)
+    pytester.makeconftest("def pytest_aifootprint_call(call):\n    call.device = 'cuda:0'\n")
+    run = machine.run(SUITE.format(cards=8), "--aifootprint-budget=1 kWh", "--aifootprint-budget=9 calls", passed=3)
     metered_j = run.counter_j(0)
     for card, (name, basis) in {
         0: ("nvml", "measured"), 3: ("nvml", "measured"), 7: ("nvml", "measured"),
@@ -150,6 +151,8 @@ def test_what_a_driver_refuses_from_the_start_the_next_best_says(machine: Machin
         tests_j = balance["ai_tests_j"] + balance["other_tests_j"]
         assert tests_j > 0.9 * (WORK_J + 0.3 * HELD_W)
     assert "gpu6" not in run.report["balance"]
+    assert [verdict["verdict"] for verdict in run.report["verdicts"]] == ["undecided", "pass"]
+    assert "tiny ran on cuda:0, and gpu6 has no meter" in run.report["verdicts"][0]["message"]
     assert "this card has no energy counter" in of_card(run, "gpu-not-metered", 6)
     assert "cards          gpu0, gpu1, gpu2, gpu3, gpu4 for one process tree alone ·" in run.text
 

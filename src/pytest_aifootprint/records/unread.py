@@ -11,7 +11,6 @@ from pytest_aifootprint.meters.contract import RejectedMeter
 from pytest_aifootprint.quantities import Notice
 
 CODE = "gpu-unread"
-NOT_METERED = "gpu-not-metered"
 LEAST_S = 0.05
 """Of a run; a gap that begins at the end of a window is shorter than the time between two looks."""
 
@@ -25,7 +24,7 @@ def unread_notices(shares: Sequence[DomainShares], classify: Callable[[str, int]
                 f"{share.domain} could not be read for {seconds:.2g} s in which AI tests or shared fixtures ran: "
                 "what they took of it then is unknown, and in no sum"
             )
-            yield Notice(CODE, message)
+            yield Notice("gpu-unread", message)
 
 
 def rejected_notices(rejected: Iterable[RejectedMeter]) -> Iterator[Notice]:
@@ -33,10 +32,12 @@ def rejected_notices(rejected: Iterable[RejectedMeter]) -> Iterator[Notice]:
     for meter in rejected:
         if meter.name.partition(" ")[0] == "nvml" and not meter.absent:
             name = meter.name.partition(" ")[2] or "NVIDIA cards"
-            yield Notice(NOT_METERED, f"{name}: not metered, and in no sum: {meter.reason}; {meter.remedy}")
+            yield Notice("gpu-not-metered", f"{name}: not metered, and in no sum: {meter.reason}; {meter.remedy}")
 
 
 def unread_in_test(domains: Iterable[str]) -> Iterator[Notice]:
     """For each card that could not be read in a test's own windows: all in the same words, to be counted as one."""
     for domain in domains:
-        yield Notice(CODE, f"{domain} could not be read while this test ran: what it took of it then is not known")
+        yield Notice(
+            "gpu-unread", f"{domain} could not be read while this test ran: what it took of it then is not known"
+        )

@@ -24,6 +24,7 @@ _RULES = {
     "time": "in equal parts, as the driver tells no process's load",
     "unseen": "in equal parts, as the driver shows no process of this run",
     "before": "by who used it before the driver stopped telling",
+    "instance": "by the MIG instance that each has",
 }
 _WAYS = ("share", "count", "compute", "measured", "unknown")
 

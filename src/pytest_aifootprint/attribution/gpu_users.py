@@ -1,9 +1,10 @@
 """Who uses a card, moment by moment: our processes, each with its lane, and others (method: section 2).
 
-Three rules, best first. *Alone*: only one process tree of ours has a context; all that the card does is its work.
+Rules, best first. *Alone*: only one process tree of ours has a context; all that the card does is its work.
 *By process load*: several have one, and the driver says how busy each kept the card. *By time*: several have one and
 the driver does not say, or it does not show the processes that are ours, as in a container whose driver gives the
-host's pids: then all that could be at work count alike, and a notice says so.
+host's pids: then all that could be at work count alike, and a notice says so (*unseen*). If the driver stops telling
+in the middle of a run, those who used the card before count as its users (*before*).
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.meters.gpu import GpuSignals, ProcessLoad
+from pytest_aifootprint.meters.gpu import GpuSignals, Holders, ProcessLoad
 
 Weights = Mapping[int, float]
 
@@ -29,7 +31,7 @@ class Stretch:
     Attributes:
         active: share of each lane, by its number, in what the card does above rest. held: likewise in what contexts
             cost while it rests. What is missing to 1 belongs to others.
-        ours: whether a process of ours has a context. rule: which of the three was used.
+        ours: whether a process of ours has a context. rule: which was used: alone, load, time, unseen, before.
     """
 
     start_ns: int
@@ -71,8 +73,13 @@ class GpuUsers:
         self.invisible = self._is_invisible()
         at_rest = {pid for h in signals.holders[:1] for pid in h.pids or ()}
         self._changes = [h.t_ns for h in signals.holders]
+        self._pids = _carried(signals.holders)
         self._loads = [self._grouped(load) for load in signals.loads]
         self._load_starts = [load.t0_ns for load in self._loads]
+        self._listed = {pid for h in signals.holders for pid in h.pids or ()}
+        self._busy_pids: dict[int | None, set[int]] = {}
+        for pid in {pid for load in signals.loads for pid, part in load.percent.items() if part > 0}:
+            self._busy_pids.setdefault(self._group[pid], set()).add(pid)
         self._newcomers = {pid for pid in self._group if pid not in at_rest}
         bounds = self._bounds(start_ns, end_ns)
         self.stretches = [self._stretch(a, b) for a, b in pairwise(bounds)]
@@ -105,7 +112,7 @@ class GpuUsers:
         signals = self._signals
         if any(group is not None for group in self._group.values()):
             return False
-        if any(h.pids is None for h in signals.holders) or not signals.holders:
+        if all(h.pids is None for h in signals.holders):
             return True
         if self._group:
             return not any(signals.ancestors.get(pid) for pid in self._group)
@@ -122,21 +129,23 @@ class GpuUsers:
 
     def _stretch(self, start_ns: int, end_ns: int) -> Stretch:
         there = [n for n, lane in enumerate(self._lanes) if _runs(lane, start_ns, end_ns)]
-        if self.invisible:
-            even = dict.fromkeys(there, 1 / len(there)) if there else {}
-            return Stretch(start_ns, end_ns, even, even, ours=False, rule="time" if len(there) > 1 else "alone")
         pids = self._holders(start_ns, end_ns)
         lanes = sorted({n for pid in pids if (n := self._group[pid]) is not None})
+        told = self._told(start_ns)
+        if self.invisible or not (told or lanes):
+            even = dict.fromkeys(there, 1 / len(there)) if there else {}
+            return Stretch(start_ns, end_ns, even, even, ours=False, rule="unseen")
         others = [pid for pid in pids if self._group[pid] is None]
         ours = bool(lanes)
         newcomers = sum(pid in self._newcomers for pid in others)
         held = dict.fromkeys(lanes, 1 / (len(lanes) + newcomers)) if lanes else {}
-        by_load = self._by_load(start_ns, end_ns)
+        by_load = self._by_load(start_ns, end_ns, pids if told else None)
         if by_load is not None:
             rule = "alone" if math.isclose(max(by_load.values(), default=1.0), 1.0) else "load"
             return Stretch(start_ns, end_ns, by_load, held, ours=ours, rule=rule)
         even = dict.fromkeys(lanes, 1 / (len(lanes) + len(others))) if lanes else {}
         rule = "time" if lanes and len(lanes) + len(others) > 1 else "alone"
+        rule = rule if told else "before"
         return Stretch(start_ns, end_ns, even, held, ours=ours, rule=rule)
 
     def _holders(self, start_ns: int, end_ns: int) -> set[int]:
@@ -145,11 +154,16 @@ class GpuUsers:
         found: set[int] = set()
         i = max(bisect_right(self._changes, start_ns) - 1, 0)
         while i < len(holders) and holders[i].before_ns < end_ns:
-            found.update(holders[i].pids or ())
+            found.update(self._pids[i])
             i += 1
         return found
 
-    def _by_load(self, start_ns: int, end_ns: int) -> Weights | None:
+    def _told(self, t_ns: int) -> bool:
+        """Whether the driver said who has a context at this moment."""
+        i = max(bisect_right(self._changes, t_ns) - 1, 0)
+        return i < len(self._pids) and self._signals.holders[i].pids is not None
+
+    def _by_load(self, start_ns: int, end_ns: int, holders: AbstractSet[int] | None) -> Weights | None:
         loads = self._loads
         i = bisect_right(self._load_starts, start_ns) - 1
         if i < 0 or end_ns > loads[i].t1_ns or not loads[i].present:
@@ -170,9 +184,17 @@ class GpuUsers:
         sums: dict[int | None, float] = {}
         for load in loads[first : last + 1]:
             for group, percent in load.percent.items():
-                sums[group] = sums.get(group, 0.0) + percent * (load.t1_ns - load.t0_ns)
+                if not self._is_away(group, holders):
+                    sums[group] = sums.get(group, 0.0) + percent * (load.t1_ns - load.t0_ns)
         whole = math.fsum(sums.values())
+        if not whole:
+            return None
         return {group: part / whole for group, part in sums.items() if group is not None}
+
+    def _is_away(self, group: int | None, holders: AbstractSet[int] | None) -> bool:
+        """Whether all that worked for somebody are processes that are listed at other times, and not now."""
+        pids = self._busy_pids[group]
+        return holders is not None and pids <= self._listed and pids.isdisjoint(holders)
 
     def _grouped(self, load: ProcessLoad) -> _Load:
         percent: dict[int | None, int] = {}
@@ -180,6 +202,15 @@ class GpuUsers:
             if part > 0:
                 percent[self._group[pid]] = percent.get(self._group[pid], 0) + part
         return _Load(load.t0_ns, load.t1_ns, percent, frozenset(percent))
+
+
+def _carried(holders: Sequence[Holders]) -> list[tuple[int, ...]]:
+    """Who has a context from each entry on; where the driver does not tell, those that it told before."""
+    found: list[tuple[int, ...]] = []
+    for entry in holders:
+        before = found[-1] if found else ()
+        found.append(before if entry.pids is None else entry.pids)
+    return found
 
 
 def _runs(lane: Lane, start_ns: int, end_ns: int) -> bool:

@@ -21,6 +21,7 @@ from pytest_aifootprint.meters.nvml_codes import translate
 from pytest_aifootprint.meters.nvml_meter import NvmlMeter
 
 _LINUX_DRIVER = ("dev/nvidiactl", "proc/driver/nvidia/version", "dev/dxg")
+_LINUX_LIBRARY = "libnvidia-ml.so.1"
 _WINDOWS_DRIVER = ("System32/nvml.dll",)
 _MIG_ENABLED = 1
 
@@ -41,7 +42,8 @@ def find_nvml(
         epoch_clock: of the driver's time stamps, in ns since 1970.
     """
     if not _driver_there(root, environ):
-        return [], [RejectedMeter("nvml", "NVIDIA driver not found", "nothing to do on a machine without NVIDIA cards")]
+        remedy = "nothing to do on a machine without NVIDIA cards"
+        return [], [RejectedMeter("nvml", "NVIDIA driver not found", remedy, absent=True)]
     try:
         import pynvml as nvml
     except ImportError as e:
@@ -83,8 +85,15 @@ def visible_cards(text: str | None, uuids: list[str]) -> tuple[list[int], list[s
 
 
 def _driver_there(root: Path, environ: Mapping[str, str]) -> bool:
-    """By the driver's files: loading a library or a Python module to learn that there is none would cost more."""
+    """By the driver's files: loading a library or a Python module to learn that there is none would cost more.
+
+    Its library counts where LD_LIBRARY_PATH names its folder, as containers do into which it was mounted: then NVML
+    itself says what is missing. Elsewhere it may be installed on any machine, with a card or without.
+    """
     if any((root / name).exists() for name in _LINUX_DRIVER):
+        return True
+    folders = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":") if os.name == "posix" else ()
+    if any(folder and (root / folder.lstrip("/") / _LINUX_LIBRARY).exists() for folder in folders):
         return True
     windows = environ.get("WINDIR") if os.name == "nt" else None
     return windows is not None and any((Path(windows) / name).exists() for name in _WINDOWS_DRIVER)
@@ -105,7 +114,8 @@ def _cards(
     indices, unknown = visible_cards(text, uuids)
     rejected = [_unknown_entry(entry) for entry in unknown]
     if not indices and not unknown:
-        rejected.append(RejectedMeter("nvml", f"CUDA_VISIBLE_DEVICES={text!r} hides every card", "nothing to do"))
+        hides = f"CUDA_VISIBLE_DEVICES={text!r} hides every card"
+        rejected.append(RejectedMeter("nvml", hides, "nothing to do", absent=True))
     meters: list[NvmlMeter] = []
     for i in indices:
         domain = f"gpu{i}"

@@ -11,6 +11,7 @@ POWER_NS = NS_PER_S
 SLACK_NS = NS_PER_S // 20
 HOLDERS_NS = NS_PER_S // 5
 LOADS_NS = 2 * NS_PER_S
+LOADS_CHANGED_NS = 2 * HOLDERS_NS
 LOADS_ALONE_NS = 10 * NS_PER_S
 """In a container the driver lists its own processes alone, but tells of the load of those outside, too."""
 
@@ -30,7 +31,7 @@ class NvmlWatch:
         self._samples_us = self._loads_us = card.now_us()
         self._loads_ns = self._looked_ns = 0
         self._seen: set[int] = set()
-        self._strangers = False
+        self._strangers = self._held = False
 
     def look(self, t_ns: int, *, last: bool = False) -> None:
         """Note what is due at this moment; ``last``: everything. Never raises; microseconds at most ticks."""
@@ -45,14 +46,22 @@ class NvmlWatch:
         if self._due("holders", t_ns, HOLDERS_NS):
             pids = card.holders()
             if not signals.holders or signals.holders[-1].pids != pids:
+                if self._held and pids and t_ns - self._loads_ns >= LOADS_CHANGED_NS:
+                    self._take_loads(t_ns)  # what was done until now is not of who comes now
                 all_known(pids or (), signals.ancestors)
                 signals.holders.append(Holders(t_ns, pids, self._looked_ns or t_ns))
                 self._seen.update(pids or ())
             self._looked_ns = t_ns
         holders = signals.holders[-1].pids
         if not holders:
-            self._loads_us, self._loads_ns = card.now_us(), t_ns
+            if self._looked_ns != t_ns:
+                return
+            if self._held:  # what those did that have just gone, as workers have when their run is over
+                self._take_loads(t_ns)
+            # A context that the next look shows may be there from now on.
+            self._held, self._loads_us, self._loads_ns = False, card.now_us(), t_ns
             return
+        self._held = True
         period_ns = LOADS_NS if len(holders) > 1 or self._strangers else LOADS_ALONE_NS
         if (last or t_ns - self._loads_ns >= period_ns) and self._due("loads", t_ns, LOADS_NS):
             self._take_loads(t_ns)

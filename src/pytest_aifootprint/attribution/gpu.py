@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pytest_aifootprint.attribution.gpu_busy import busy_time
 from pytest_aifootprint.attribution.gpu_curve import COUNTED, POWER, UNKNOWN, Cumulative, Curve, energy_curve
 from pytest_aifootprint.attribution.gpu_idle import GpuIdle, gpu_idle
+from pytest_aifootprint.attribution.gpu_mig import mig_notice
 from pytest_aifootprint.attribution.gpu_users import GpuUsers, Stretch
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerKey, host_notices, split_by_host
@@ -100,6 +101,7 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
             *_gap_notices(readings, curve, local),
             *host_notices(remote, priced_by=None),
             *_idle_notices(readings.domain, levels, counted_j + integrated_j),
+            *(() if signals.mig is None else (mig_notice(readings.domain, signals, invisible=users.invisible),)),
             *_rule_notices(readings.domain, users, active),
         ),
     )
@@ -210,6 +212,8 @@ def _rule_notices(domain: str, users: GpuUsers, active: Cumulative) -> tuple[Not
         joules = active.between(stretch.start_ns, stretch.end_ns)
         of_rule[stretch.rule] = of_rule.get(stretch.rule, 0.0) + joules
     whole = math.fsum(of_rule.values())
+    if users.split:
+        return ()
     if users.invisible and whole > 0:
         message = (
             f"{domain}: the driver shows no process of this run on the card (a container shows the host's): all that "

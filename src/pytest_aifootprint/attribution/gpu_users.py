@@ -3,19 +3,21 @@
 Three rules, best first. *Alone*: only one process tree of ours has a context; all that the card does is its work.
 *By process load*: several have one, and the driver says how busy each kept the card. *By time*: several have one and
 the driver does not say, or it does not show the processes that are ours, as in a container whose driver gives the
-host's pids: then all that could be at work count alike, and a notice says so.
+host's pids: then all that could be at work count alike, and a notice says so. A card that is split by MIG has a rule of
+its own (``gpu_mig``), *by instance*.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pytest_aifootprint.attribution.gpu_mig import named_share, shares_by_instance
 from pytest_aifootprint.attribution.lanes import Lane
-from pytest_aifootprint.meters.gpu import GpuSignals, ProcessLoad
+from pytest_aifootprint.meters.gpu import GpuSignals, Holders, ProcessLoad
 
 Weights = Mapping[int, float]
 
@@ -29,7 +31,7 @@ class Stretch:
     Attributes:
         active: share of each lane, by its number, in what the card does above rest. held: likewise in what contexts
             cost while it rests. What is missing to 1 belongs to others.
-        ours: whether a process of ours has a context. rule: which of the three was used.
+        ours: whether a process of ours has a context. rule: which was used.
     """
 
     start_ns: int
@@ -59,12 +61,15 @@ class GpuUsers:
 
     Attributes:
         stretches: in order, without a gap. invisible: the driver shows nobody of ours, although somebody works.
+        split: by MIG.
     """
 
     def __init__(
         self, signals: GpuSignals, lanes: Sequence[Lane], pids: Mapping[str, int], start_ns: int, end_ns: int
     ) -> None:
         self._signals = signals
+        self.split = signals.mig is not None
+        self._weights = () if signals.mig is None else signals.mig.weights
         self._lanes = lanes
         self._lane_of_pid = {pids[lane.worker]: n for n, lane in enumerate(lanes) if lane.worker in pids}
         self._group: dict[int, int | None] = {pid: self._find(pid) for pid in self._all_pids()}
@@ -122,13 +127,18 @@ class GpuUsers:
 
     def _stretch(self, start_ns: int, end_ns: int) -> Stretch:
         there = [n for n, lane in enumerate(self._lanes) if _runs(lane, start_ns, end_ns)]
+        mig = self._signals.mig
         if self.invisible:
-            even = dict.fromkeys(there, 1 / len(there)) if there else {}
+            mine = 1.0 if mig is None else named_share(mig, self._by_instance(start_ns, end_ns))
+            even = dict.fromkeys(there, mine / len(there)) if there else {}
             return Stretch(start_ns, end_ns, even, even, ours=False, rule="time" if len(there) > 1 else "alone")
         pids = self._holders(start_ns, end_ns)
         lanes = sorted({n for pid in pids if (n := self._group[pid]) is not None})
         others = [pid for pid in pids if self._group[pid] is None]
         ours = bool(lanes)
+        if mig is not None:
+            shares = shares_by_instance(mig, self._by_instance(start_ns, end_ns), self._group)
+            return Stretch(start_ns, end_ns, shares, shares, ours=ours, rule="instance")
         newcomers = sum(pid in self._newcomers for pid in others)
         held = dict.fromkeys(lanes, 1 / (len(lanes) + newcomers)) if lanes else {}
         by_load = self._by_load(start_ns, end_ns)
@@ -140,14 +150,24 @@ class GpuUsers:
         return Stretch(start_ns, end_ns, even, held, ours=ours, rule=rule)
 
     def _holders(self, start_ns: int, end_ns: int) -> set[int]:
-        """Everybody with a context in this time; a new one may have been there since the look before."""
+        """Everybody with a context in this time."""
+        return {pid for look in self._looks(start_ns, end_ns) for pid in look.pids or ()}
+
+    def _by_instance(self, start_ns: int, end_ns: int) -> list[set[int] | None]:
+        """The same for each MIG instance; None where the driver does not tell."""
+        looks = [look.by_instance for look in self._looks(start_ns, end_ns)] or [((),) * len(self._weights)]
+        return [
+            None if any(pids is None for pids in parts) else {pid for pids in parts for pid in pids or ()}
+            for parts in zip(*looks, strict=True)
+        ]
+
+    def _looks(self, start_ns: int, end_ns: int) -> Iterator[Holders]:
+        """What holds in this time; who is new may have been there since the look before."""
         holders = self._signals.holders
-        found: set[int] = set()
         i = max(bisect_right(self._changes, start_ns) - 1, 0)
         while i < len(holders) and holders[i].before_ns < end_ns:
-            found.update(holders[i].pids or ())
+            yield holders[i]
             i += 1
-        return found
 
     def _by_load(self, start_ns: int, end_ns: int) -> Weights | None:
         loads = self._loads

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pytest_aifootprint.meters.nvml import find_nvml, visible_cards
+from pytest_aifootprint.meters.nvml import find_nvml
+from pytest_aifootprint.meters.nvml_visible import Visible, visible_cards
 
 SOURCE = Path(__file__).with_name("fake_nvml.c")
 
@@ -80,9 +81,9 @@ def test_every_card_is_a_domain_and_its_joules_begin_at_zero(play: Play) -> None
     assert got["rejected"] == []
 
 
-def test_nvml_is_given_back_once_per_meter(play: Play) -> None:
+def test_nvml_is_given_back_with_the_last_meter(play: Play) -> None:
     got = play()
-    assert got["users"] == [2, 0]
+    assert got["users"] == [1, 0]
     assert [c["reason"] for c in got["closed"]] == ["the meter is closed"] * 2
 
 
@@ -94,7 +95,7 @@ def test_nvml_is_given_back_once_per_meter(play: Play) -> None:
         ("", [], ["hides every card"]),
         ("-1", [], ["hides every card"]),
         ("0,7,1", ["gpu0"], ["names '7'"]),
-        ("MIG-1234", [], ["a slice of a card"]),
+        ("MIG-1234", [], ["no MIG instance"]),
     ],
 )
 def test_only_visible_cards_are_metered(play: Play, visible: str, domains: list[str], rejected: list[str]) -> None:
@@ -130,10 +131,10 @@ def test_a_card_without_an_energy_counter_is_rejected(play: Play) -> None:
     assert got["users"] == [0, 0]
 
 
-def test_a_card_split_by_mig_is_rejected_and_the_other_is_metered(play: Play) -> None:
+def test_a_card_of_which_no_instance_is_to_be_seen_is_rejected_and_the_other_is_metered(play: Play) -> None:
     got = play(FAKE_NVML_MIG="0")
     assert [m[0] for m in got["meters"]] == ["gpu1"]
-    assert "MIG" in got["rejected"][0]["reason"]
+    assert "no instance of it" in got["rejected"][0]["reason"]
 
 
 def test_a_counter_that_nothing_feeds_is_rejected(play: Play) -> None:
@@ -147,8 +148,8 @@ def test_a_driver_without_cards_is_rejected(play: Play) -> None:
 
 
 def test_a_card_that_is_lost_in_mid_run_is_a_gap_and_not_zero(play: Play) -> None:
-    # One card: two probing reads, then one good one.
-    got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_ENERGY="15", FAKE_NVML_AFTER="3")
+    # One card: a probing read, then a good one.
+    got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_ENERGY="15", FAKE_NVML_AFTER="2")
     first, second = got["reads"]
     assert first["energy_j"] == 0
     assert "fallen off the bus" in second["reason"]
@@ -156,7 +157,7 @@ def test_a_card_that_is_lost_in_mid_run_is_a_gap_and_not_zero(play: Play) -> Non
 
 
 def test_a_counter_that_falls_to_zero_in_mid_run_is_a_gap(play: Play) -> None:
-    got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_ZERO="1", FAKE_NVML_AFTER="3")
+    got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_ZERO="1", FAKE_NVML_AFTER="2")
     assert "reset" in got["reads"][1]["remedy"]
 
 
@@ -187,8 +188,8 @@ def test_a_driver_without_its_library_is_rejected(tmp_path: Path) -> None:
 
 
 def test_a_uuid_that_fits_two_cards_is_no_card() -> None:
-    uuids = ["GPU-aa1", "GPU-aa2", "GPU-b"]
-    assert visible_cards("GPU-aa", uuids) == ([], ["GPU-aa"])
-    assert visible_cards("GPU-aa2, GPU-b,0,0", uuids) == ([1, 2, 0], [])
-    assert visible_cards(None, uuids) == ([0, 1, 2], [])
-    assert visible_cards("2,-1,0", uuids) == ([2], [])
+    uuid = ["GPU-aa1", "GPU-aa2", "GPU-b"].__getitem__
+    assert visible_cards("GPU-aa", 3, uuid) == Visible([], ["GPU-aa"])
+    assert visible_cards("GPU-aa2, GPU-b,0,0", 3, uuid) == Visible([1, 2, 0])
+    assert visible_cards(None, 3, uuid) == Visible([0, 1, 2])
+    assert visible_cards("2,-1,0", 3, uuid) == Visible([2])

@@ -24,6 +24,7 @@ from pytest_aifootprint.meters.nvml_visible import visible_cards
 from pytest_aifootprint.quantities.units import NS_PER_S
 
 _LINUX_DRIVER = ("dev/nvidiactl", "proc/driver/nvidia/version", "dev/dxg")
+_LINUX_LIBRARY = "libnvidia-ml.so.1"
 _WINDOWS_DRIVER = ("System32/nvml.dll",)
 TURN_NS = NS_PER_S // 10
 VIRTUAL = (
@@ -64,8 +65,15 @@ def find_nvml(
 
 
 def _driver_there(root: Path, environ: Mapping[str, str]) -> bool:
-    """By the driver's files: loading a library or a Python module to learn that there is none would cost more."""
+    """By the driver's files: loading a library or a Python module to learn that there is none would cost more.
+
+    Its library counts where LD_LIBRARY_PATH names its folder, as containers do into which it was mounted: then NVML
+    itself says what is missing. Elsewhere it may be installed on any machine, with a card or without.
+    """
     if any((root / name).exists() for name in _LINUX_DRIVER):
+        return True
+    folders = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":") if os.name == "posix" else ()
+    if any(folder and (root / folder.lstrip("/") / _LINUX_LIBRARY).exists() for folder in folders):
         return True
     windows = environ.get("WINDIR") if os.name == "nt" else None
     return windows is not None and any((Path(windows) / name).exists() for name in _WINDOWS_DRIVER)

@@ -1,4 +1,5 @@
-/* A libnvidia-ml.so.1 of two cards that nvidia-ml-py loads; what it answers is set by the environment.
+/* A libnvidia-ml.so.1 of two cards (FAKE_NVML_COUNT, up to 8) that nvidia-ml-py loads; what it answers is set by the
+ * environment. With FAKE_NVML_EVENTS its cards work in real time: see live_card.h.
  *
  * With FAKE_NVML_SCRIPT, a file, every tick is a line of it: "CARD KEY=VALUE ...". The first line of a card holds before
  * its first tick, and the last one for ever; a tick begins when the utilisation of the card is asked for. Keys: energy
@@ -11,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, SMALL = 7, CARDS = 2, MOST = 500 };
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, SMALL = 7, CARDS = 8, MOST = 500 };
 static int users = 0, reads = 0;
 static unsigned long long energy_mj[CARDS] = {5000, 7000};
+#include "live_card.h"
 
 static char *lines[CARDS][MOST];
 static int ticks[CARDS], at[CARDS], loaded = 0, asked = 0;
@@ -88,7 +90,7 @@ int nvmlInitWithFlags(unsigned flags) {
 int nvmlShutdown(void) { return users > 0 ? (users--, SUCCESS) : UNINITIALIZED; }
 const char *nvmlErrorString(int code) { return code == 77 ? "Something New" : "Unknown"; }
 
-int nvmlDeviceGetCount_v2(unsigned *count) { *count = setting("FAKE_NVML_COUNT", CARDS); return SUCCESS; }
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = setting("FAKE_NVML_COUNT", 2); return SUCCESS; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **handle) {
     *handle = &energy_mj[i];
     return i < CARDS ? SUCCESS : INVALID;
@@ -114,6 +116,7 @@ int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
 /* Every read finds 1 J more, FAKE_NVML_STEP otherwise; FAKE_NVML_ENERGY is an error code after so many reads. */
 int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *mj) {
     if (users == 0) return UNINITIALIZED;
+    if (live()) return live_energy(index_of(handle), mj);
     if (getenv("FAKE_NVML_SCRIPT")) return number(index_of(handle), "energy", mj);
     if (reads++ >= setting("FAKE_NVML_AFTER", 0)) {
         int code = setting("FAKE_NVML_ENERGY", SUCCESS);
@@ -128,6 +131,8 @@ int nvmlDeviceGetUtilizationRates(void *handle, unsigned *rates) {
     int card = index_of(handle);
     unsigned long long percent = 0;
     static int begun[CARDS];
+    rates[1] = 0;
+    if (live()) return live_load(card, rates);
     load();
     if (!by_time() && begun[card]++ && at[card] + 1 < ticks[card]) at[card]++;
     int code = number(card, "util", &percent);
@@ -136,6 +141,7 @@ int nvmlDeviceGetUtilizationRates(void *handle, unsigned *rates) {
 }
 int nvmlDeviceGetPowerUsage(void *handle, unsigned *mw) {
     unsigned long long n = 0;
+    if (live()) return live_power(index_of(handle), mw);
     int code = number(index_of(handle), "power", &n);
     *mw = (unsigned)n;
     return code;
@@ -145,10 +151,11 @@ static int processes(void *handle, const char *key, unsigned *count, Process *fo
     static unsigned long long pids[64];
     static unsigned none[64];
     int code;
+    unsigned n = 0;
     key = processes_key(&handle, key);
-    const char *text = value(index_of(handle), key, &code);
+    if (live()) code = live_holders(index_of(handle), key, pids, &n);
+    else n = (unsigned)list(value(index_of(handle), key, &code), pids, none);
     if (code != SUCCESS) return code;
-    unsigned n = (unsigned)list(text, pids, none);
     if (*count < n) return *count = n, SMALL;
     for (unsigned i = 0; i < n; i++) found[i] = (Process){(unsigned)pids[i], 1, 0, 0};
     *count = n;
@@ -165,9 +172,10 @@ int nvmlDeviceGetProcessUtilization(void *handle, Load *found, unsigned *count, 
     static unsigned long long pids[64];
     static unsigned percent[64];
     int code;
-    const char *text = value(index_of(handle), "loads", &code);
+    unsigned n = 0;
+    if (live()) code = live_loads(index_of(handle), since, pids, percent, &n);
+    else n = (unsigned)list(value(index_of(handle), "loads", &code), pids, percent);
     if (code != SUCCESS) return code;
-    unsigned n = (unsigned)list(text, pids, percent);
     if (n == 0) return NOT_FOUND;
     if (*count < n) return *count = n, SMALL;
     for (unsigned i = 0; i < n; i++) found[i] = (Load){(unsigned)pids[i], since + 1, percent[i], 0, 0, 0};
@@ -181,9 +189,10 @@ int nvmlDeviceGetSamples(void *handle, int kind, unsigned long long since, int *
     int code;
     (void)kind;
     asked++;
-    const char *text = value(index_of(handle), "samples", &code);
+    unsigned n = 0, newer = 0;
+    if (live()) code = live_samples(index_of(handle), stamps, mw, &n);
+    else n = (unsigned)list(value(index_of(handle), "samples", &code), stamps, mw);
     if (code != SUCCESS) return code;
-    unsigned n = (unsigned)list(text, stamps, mw), newer = 0;
     *type = 1;
     for (unsigned i = 0; i < n; i++) {
         if (stamps[i] <= since) continue;

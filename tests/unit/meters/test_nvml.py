@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,10 +12,9 @@ from typing import Any
 
 import pytest
 
+import nvml_library
 from pytest_aifootprint.meters.nvml import find_nvml
 from pytest_aifootprint.meters.nvml_visible import Visible, visible_cards
-
-SOURCE = Path(__file__).with_name("fake_nvml.c")
 
 # Runs in a process of its own: the library is found by LD_LIBRARY_PATH, which the loader reads once.
 PLAY = """
@@ -43,12 +41,7 @@ Play = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs a C compiler on Linux to build a fake libnvidia-ml.so.1")
-    folder = tmp_path_factory.mktemp("nvml")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", SOURCE], check=True)
-    return folder
+    return nvml_library.library(tmp_path_factory)
 
 
 @pytest.fixture

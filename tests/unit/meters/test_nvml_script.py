@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +12,8 @@ from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).with_name("fake_nvml.c")
+import nvml_library
+
 EPOCH_US = 10**15
 OURS, OTHER_WORKER, STRANGER = 5_000_001, 5_000_002, 5_000_003  # beyond any pid that Linux gives out
 
@@ -74,12 +74,7 @@ Play = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs a C compiler on Linux to build a fake libnvidia-ml.so.1")
-    folder = tmp_path_factory.mktemp("nvml")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", SOURCE], check=True)
-    return folder
+    return nvml_library.library(tmp_path_factory)
 
 
 @pytest.fixture

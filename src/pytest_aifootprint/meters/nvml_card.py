@@ -61,10 +61,11 @@ class NvmlCard:
             return None
         offset_ns = now_ns - self._epoch()
         samples = got[1] if got else ()
+        # Fifty a second: each attribute of a C structure is looked up once.
         return [
-            (int(s.timeStamp), int(s.timeStamp) * _NS_PER_US + offset_ns, s.sampleValue.uiVal * W_PER_MW)
-            for s in samples
-            if s.timeStamp > since_us
+            (stamp_us, stamp_us * _NS_PER_US + offset_ns, sample.sampleValue.uiVal * W_PER_MW)
+            for sample in samples
+            if (stamp_us := sample.timeStamp) > since_us
         ]
 
     def load_percent(self) -> int | None:

@@ -90,10 +90,12 @@ class NvmlWatch:
             self._samples_us = 0  # the machine's clock was set back, and the driver's time stamps with it
         samples = self._card.power_samples(self._samples_us, t_ns)
         self.dense = samples is not None
-        for stamp_us, at_ns, power_w in samples or ():
-            known_ns = signals.power_t_ns[-1] if signals.power_t_ns else 0
+        if not samples:
+            return
+        known_ns = signals.power_t_ns[-1] if signals.power_t_ns else 0
+        for stamp_us, at_ns, power_w in samples:
             if known_ns < at_ns <= t_ns + SLACK_NS:  # else a time stamp from before the clock was set
-                self._samples_us = stamp_us
+                self._samples_us, known_ns = stamp_us, at_ns
                 signals.power_t_ns.append(at_ns)
                 signals.power_w.append(power_w)
 

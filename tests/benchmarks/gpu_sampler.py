@@ -1,4 +1,4 @@
-"""What looking at NVIDIA cards costs us, without their driver: CPU of the sampler's ticks against the fake driver.
+"""What looking at NVIDIA cards costs us, without their driver: the sampler's CPU, and the start, on the fake driver.
 
 The fake driver answers within microseconds, so what is left is our own part and the binding's. A real driver's comes on
 top (docs/explanation/gpu-accuracy.md has both). Time is scripted: nothing is waited for.
@@ -8,6 +8,8 @@ top (docs/explanation/gpu-accuracy.md has both). Time is scripted: nothing is wa
 
 from __future__ import annotations
 
+import ctypes
+import importlib
 import itertools
 import json
 import os
@@ -16,10 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pytest_aifootprint.meters.nvml import find_nvml
+from pytest_aifootprint.meters.nvml_meter import NvmlMeter
 from pytest_aifootprint.timeline.busy import busy_reader
 from pytest_aifootprint.timeline.sampler import Sampler
 
@@ -42,18 +45,30 @@ def script(ticks: int, cards: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measure(ticks: int) -> dict[str, float]:
-    """CPU us of a tick, the mean of a run; in a process that found the fake driver's library."""
-    import ctypes
-
-    driver = ctypes.CDLL("libnvidia-ml.so.1")
-    now = [0]
+def found(clock: Callable[[], int]) -> list[NvmlMeter]:
+    """The meters of the fake driver's cards."""
     with tempfile.TemporaryDirectory() as root:
         (Path(root) / "dev").mkdir()
         (Path(root) / "dev/nvidiactl").touch()
-        found = find_nvml(Path(root), {}, clock=lambda: now[0], epoch_clock=lambda: now[0] + EPOCH_US * 1000)
-    meters, rejected = found
+        meters, rejected = find_nvml(Path(root), {}, clock=clock, epoch_clock=lambda: clock() + EPOCH_US * 1000)
     assert not rejected, rejected
+    return meters
+
+
+def start() -> dict[str, float]:
+    """CPU ms until the cards are found: the binding's import, and the rest."""
+    before_s = time.process_time()
+    importlib.import_module("pynvml")
+    imported_s = time.process_time()
+    assert found(time.monotonic_ns)
+    return {"import_ms": (imported_s - before_s) * 1e3, "found_ms": (time.process_time() - imported_s) * 1e3}
+
+
+def measure(ticks: int) -> dict[str, float]:
+    """CPU us of a tick, the mean of a run; in a process that found the fake driver's library."""
+    driver = ctypes.CDLL("libnvidia-ml.so.1")
+    now = [0]
+    meters = found(lambda: now[0])
     for meter in meters:
         meter._cpu_clock = itertools.count(0, COUNTER_COST_NS).__next__
     sampler = Sampler(meters, busy=busy_reader(), clock=lambda: now[0])
@@ -71,34 +86,42 @@ def measure(ticks: int) -> dict[str, float]:
     return {"mean_us": statistics.fmean(spent) / 1000, "longest_us": max(spent) / 1000}
 
 
-def play(ticks: int, cards: int, folder: Path) -> dict[str, Any]:
-    """``measure`` in a process of its own: the loader reads LD_LIBRARY_PATH once."""
-    (folder / "script").write_text(script(ticks, cards))
-    environ = {
-        **os.environ, "LD_LIBRARY_PATH": str(folder), "FAKE_NVML_SCRIPT": str(folder / "script"),
-        "FAKE_NVML_COUNT": str(cards),
-    }  # fmt: skip
-    command = [sys.executable, __file__, "--measure", str(ticks)]
+def play(cards: int, folder: Path, *what: str) -> dict[str, float]:
+    """One of the two above, in a process of its own: the loader reads LD_LIBRARY_PATH once."""
+    environ = {**os.environ, "LD_LIBRARY_PATH": str(folder), "FAKE_NVML_COUNT": str(cards)}
+    if what[0] == "measure":
+        environ["FAKE_NVML_SCRIPT"] = str(folder / "script")
+    command = [sys.executable, __file__, *what]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    result: dict[str, Any] = json.loads(done.stdout)
+    result: dict[str, float] = json.loads(done.stdout)
     return result
 
 
 def main(seconds: int) -> None:
     """Print the table."""
     ticks = seconds * 10  # a script has room for 500 lines a card
-    print("cards  us a tick  of a core  longest tick  (medians of", REPEATS, "runs of", seconds, "s)")  # noqa: T201
+    say(f"medians of {REPEATS} runs of {seconds} s")
+    say("cards  us a tick  of a core  longest tick  start: import, cards")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", SOURCE], check=True)
         for cards in CARDS:
-            runs = [play(ticks, cards, folder) for _ in range(REPEATS)]
-            mean_us, longest_us = (statistics.median(run[key] for run in runs) for key in ("mean_us", "longest_us"))
-            print(f"{cards:5}  {mean_us:9.1f}  {mean_us * 10 / 1e6:9.3%}  {longest_us:9.0f} us")  # noqa: T201
+            (folder / "script").write_text(script(ticks, cards))
+            runs = [play(cards, folder, "measure", str(ticks)) | play(cards, folder, "start") for _ in range(REPEATS)]
+            mid = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+            tick = f"{mid['mean_us']:9.1f}  {mid['mean_us'] * 10 / 1e6:9.3%}  {mid['longest_us']:9.0f} us"
+            say(f"{cards:5}  {tick}  {mid['import_ms']:.0f} ms, {mid['found_ms']:.1f} ms")
+
+
+def say(line: str) -> None:
+    """To standard output."""
+    print(line, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--measure"]:
-        print(json.dumps(measure(int(sys.argv[2]))))  # noqa: T201
+    if sys.argv[1:2] == ["measure"]:
+        say(json.dumps(measure(int(sys.argv[2]))))
+    elif sys.argv[1:2] == ["start"]:
+        say(json.dumps(start()))
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)

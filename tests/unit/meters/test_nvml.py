@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from pytest_aifootprint.meters.nvml import find_nvml
 meters, rejected = find_nvml(Path(sys.argv[1]), os.environ, clock=itertools.count(0, 10**9).__next__)
 reads = [asdict(m.read()) for m in meters for _ in range(int(os.environ.get("READS", "2")))]
 users = ctypes.CDLL("libnvidia-ml.so.1").fake_users
+opened = ctypes.CDLL("libnvidia-ml.so.1").fake_opened()
 while_open = users()
 for m in meters:
     m.close()
@@ -32,7 +33,7 @@ for m in meters:
 print(json.dumps({
     "meters": [[m.domain, m.name, m.reason] for m in meters], "cards": [m.card for m in meters],
     "rejected": [asdict(r) for r in rejected],
-    "reads": reads, "users": [while_open, users()], "closed": [asdict(m.read()) for m in meters],
+    "opened": opened, "reads": reads, "users": [while_open, users()], "closed": [asdict(m.read()) for m in meters],
 }))
 """
 
@@ -96,6 +97,14 @@ def test_only_visible_cards_are_metered(play: Play, visible: str, domains: list[
     assert [m[0] for m in got["meters"]] == domains
     assert len(got["rejected"]) == len(rejected)
     assert all(text in r["reason"] for text, r in zip(rejected, got["rejected"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("visible", "opened"), [("5", [5]), ("2,0", [0, 2]), ("", []), ("GPU-b", range(8)), (None, range(8))]
+)
+def test_a_card_that_is_not_visible_is_not_opened(play: Play, visible: str | None, opened: Sequence[int]) -> None:
+    environ = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert play(FAKE_NVML_COUNT="8", **environ)["opened"] == sum(1 << i for i in opened)
 
 
 @pytest.mark.parametrize(

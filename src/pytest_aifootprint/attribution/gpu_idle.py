@@ -89,7 +89,7 @@ def _at_rest(signals: GpuSignals, start_ns: int, end_ns: int) -> bool:
     t, percent = signals.load_t_ns, signals.load_percent
     i, j = bisect_left(t, start_ns - LOOK_BACK_NS), bisect_right(t, end_ns + LOOK_AHEAD_NS)
     if signals.mig is not None and j > i and max(percent[i:j]) < 0:
-        return nobody_there(signals, start_ns, end_ns)
+        return nobody_there(signals, start_ns)
     return j > i and not any(percent[i:j])
 
 

@@ -59,13 +59,11 @@ def _at_work(mig: Mig, held: Held) -> float:
     return math.fsum((mig.unseen, *weights))
 
 
-def nobody_there(signals: GpuSignals, start_ns: int, end_ns: int) -> bool:
-    """No process held any instance that is to be seen, from one look to the next one after this time."""
+def nobody_there(signals: GpuSignals, t_ns: int) -> bool:
+    """No process held any instance that is to be seen, at the look before this moment."""
     holders = signals.holders
-    i = bisect_right(holders, start_ns, key=lambda look: look.t_ns) - 1
-    if i < 0 or (i + 1 < len(holders) and holders[i + 1].before_ns < end_ns):
-        return False
-    return all(pids is not None and not pids for pids in holders[i].by_instance)
+    i = bisect_right(holders, t_ns, key=lambda look: look.t_ns) - 1
+    return i >= 0 and all(pids is not None and not pids for pids in holders[i].by_instance)
 
 
 def mig_notice(domain: str, signals: GpuSignals, *, invisible: bool) -> Notice:

@@ -131,7 +131,8 @@ class GpuUsers:
         if self.invisible:
             mine = 1.0 if mig is None else named_share(mig, self._by_instance(start_ns, end_ns))
             even = dict.fromkeys(there, mine / len(there)) if there else {}
-            return Stretch(start_ns, end_ns, even, even, ours=False, rule="time" if len(there) > 1 else "alone")
+            rule = "instance" if mig is not None else "time" if len(there) > 1 else "alone"
+            return Stretch(start_ns, end_ns, even, even, ours=False, rule=rule)
         pids = self._holders(start_ns, end_ns)
         lanes = sorted({n for pid in pids if (n := self._group[pid]) is not None})
         others = [pid for pid in pids if self._group[pid] is None]

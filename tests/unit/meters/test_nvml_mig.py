@@ -32,8 +32,10 @@ driver.fake_line(0)
 meters, rejected = find_nvml(Path(sys.argv[1]), os.environ, clock=lambda: now[0], epoch_clock=lambda: now[0] + 10**18)
 pids = json.loads(os.environ["PIDS"])
 readings = {m.domain: CounterReadings(m.domain, m.name) for m in meters}
+asked = []
 for i in range(int(os.environ["TICKS"])):
-    now[0] = i * 10**8
+    now[0] = i * 10**8 + i % 3 * int(os.environ.get("LATE_NS", "0"))
+    asked.append(driver.fake_asked())
     driver.fake_line(i)
     for m in meters:
         got = m.read()
@@ -42,6 +44,7 @@ for i in range(int(os.environ["TICKS"])):
 lanes = [Lane(worker, "boot", 0, now[0]) for worker in pids]
 for lane in lanes:
     lane.add(Span(1, 1, 1, 0, now[0], 0, 0))
+asked.append(driver.fake_asked())
 result = {"rejected": [[r.name, r.reason, r.remedy] for r in rejected], "cards": {}}
 for m in meters:
     m.close()
@@ -52,9 +55,10 @@ for m in meters:
         "others_j": shares.other_processes_j,
         "owners": {k[0]: v for k, v in shares.owners.items()}, "basis": shares.basis.value,
         "notices": {n.code: n.message for n in shares.notices}, "gaps": [g.reason for g in readings[m.domain].gaps],
-        "mig": mig and [mig.weights, mig.unseen, sorted(mig.mine)], "looks": len(m.signals.load_t_ns),
+        "mig": mig and [mig.weights, mig.unseen, sorted(mig.mine)], "looks": [t // 10**8 for t in m.signals.load_t_ns],
     }
 result["users"] = driver.fake_users()
+result["asked"] = [[i, b - a] for i, (a, b) in enumerate(zip(asked, asked[1:])) if b > a]
 print(json.dumps(result))
 """
 
@@ -128,6 +132,14 @@ def test_the_card_is_the_domain_and_its_instances_share_by_their_multiprocessors
     assert got["basis"] == "modelled"
     assert list(got["notices"]) == ["gpu-mig"]
     assert got["reason"] == "NVML energy counter of Fake H100 (GPU-a0000000-fake), split by MIG"
+
+
+def test_two_processes_that_change_their_instances_change_their_shares(play: Play) -> None:
+    ours, other = split(str(OURS), "", str(STRANGER)), split(str(STRANGER), "", str(OURS))
+    got = play(ours[:60] + other[60:], pids={"main": OURS})["cards"]["gpu0"]
+    # Between the two looks around the change, 0.2 s, both may have held both.
+    before_j, doubt_j, after_j = 19 * 4 + 19 * 22, 22 + 4, 39 * 4
+    assert got["owners"]["main"] == pytest.approx((before_j * 14 + after_j * 42) / 56 + doubt_j / 2, abs=5e-4)
 
 
 def test_who_alone_holds_an_instance_pays_for_all_above_idle(play: Play) -> None:
@@ -219,6 +231,7 @@ def test_two_workers_whose_processes_are_not_shown_share_the_instance_that_is_na
     pids, visible = {"gw0": OURS, "gw1": OTHER_WORKER}, "MIG-a1000000-fake"
     got = play(split("4999998", "4999999", ""), pids=pids, CUDA_VISIBLE_DEVICES=visible)["cards"]["gpu0"]
     assert "shows no process of this run" in got["notices"]["gpu-mig"]
+    assert list(got["notices"]) == ["gpu-mig"]
     each = ABOVE_J * 28 / 42 / 2
     assert got["owners"] == pytest.approx({"gw0": each, "gw1": each}, abs=5e-4)
 
@@ -254,9 +267,25 @@ def test_the_limit_is_told_and_bounds_what_the_counter_may_say(play: Play) -> No
     assert play(leap(300_000), FAKE_NVML_MIG="-1", FAKE_NVML_LIMIT="700000")["cards"]["gpu0"]["gaps"] == []
 
 
-@pytest.mark.parametrize(("samples", "looks"), [(f" samples={10**15 + 1}:80000", 51), ("", 101)], ids=["kept", "not"])
-def test_a_card_is_looked_at_five_times_a_second_where_its_driver_keeps_power(
-    play: Play, samples: str, looks: int
-) -> None:
-    script = [f"0 energy={5_000_000 + 8_000 * i} util=0 procs= draws={samples}" for i in range(TICKS)]
-    assert play(script, FAKE_NVML_MIG="-1")["cards"]["gpu0"]["looks"] == looks
+def samples(tick: int) -> str:
+    """What the driver keeps of power: a value every 20 ms."""
+    return ",".join(f"{10**15 + stamp * 20_000}:80000" for stamp in range(max(0, tick - 24) * 5, tick * 5 + 1))
+
+
+def test_cards_whose_driver_keeps_power_are_looked_at_five_times_a_second_and_in_turn(play: Play) -> None:
+    script = [
+        f"{card} energy={5_000_000 + 8_000 * i} util=0 procs= draws= samples={samples(i)}"
+        for i in range(TICKS)
+        for card in (0, 1)
+    ]
+    got = play(script, FAKE_NVML_MIG="-1", LATE_NS="2000000")
+    first, second = (got["cards"][f"gpu{n}"]["looks"] for n in (0, 1))
+    assert first == [*range(0, TICKS, 2), TICKS - 1]
+    assert second == [0, *range(1, TICKS, 2), TICKS - 1]
+    # Power once a second (the binding asks twice), never of both cards at one tick but the first, which has none yet.
+    assert got["asked"] == [[i, 2] for i in sorted([0, *range(10, TICKS, 10), *range(9, TICKS, 10)])]
+
+
+def test_a_card_whose_driver_keeps_no_power_is_looked_at_at_every_tick(play: Play) -> None:
+    script = [f"0 energy={5_000_000 + 8_000 * i} util=0 procs= draws=" for i in range(TICKS)]
+    assert play(script, FAKE_NVML_MIG="-1")["cards"]["gpu0"]["looks"] == [*range(TICKS), TICKS - 1]

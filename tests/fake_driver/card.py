@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 
@@ -16,15 +17,24 @@ def tell(what: str, card: int, *rest: object, at_ns: int = 0) -> None:
 
 
 def hold(card: int = 0, pid: int = 0) -> None:
-    """A context of this process, or of another."""
+    """A context: of this process, whose end closes it, or of another."""
     tell("hold", card, pid or os.getpid())
+    if pid in {0, os.getpid()}:
+        atexit.register(tell, "drop", card, os.getpid())
+
+
+_held: set[tuple[int, int]] = set()
 
 
 def work(seconds: float, watts: int = 600, *, card: int = 0, pid: int = 0, wait: bool = True) -> None:
-    """A kernel, and wait for it."""
+    """A kernel, and wait for it. Whoever works has a context."""
+    pid = pid or os.getpid()
+    if (card, pid) not in _held:
+        _held.add((card, pid))
+        hold(card, pid)
     start_ns = time.monotonic_ns()
     end_ns = start_ns + round(seconds * 1e9)
-    tell("work", card, end_ns, pid or os.getpid(), watts * 1000, at_ns=start_ns)
+    tell("work", card, end_ns, pid, watts * 1000, at_ns=start_ns)
     if wait:
         while (left_s := (end_ns - time.monotonic_ns()) / 1e9) > 0:
             time.sleep(left_s)

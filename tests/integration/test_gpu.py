@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "unit" / "meters" / "fake_nvml.c"
+import nvml_library
 
 SUITE = """
 import os, time
@@ -27,31 +23,23 @@ def test_two():
     work()
 """
 
-# The driver is looked for by its files before its library is loaded; /proc stands in for them.
-DRIVER = """
-import pytest_aifootprint.meters.nvml as nvml
-nvml._LINUX_DRIVER = ("proc",)
-"""
-
 
 def test_a_card_is_shared_by_the_processes_that_hold_it(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    workers: tuple[str, ...],
 ) -> None:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs a C compiler on Linux to build a fake libnvidia-ml.so.1")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", pytester.path / "libnvidia-ml.so.1", SOURCE], check=True)
     held = pytester.path / "pids"
     script = [f"0 energy={1000 + i * 30_000} power=300000 util=90 procs=@{held} draws=" for i in range(400)]
     pytester.path.joinpath("script").write_text("\n".join(script))
-    pytester.makepyfile(driver=DRIVER, test_it=SUITE)
-    monkeypatch.setenv("LD_LIBRARY_PATH", str(pytester.path))
+    pytester.makepyfile(test_it=SUITE)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_library.library(tmp_path_factory)))
     monkeypatch.setenv("FAKE_NVML_SCRIPT", str(pytester.path / "script"))
     monkeypatch.setenv("FAKE_NVML_COUNT", "1")
     monkeypatch.setenv("FAKE_NVML_NAME", "NVIDIA H100 80GB HBM3")
-    monkeypatch.syspath_prepend(pytester.path)
     run = pytester.runpytest_subprocess(
-        "-p", "driver", "--aifootprint", "--aifootprint-tests", "all", "--aifootprint-report", "json:r.json", *workers
+        "--aifootprint", "--aifootprint-tests", "all", "--aifootprint-report", "json:r.json", *workers
     )
     run.assert_outcomes(passed=2)
     report = json.loads(pytester.path.joinpath("r.json").read_text())

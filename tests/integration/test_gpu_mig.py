@@ -68,6 +68,7 @@ def test_a_split_card_is_shared_by_its_instances_and_nothing_is_billed_twice(
     assert sum(joules) == pytest.approx(balance["other_tests_j"], abs=5e-4)
     # A stranger held the card from the beginning: no rest was seen, and idle is in what is shared.
     assert balance["idle_j"] == 0
+    assert set(balance["shared_by_j"]) == {"instance"}
     assert 0 < sum(joules) <= balance["metered_j"] * 42 / 56
     slept_s = [row["attempts"][0]["duration_s"] for row in report["tests"]]
     if len(report["run"]["workers"]) > 1:

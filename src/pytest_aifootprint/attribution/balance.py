@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,8 @@ class Balance:
 
     Attributes:
         idle_power: the watts that ``idle_j`` goes by, and how they were found.
+        shared_by_j: of a card, joules above rest by the rule that divided them among its users (``DomainShares``); None
+            for other domains.
     """
 
     domain: str
@@ -37,6 +39,7 @@ class Balance:
     plugin_j: float
     clamped_j: float
     idle_power: IdlePower | None = None
+    shared_by_j: Mapping[str, float] | None = None
 
     @property
     def terms_j(self) -> tuple[float, ...]:
@@ -80,6 +83,7 @@ def balance(shares: DomainShares, classify: Callable[[str, int], Kind]) -> Balan
         plugin_j=shares.plugin_j,
         clamped_j=shares.clamped_j,
         idle_power=shares.idle_power,
+        shared_by_j=None if shares.busy is None else shares.shared_by_j,
     )
 
 

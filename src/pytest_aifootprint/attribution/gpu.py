@@ -26,7 +26,9 @@ from pytest_aifootprint.timeline.readings import CounterReadings
 
 NS = 1e-9
 WORTH_SAYING = 0.05
-WORTH_SAYING_S = 0.5
+NOT_OURS = "shows no process of this run on the card (a container shows the host's)"
+NOT_TOLD = "does not tell whose processes use the card"
+WORTH_SAYING_S = 0.05
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class _Bill:
 
     owners: dict[OwnerKey, float] = field(default_factory=dict)
     busy_s: dict[OwnerKey, float] = field(default_factory=dict)
+    unread_s: dict[OwnerKey, float] = field(default_factory=dict)
     others: list[float] = field(default_factory=list)
     clamped: list[float] = field(default_factory=list)
 
@@ -67,11 +70,13 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
     levels = gpu_idle(curve, signals, users.surely_at)
     idle_j, active_j, held = _above_idle(curve, levels, users)
     active, busy = Cumulative(curve.t_ns, active_j), busy_time(signals, curve, active_j)
-    bill = _Bill()
+    bill, unread = _Bill(), _unread(curve, local)
+    shared_by_j = _shared_by(users, active)
     for number, lane in enumerate(local):
         track = _lane_track(number, users.stretches, active, held)
         _charge(bill, lane, track, (curve.t_ns[0], curve.t_ns[-1]) if curve.t_ns else (0, 0))
         _give(bill.busy_s, lane, _lane_track(number, users.stretches, busy.track, None))
+        _give(bill.unread_s, lane, unread)
     for stretch in users.stretches:
         of_active, of_held = (
             active.between(stretch.start_ns, stretch.end_ns),
@@ -97,12 +102,14 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
         idle_by_tick_j=idle_by_tick_j,
         metered_by_tick_j=metered_by_tick_j,
         busy=CardBusy(bill.busy_s, busy.whole_s, busy.how),
+        unread_s={key: seconds for key, seconds in bill.unread_s.items() if seconds > 0},
+        shared_by_j=shared_by_j,
         notices=(
             *_gap_notices(readings, curve, local),
             *host_notices(remote, priced_by=None),
             *_idle_notices(readings.domain, levels, counted_j + integrated_j),
             *(() if signals.mig is None else (mig_notice(readings.domain, signals, invisible=users.invisible),)),
-            *_rule_notices(readings.domain, users, active),
+            *_rule_notices(readings.domain, shared_by_j, told=all(h.pids is not None for h in signals.holders)),
         ),
     )
 
@@ -121,6 +128,28 @@ def _above_idle(curve: Curve, levels: GpuIdle, users: GpuUsers) -> tuple[list[fl
         held_j.append(held)
         active_j.append(joules - idle - held)
     return idle_j, active_j, Cumulative(curve.t_ns, held_j)
+
+
+def _unread(curve: Curve, lanes: Sequence[Lane]) -> Cumulative:
+    """Seconds in which nobody knows what the card took: inside its curve, and before and after it."""
+    moments = [*(lane.start_ns for lane in lanes), *(lane.end_ns for lane in lanes if lane.end_ns), *curve.t_ns]
+    bounds, seconds = [min(moments, default=0)], list[float]()
+    known = (False, *(kind != UNKNOWN for kind in curve.kind))
+    ends = (*zip(curve.t_ns, known, strict=False), (max(moments, default=0), False))
+    for end_ns, is_known in ends:
+        seconds.append(0.0 if is_known else (end_ns - bounds[-1]) * NS)
+        bounds.append(end_ns)
+    return Cumulative(bounds, seconds)
+
+
+def _shared_by(users: GpuUsers, active: Cumulative) -> dict[str, float]:
+    """Joules above rest by the rule that divided them, where somebody of ours got any."""
+    joules: dict[str, float] = {}
+    for stretch in users.stretches:
+        if stretch.active:
+            of_rule = active.between(stretch.start_ns, stretch.end_ns)
+            joules[stretch.rule] = joules.get(stretch.rule, 0.0) + of_rule
+    return {rule: part for rule, part in joules.items() if part > 0}
 
 
 def _coarse(t_ns: Sequence[int], joules: Sequence[float]) -> tuple[list[int], list[float]]:
@@ -206,24 +235,17 @@ def _idle_notices(domain: str, levels: GpuIdle, metered_j: float) -> tuple[Notic
     return (Notice("gpu-idle-unknown", f"{domain}: idle is taken as {levels.bare_w:.3g} W: {levels.how}"),)
 
 
-def _rule_notices(domain: str, users: GpuUsers, active: Cumulative) -> tuple[Notice, ...]:
-    of_rule: dict[str, float] = {}
-    for stretch in users.stretches:
-        joules = active.between(stretch.start_ns, stretch.end_ns)
-        of_rule[stretch.rule] = of_rule.get(stretch.rule, 0.0) + joules
-    whole = math.fsum(of_rule.values())
-    if users.split:
-        return ()
-    if users.invisible and whole > 0:
-        message = (
-            f"{domain}: the driver shows no process of this run on the card (a container shows the host's): all that "
-            "it took above idle is taken as ours, in equal parts for workers that ran at the same time"
-        )
-        return (Notice("gpu-share", message),)
-    if of_rule.get("time", 0.0) > WORTH_SAYING * whole > 0:
-        message = (
-            f"{domain}: several processes used the card and the driver does not say how much each of them: "
-            "they count alike"
-        )
-        return (Notice("gpu-share", message),)
-    return ()
+def _rule_notices(domain: str, shared_by_j: Mapping[str, float], *, told: bool) -> tuple[Notice, ...]:
+    """``told``: the driver always said who has a context."""
+    worth_j = WORTH_SAYING * math.fsum(shared_by_j.values())
+    said = {
+        "unseen": f"the driver {NOT_OURS if told else NOT_TOLD}: all that it took above idle is taken as ours, in "
+        "equal parts for workers that ran at the same time",
+        "time": "several processes used the card and the driver does not say how much each of them: they count alike",
+        "before": "the driver stopped telling whose processes use the card: those that did before count alike",
+    }
+    return tuple(
+        Notice("gpu-share", f"{domain}: {words}")
+        for rule, words in said.items()
+        if shared_by_j.get(rule, 0.0) > worth_j
+    )

@@ -77,8 +77,8 @@ class Cumulative:
 def energy_curve(signals: GpuSignals) -> Curve:
     """The energy of a card over the run.
 
-    Where the counter was read at both ends of a block and could always be read in between, the ticks of the block add
-    up to what it says. Where it could not, power is integrated; where there is no power either, nothing is known.
+    Where the counter was read at both ends of a block and went on counting in between, the ticks of the block add up to
+    what it says. Where it did not, power is integrated; where there is no power either, nothing is known.
     """
     power = _Power(signals)
     curve = Curve()
@@ -98,7 +98,7 @@ def energy_curve(signals: GpuSignals) -> Curve:
             _block(curve, power, signals, first, i)
             first = i
     _block(curve, power, signals, first, len(t) - 1)
-    if breaks and breaks[-1] > t[-1] and (extent := power.extent()) is not None:
+    if max((*breaks[-1:], *signals.gaps_ns[-1:]), default=0) > t[-1] and (extent := power.extent()) is not None:
         power.lay_out(curve, t[-1], extent[1], None)
     return curve
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
-from pytest_aifootprint.meters.gpu import GpuSignals, Mig
+from pytest_aifootprint.meters.gpu import GpuSignals, Holders, Mig
 from pytest_aifootprint.quantities import Notice
 
+Parts = tuple[tuple[int, ...] | None, ...]
 Held = Sequence[Collection[int] | None]
 """Of each instance the processes that hold it; None where the driver does not tell."""
 
@@ -52,6 +54,25 @@ def named_share(mig: Mig, held: Held) -> float:
     for i in mine:
         everyone[i] = None
     return math.fsum(mig.weights[i] for i in mine) / _at_work(mig, everyone)
+
+
+def carried(holders: Sequence[Holders]) -> list[Parts]:
+    """Who holds each instance from every look on; where it stopped telling, those that it told before."""
+    found: list[Parts] = []
+    for look in holders:
+        before = found[-1] if found else look.by_instance
+        found.append(tuple([b or None if a is None else a for a, b in zip(look.by_instance, before, strict=True)]))
+    return found
+
+
+def held_by_instance(mig: Mig | None, looks: Sequence[Parts]) -> list[AbstractSet[int] | None]:
+    """Everybody who held each instance at some of these looks; None where one of them does not tell."""
+    if mig is None:
+        return []
+    return [
+        None if any(pids is None for pids in parts) else {pid for pids in parts for pid in pids or ()}
+        for parts in zip(*(looks or [((),) * len(mig.weights)]), strict=True)
+    ]
 
 
 def _at_work(mig: Mig, held: Held) -> float:

@@ -1,10 +1,11 @@
 """Who uses a card, moment by moment: our processes, each with its lane, and others (method: section 2).
 
-Three rules, best first. *Alone*: only one process tree of ours has a context; all that the card does is its work.
+Rules, best first. *Alone*: only one process tree of ours has a context; all that the card does is its work.
 *By process load*: several have one, and the driver says how busy each kept the card. *By time*: several have one and
 the driver does not say, or it does not show the processes that are ours, as in a container whose driver gives the
-host's pids: then all that could be at work count alike, and a notice says so. A card that is split by MIG has a rule of
-its own (``gpu_mig``), *by instance*.
+host's pids: then all that could be at work count alike, and a notice says so (*unseen*). If the driver stops telling
+in the middle of a run, those who used the card before count as its users (*before*). A card that is split by MIG has a
+rule of its own, by *instance* (``gpu_mig``).
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pytest_aifootprint.attribution.gpu_mig import named_share, shares_by_instance
+from pytest_aifootprint.attribution.gpu_mig import carried, held_by_instance, named_share, shares_by_instance
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.meters.gpu import GpuSignals, Holders, ProcessLoad
 
@@ -31,7 +33,8 @@ class Stretch:
     Attributes:
         active: share of each lane, by its number, in what the card does above rest. held: likewise in what contexts
             cost while it rests. What is missing to 1 belongs to others.
-        ours: whether a process of ours has a context. rule: which was used.
+        ours: whether a process of ours has a context.
+        rule: which was used: alone, load, time, unseen, before, instance.
     """
 
     start_ns: int
@@ -61,23 +64,27 @@ class GpuUsers:
 
     Attributes:
         stretches: in order, without a gap. invisible: the driver shows nobody of ours, although somebody works.
-        split: by MIG.
     """
 
     def __init__(
         self, signals: GpuSignals, lanes: Sequence[Lane], pids: Mapping[str, int], start_ns: int, end_ns: int
     ) -> None:
         self._signals = signals
-        self.split = signals.mig is not None
-        self._weights = () if signals.mig is None else signals.mig.weights
+        self._mig = signals.mig
         self._lanes = lanes
         self._lane_of_pid = {pids[lane.worker]: n for n, lane in enumerate(lanes) if lane.worker in pids}
         self._group: dict[int, int | None] = {pid: self._find(pid) for pid in self._all_pids()}
         self.invisible = self._is_invisible()
         at_rest = {pid for h in signals.holders[:1] for pid in h.pids or ()}
         self._changes = [h.t_ns for h in signals.holders]
+        self._pids = _carried(signals.holders)
+        self._parts = carried(signals.holders)
         self._loads = [self._grouped(load) for load in signals.loads]
         self._load_starts = [load.t0_ns for load in self._loads]
+        self._listed = {pid for h in signals.holders for pid in h.pids or ()}
+        self._busy_pids: dict[int | None, set[int]] = {}
+        for pid in {pid for load in signals.loads for pid, part in load.percent.items() if part > 0}:
+            self._busy_pids.setdefault(self._group[pid], set()).add(pid)
         self._newcomers = {pid for pid in self._group if pid not in at_rest}
         bounds = self._bounds(start_ns, end_ns)
         self.stretches = [self._stretch(a, b) for a, b in pairwise(bounds)]
@@ -110,7 +117,7 @@ class GpuUsers:
         signals = self._signals
         if any(group is not None for group in self._group.values()):
             return False
-        if any(h.pids is None for h in signals.holders) or not signals.holders:
+        if all(h.pids is None for h in signals.holders):
             return True
         if self._group:
             return not any(signals.ancestors.get(pid) for pid in self._group)
@@ -127,14 +134,14 @@ class GpuUsers:
 
     def _stretch(self, start_ns: int, end_ns: int) -> Stretch:
         there = [n for n, lane in enumerate(self._lanes) if _runs(lane, start_ns, end_ns)]
-        mig = self._signals.mig
-        if self.invisible:
-            mine = 1.0 if mig is None else named_share(mig, self._by_instance(start_ns, end_ns))
-            even = dict.fromkeys(there, mine / len(there)) if there else {}
-            rule = "instance" if mig is not None else "time" if len(there) > 1 else "alone"
-            return Stretch(start_ns, end_ns, even, even, ours=False, rule=rule)
+        mig = self._mig
         pids = self._holders(start_ns, end_ns)
         lanes = sorted({n for pid in pids if (n := self._group[pid]) is not None})
+        told = self._told(start_ns)
+        if self.invisible or not (told or lanes):
+            mine = 1.0 if mig is None else named_share(mig, self._by_instance(start_ns, end_ns))
+            even = dict.fromkeys(there, mine / len(there)) if there else {}
+            return Stretch(start_ns, end_ns, even, even, ours=False, rule="unseen" if mig is None else "instance")
         others = [pid for pid in pids if self._group[pid] is None]
         ours = bool(lanes)
         if mig is not None:
@@ -142,35 +149,37 @@ class GpuUsers:
             return Stretch(start_ns, end_ns, shares, shares, ours=ours, rule="instance")
         newcomers = sum(pid in self._newcomers for pid in others)
         held = dict.fromkeys(lanes, 1 / (len(lanes) + newcomers)) if lanes else {}
-        by_load = self._by_load(start_ns, end_ns)
+        by_load = self._by_load(start_ns, end_ns, pids if told else None)
         if by_load is not None:
             rule = "alone" if math.isclose(max(by_load.values(), default=1.0), 1.0) else "load"
             return Stretch(start_ns, end_ns, by_load, held, ours=ours, rule=rule)
         even = dict.fromkeys(lanes, 1 / (len(lanes) + len(others))) if lanes else {}
         rule = "time" if lanes and len(lanes) + len(others) > 1 else "alone"
+        rule = rule if told else "before"
         return Stretch(start_ns, end_ns, even, held, ours=ours, rule=rule)
 
     def _holders(self, start_ns: int, end_ns: int) -> set[int]:
         """Everybody with a context in this time."""
-        return {pid for look in self._looks(start_ns, end_ns) for pid in look.pids or ()}
+        return {pid for i in self._looks(start_ns, end_ns) for pid in self._pids[i]}
 
-    def _by_instance(self, start_ns: int, end_ns: int) -> list[set[int] | None]:
-        """The same for each MIG instance; None where the driver does not tell."""
-        looks = [look.by_instance for look in self._looks(start_ns, end_ns)] or [((),) * len(self._weights)]
-        return [
-            None if any(pids is None for pids in parts) else {pid for pids in parts for pid in pids or ()}
-            for parts in zip(*looks, strict=True)
-        ]
+    def _by_instance(self, start_ns: int, end_ns: int) -> list[AbstractSet[int] | None]:
+        """The same for each MIG instance."""
+        return held_by_instance(self._mig, [self._parts[i] for i in self._looks(start_ns, end_ns)])
 
-    def _looks(self, start_ns: int, end_ns: int) -> Iterator[Holders]:
-        """What holds in this time; who is new may have been there since the look before."""
+    def _looks(self, start_ns: int, end_ns: int) -> Iterator[int]:
+        """Numbers of the looks that hold in this time; who is new may have been there since the look before."""
         holders = self._signals.holders
         i = max(bisect_right(self._changes, start_ns) - 1, 0)
         while i < len(holders) and holders[i].before_ns < end_ns:
-            yield holders[i]
+            yield i
             i += 1
 
-    def _by_load(self, start_ns: int, end_ns: int) -> Weights | None:
+    def _told(self, t_ns: int) -> bool:
+        """Whether the driver said who has a context at this moment."""
+        i = max(bisect_right(self._changes, t_ns) - 1, 0)
+        return i < len(self._pids) and self._signals.holders[i].pids is not None
+
+    def _by_load(self, start_ns: int, end_ns: int, holders: AbstractSet[int] | None) -> Weights | None:
         loads = self._loads
         i = bisect_right(self._load_starts, start_ns) - 1
         if i < 0 or end_ns > loads[i].t1_ns or not loads[i].present:
@@ -191,9 +200,17 @@ class GpuUsers:
         sums: dict[int | None, float] = {}
         for load in loads[first : last + 1]:
             for group, percent in load.percent.items():
-                sums[group] = sums.get(group, 0.0) + percent * (load.t1_ns - load.t0_ns)
+                if not self._is_away(group, holders):
+                    sums[group] = sums.get(group, 0.0) + percent * (load.t1_ns - load.t0_ns)
         whole = math.fsum(sums.values())
+        if not whole:
+            return None
         return {group: part / whole for group, part in sums.items() if group is not None}
+
+    def _is_away(self, group: int | None, holders: AbstractSet[int] | None) -> bool:
+        """Whether all that worked for somebody are processes that are listed at other times, and not now."""
+        pids = self._busy_pids[group]
+        return holders is not None and pids <= self._listed and pids.isdisjoint(holders)
 
     def _grouped(self, load: ProcessLoad) -> _Load:
         percent: dict[int | None, int] = {}
@@ -201,6 +218,15 @@ class GpuUsers:
             if part > 0:
                 percent[self._group[pid]] = percent.get(self._group[pid], 0) + part
         return _Load(load.t0_ns, load.t1_ns, percent, frozenset(percent))
+
+
+def _carried(holders: Sequence[Holders]) -> list[tuple[int, ...]]:
+    """Who has a context from each entry on; where the driver does not tell, those that it told before."""
+    found: list[tuple[int, ...]] = []
+    for entry in holders:
+        before = found[-1] if found else ()
+        found.append(before if entry.pids is None else entry.pids)
+    return found
 
 
 def _runs(lane: Lane, start_ns: int, end_ns: int) -> bool:

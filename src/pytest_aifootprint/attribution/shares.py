@@ -83,7 +83,8 @@ class DomainShares:
             what one of them cost in it, in joules; empty for others.
         reserved: idle joules of every owner where idle is shared (``attribution.reserved``); not in ``owners``, and no
             longer in ``idle_j``. reserved_modelled: the part of them that a model priced, 0 to 1.
-        busy: of a card; None for other domains.
+        busy: of a card; None for other domains. unread_s: of a card, seconds of every owner's windows in which nobody
+            knows what it took. shared_by_j: of a card, what it took above rest, by the rule that divided it.
     """
 
     domain: str
@@ -109,6 +110,8 @@ class DomainShares:
     reserved: Mapping[OwnerKey, float] = field(default_factory=dict)
     reserved_modelled: float = 0.0
     busy: CardBusy | None = None
+    unread_s: Mapping[OwnerKey, float] = field(default_factory=dict)
+    shared_by_j: Mapping[str, float] = field(default_factory=dict)
 
     def energy_of(self, owner: OwnerKey) -> Joules:
         """Joules of one owner with their uncertainty; exact 0 for an owner without any."""

@@ -116,7 +116,8 @@ def of_machine(saved: Saved, seconds: Row, energy: Row) -> Figures:
     values = sheet.results(machine_told(saved, seconds, energy))
     figures: Figures = dict.fromkeys(FIGURES, EXACT_ZERO)
     for domain in DOMAINS:
-        figures[f"E_{domain}"] = values[f"E_{domain}"]
+        unread = domain in energy and energy[domain] is None
+        figures[f"E_{domain}"] = None if unread else values[f"E_{domain}"]
     for name, figure in _OF_CALL.items():
         symbol = sheet.answers.get(figure)
         if symbol is not None:

@@ -117,11 +117,16 @@ class MemoryModel:
 
 @dataclass(frozen=True, slots=True)
 class RejectedMeter:
-    """A meter that does not work here: why, and what to do about it."""
+    """A meter that does not work here: why, and what to do about it.
+
+    Attributes:
+        absent: there is nothing for it to meter, or the user hid it: no number lacks anything.
+    """
 
     name: str
     reason: str
     remedy: str
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ class GpuSignals:
     Attributes:
         counter_t_ns, counter_j: every reading of the counter, the last one from when the meter was closed. Empty for a
             card without a counter, whose energy is the integral of its power.
-        breaks_ns: when the counter could not be read, or was reset: the energy of that time is not the difference of
-            the readings around it.
+        breaks_ns: when the counter was found reset or standing still: the energy of that time is not the difference of
+            the readings around it. gaps_ns: when it did not answer: if it goes on counting, that difference it is.
         power_t_ns, power_w: mean power since the entry before (the first entry only begins), where it is known.
         load_t_ns, load_percent: share of time in which the card ran anything, over the last moments; -1: unknown.
         holders: on every change. loads: of each process, only taken while there are several.
@@ -69,6 +69,7 @@ class GpuSignals:
     counter_t_ns: array[int] = field(default_factory=lambda: array("q"))
     counter_j: array[float] = field(default_factory=lambda: array("d"))
     breaks_ns: list[int] = field(default_factory=list)
+    gaps_ns: list[int] = field(default_factory=list)
     power_t_ns: array[int] = field(default_factory=lambda: array("q"))
     power_w: array[float] = field(default_factory=lambda: array("d"))
     load_t_ns: array[int] = field(default_factory=lambda: array("q"))

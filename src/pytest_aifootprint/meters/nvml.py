@@ -49,7 +49,8 @@ def find_nvml(
         epoch_clock: of the driver's time stamps, in ns since 1970.
     """
     if not _driver_there(root, environ):
-        return [], [RejectedMeter("nvml", "NVIDIA driver not found", "nothing to do on a machine without NVIDIA cards")]
+        remedy = "nothing to do on a machine without NVIDIA cards"
+        return [], [RejectedMeter("nvml", "NVIDIA driver not found", remedy, absent=True)]
     try:
         import pynvml as nvml
     except ImportError as e:
@@ -92,7 +93,8 @@ def _cards(
     visible = visible_cards(text, cards.count, cards.uuid_or_none, cards.instance_names)
     rejected = [_unknown_entry(entry) for entry in visible.unknown]
     if not visible.cards and not visible.unknown:
-        rejected.append(RejectedMeter("nvml", f"CUDA_VISIBLE_DEVICES={text!r} hides every card", "nothing to do"))
+        hides = f"CUDA_VISIBLE_DEVICES={text!r} hides every card"
+        rejected.append(RejectedMeter("nvml", hides, "nothing to do", absent=True))
     meters: list[NvmlMeter] = []
     users = _Users(nvml)
     for i in visible.cards:

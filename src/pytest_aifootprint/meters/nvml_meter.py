@@ -100,13 +100,14 @@ class NvmlMeter:
         self._give_back()
 
     def _count(self, t_ns: int) -> Reading | Unreadable:
-        started = self._cpu_clock()
+        started, missed = self._cpu_clock(), self.signals.gaps_ns
         try:
             raw_j = self._card.energy_j()
             now_ns = self._clock()  # the driver takes its time
+            missed = self.signals.breaks_ns
             joules = self._joules.advance(now_ns, raw_j)
         except CounterFault as e:
-            self.signals.breaks_ns.append(t_ns)
+            missed.append(t_ns)
             return Unreadable(t_ns, e.reason, e.remedy)
         finally:
             cost_ns = self._cpu_clock() - started

@@ -14,6 +14,7 @@ SLACK_NS = NS_PER_S // 20
 LOOK_NS = NS_PER_S // 5
 """The driver of an H100 moves its utilisation as often; where it keeps power samples, nothing is lost in between."""
 LOADS_NS = 2 * NS_PER_S
+LOADS_CHANGED_NS = 2 * LOOK_NS
 LOADS_ALONE_NS = 10 * NS_PER_S
 """In a container the driver lists its own processes alone, but tells of the load of those outside, too."""
 
@@ -42,7 +43,7 @@ class NvmlWatch:
         self._samples_us = self._loads_us = card.now_us()
         self._loads_ns = self._looked_ns = 0
         self._seen: set[int] = set()
-        self._strangers = False
+        self._strangers = self._held = False
 
     def look(self, t_ns: int, *, last: bool = False) -> None:
         """Note what is due at this moment; ``last``: everything. Never raises; microseconds at most ticks."""
@@ -62,8 +63,14 @@ class NvmlWatch:
             self._take_holders(t_ns)
         holders = signals.holders[-1].pids
         if not holders:
-            self._loads_us, self._loads_ns = card.now_us(), t_ns
+            if self._looked_ns != t_ns:
+                return
+            if self._held:  # what those did that have just gone, as workers have when their run is over
+                self._take_loads(t_ns)
+            # A context that the next look shows may be there from now on.
+            self._held, self._loads_us, self._loads_ns = False, card.now_us(), t_ns
             return
+        self._held = True
         period_ns = LOADS_NS if len(holders) > 1 or self._strangers else LOADS_ALONE_NS
         if (last or t_ns - self._loads_ns >= period_ns) and self._due("loads", t_ns, LOADS_NS):
             self._take_loads(t_ns)
@@ -73,6 +80,8 @@ class NvmlWatch:
         parts = tuple([instance.holders() for instance in self._instances])
         pids = _together(parts) if parts else self._card.holders()
         if not holders or holders[-1].pids != pids or holders[-1].by_instance != parts:
+            if self._held and pids and t_ns - self._loads_ns >= LOADS_CHANGED_NS:
+                self._take_loads(t_ns)  # what was done until now is not of who comes now
             all_known(pids or (), self.signals.ancestors)
             holders.append(Holders(t_ns, pids, self._looked_ns or t_ns, parts))
             self._seen.update(pids or ())

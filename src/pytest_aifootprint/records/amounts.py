@@ -70,14 +70,16 @@ class Energy:
 
     Attributes:
         reported_total: as a saved report has it, which may tell no domains; None of a run's own.
+        unread: local domains that have a meter, which said nothing all the while: unknown, and not in the sum.
     """
 
     by_domain: Mapping[str, Joules] = field(default_factory=dict)
     reported_total: Joules | None = None
+    unread: tuple[str, ...] = ()
 
     @property
     def total(self) -> Joules:
-        """Over all domains."""
+        """Over all domains, as far as known."""
         if self.reported_total is not None:
             return self.reported_total
         return total(self.by_domain.values())

@@ -41,6 +41,7 @@ from pytest_aifootprint.records.scopes import scope_footprints
 from pytest_aifootprint.records.servers import book_servers
 from pytest_aifootprint.records.timeline import timeline_of
 from pytest_aifootprint.records.totals import totals_of
+from pytest_aifootprint.records.unread import rejected_notices, unread_in_test, unread_notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def build(
     notices = [*data.notices, *(n for share in shares for n in share.notices)]
     notices += [n for b in balances.values() for n in balance_notices(b)]
     notices += hardware_notices(uses, pricer)
+    notices += [*unread_notices(shares, classify), *rejected_notices(selection.rejected)]
     notices += pricer.declared_notices(c.impact for c in all_calls)
     return RunFootprint(
         version=version("pytest-aifootprint"),
@@ -330,7 +332,7 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
                     fixture.name, fixture.scope, n, part.energy, part.carbon, fixture.setups, trained, fixture.id
                 )
             )
-    notices = {n for c in calls for n in call_notices(c)}
+    notices = {n for c in calls for n in call_notices(c)} | set(unread_in_test(direct.unread_s))
     # Who forbids live calls may well have mocked the model so far out that no seam sees a call.
     expects_call = run.marker is not None and run.marker.get("live") is not False
     if expects_call and not run.calls and run.outcome in {"passed", "failed"}:

@@ -17,6 +17,9 @@ from pytest_aifootprint.records.domains import MachineData
 from pytest_aifootprint.records.model import LOCAL_SERVER, CallFootprint, MeteredParts
 from pytest_aifootprint.records.wall import Wall
 
+UNREAD_SHARE = 0.05
+"""Of the time of windows; less of it is the edge of a gap that lies in the window beside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -26,6 +29,7 @@ class Cost:
         machine_s: CPU seconds that the machine's manufacture goes by: those used, or those that were reserved.
         active_j: joules above idle at the wall, where idle power is shared; else None: all are.
         cards_s: seconds that the manufacture of each GPU goes by, by domain.
+        unread_s: of own windows, seconds in which a card that has a meter could not be read, by domain.
         metered: of one owner's own windows, where the load model priced a part of what a counter meters, or idle power.
     """
 
@@ -39,6 +43,7 @@ class Cost:
     active_j: Joules | None = None
     cards_s: Mapping[str, float] = field(default_factory=dict)
     metered: MeteredParts | None = None
+    unread_s: Mapping[str, float] = field(default_factory=dict)
 
     def scale(self, k: float) -> Cost:
         """``k`` times this cost."""
@@ -47,7 +52,7 @@ class Cost:
             return value.scale(k) if value is not None else None
 
         return Cost(
-            Energy({name: value.scale(k) for name, value in self.energy.by_domain.items()}),
+            Energy({name: value.scale(k) for name, value in self.energy.by_domain.items()}, None, self.energy.unread),
             Carbon(part(self.carbon.use), part(self.carbon.training), part(self.carbon.hardware)),
             Water(self.water.site.scale(k), self.water.source.scale(k)),
             self.avoidable_carbon_g.scale(k),
@@ -71,7 +76,11 @@ def sum_costs(costs: Sequence[Cost]) -> Cost:
         return None if None in values and not known.central else known
 
     return Cost(
-        Energy({name: total(c.energy.by_domain.get(name, ZERO_J) for c in costs) for name in names}),
+        Energy(
+            {name: total(c.energy.by_domain.get(name, ZERO_J) for c in costs) for name in names},
+            # As with carbon: unknown and nothing is unknown, unknown and something is at least that something.
+            unread=tuple(sorted({name for c in costs for name in c.energy.unread} - names.keys())),
+        ),
         Carbon(
             part([c.carbon.use for c in costs]),
             part([c.carbon.training for c in costs]),
@@ -132,6 +141,11 @@ class Accounts:
         for domain, parts in metered:
             name = "gpu" if domain.startswith("gpu") else domain
             by_domain[name] = by_domain.get(name, ZERO_J) + parts.whole
+        unread_s = self._unread_s(owners)
+        # Nothing was read of any card: what they took is not 0.
+        unread = ("gpu",) if unread_s and not by_domain["gpu"].central else ()
+        for name in unread:
+            del by_domain[name]
         wall = self._wall
         local_j = total(wall.at_wall_j(domain, parts) for domain, parts in metered)
         it_j = total(wall.of_machine_j(domain, parts) for domain, parts in metered)
@@ -150,7 +164,7 @@ class Accounts:
         training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
         unknown = bool(impacts) and not training
         return Cost(
-            Energy(by_domain),
+            Energy(by_domain, None, unread),
             Carbon(
                 use=total([local_g, *(i.use_carbon_g for i in impacts if i.use_carbon_g is not None)]),
                 training=None if unknown else total(training),
@@ -178,7 +192,16 @@ class Accounts:
             None if self._reserved_s is None else active_j,
             cards_s,
             self._metered_parts(dict(metered), [parts for _, parts in active]),
+            unread_s,
         )
+
+    def _unread_s(self, owners: Sequence[OwnerKey]) -> dict[str, float]:
+        """Seconds by card in which it could not be read for these owners; without what is too little to be told."""
+        windows_s = sum(self._time_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
+        found = {
+            s.domain: math.fsum(s.unread_s.get(owner, 0.0) for owner in owners) for s in self._shares if s.unread_s
+        }
+        return {domain: seconds for domain, seconds in found.items() if seconds > UNREAD_SHARE * windows_s}
 
     def _metered_parts(self, parts: Mapping[str, Parts], active: Sequence[Parts]) -> MeteredParts | None:
         if "cpu" not in parts or not (self._mixed or active):

@@ -17,6 +17,15 @@ MOST_UNKNOWN = 3
 LONGEST_SOURCE = 24
 CLASS_RANGES = ("unknown-model", "unknown-tokens")
 
+NEGLIGIBLE = 0.005
+_RULES = {
+    "alone": "for one process tree alone",
+    "load": "by process load",
+    "time": "in equal parts, as the driver tells no process's load",
+    "unseen": "in equal parts, as the driver shows no process of this run",
+    "instance": "by the size of the MIG instances that were held",
+    "before": "by who used it before the driver stopped telling",
+}
 _WAYS = ("share", "count", "compute", "measured", "unknown")
 
 # What a factor of method section 3 is, and what a user can do about it; {} is the part of its name after the colon.
@@ -50,6 +59,7 @@ def facts(run: RunFootprint) -> Iterator[tuple[str, str]]:
         ("baseline", "" if run.changes is None else changing.line(run.changes)),
         ("basis", basis(run)),
         ("grid", grids(run)),
+        ("cards", cards(run)),
         ("idle power", "shared: each test bears it for the time that it had this machine" if run.idle_shared else ""),
         ("unattributed", unattributed(run)),
         ("training", training(run)),
@@ -95,6 +105,21 @@ def grids(run: RunFootprint) -> str:
     if len(named) > MOST_GRIDS:
         said.append(f"{len(named) - MOST_GRIDS} more in the JSON report")
     return " · ".join(said)
+
+
+def cards(run: RunFootprint) -> str:
+    """By which rule cards were divided: ``gpu0, gpu1 for one process tree alone · gpu2 by process load 96 %, ...``."""
+    said: dict[str, list[str]] = {}
+    for domain, balance in run.balance.items():
+        rules = sorted((balance.shared_by_j or {}).items(), key=lambda rule: -rule[1])
+        whole = math.fsum(joules for _, joules in rules)
+        parts = [(_RULES.get(rule, rule), joules / whole) for rule, joules in rules if joules > NEGLIGIBLE * whole]
+        if len(parts) == 1:
+            said.setdefault(parts[0][0], []).append(domain)
+        elif parts:
+            text = ", ".join(f"{words} {formatting.percent(part)}" for words, part in parts)
+            said.setdefault(text, []).append(domain)
+    return " · ".join(f"{', '.join(domains)} {text}" for text, domains in said.items())
 
 
 def unattributed(run: RunFootprint) -> str:

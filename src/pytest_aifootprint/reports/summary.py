@@ -225,7 +225,14 @@ def _energy(energy: Energy) -> Figure:
     known = [*ENERGY_ORDER, *sorted(energy.by_domain.keys() - set(ENERGY_ORDER))]
     parts = [(name, energy.by_domain[name]) for name in known if name in energy.by_domain]
     detail = " · ".join(
-        f"{name.replace('_', ' ')} {formatting.energy_number(part, unit)}" for name, part in parts if part.central
+        [
+            *(f"{name} {formatting.UNKNOWN}" for name in energy.unread),
+            *(
+                f"{name.replace('_', ' ')} {formatting.energy_number(part, unit)}"
+                for name, part in parts
+                if part.central
+            ),
+        ]
     )
     span = formatting.energy_range(whole) if whole.factors else ""
     return Figure("energy", formatting.energy(whole, unit), span, detail)

@@ -121,7 +121,8 @@ def verdicts_on(presenter: Presenter, run: TestRun, direct: Direct) -> tuple[Ver
     doubts = [f"{unpriced} AI calls could not be priced"] if unpriced else []
     doubts += presenter.pricing.doubts
     live = ((call.model, call.device) for call in run.calls if call.realness == "live")
-    unseen = unmetered(live, (meter.domain for meter in presenter.machine.selection.counters))
+    selection = presenter.machine.selection
+    unseen = unmetered(live, (m.domain for m in selection.counters), (m.name for m in selection.rejected))
     found = []
     for limit in presenter.limits_of(run):
         actual = measure(

@@ -10,8 +10,9 @@ from pytest_aifootprint.budgets.limits import Limit, is_use_only
 from pytest_aifootprint.budgets.verdicts import judge, judge_run, judge_scopes, several
 from pytest_aifootprint.detection.seams import sees
 from pytest_aifootprint.options import Settings
-from pytest_aifootprint.quantities import ZERO_G, Grams, Range
+from pytest_aifootprint.quantities import ZERO_G, Grams, Notice, Range
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict, live_calls
+from pytest_aifootprint.records.unread import CODE as UNREAD
 from pytest_aifootprint.reports import formatting
 from pytest_aifootprint.session.selection import STOPPED
 
@@ -51,19 +52,28 @@ def doubts_of(run: RunFootprint) -> list[str]:
     return doubts
 
 
-def unmetered(calls: Iterable[tuple[str | None, str | None]], domains: Iterable[str]) -> list[str]:
+def unmetered(
+    calls: Iterable[tuple[str | None, str | None]], domains: Iterable[str], rejected: Iterable[str]
+) -> list[str]:
     """Why nothing in joules, grams or litres may pass: models that ran on a device which no meter here sees.
 
     Args:
         calls: model and device of live calls.
         domains: that are metered.
+        rejected: names of meters that do not work here.
     """
-    if any(domain.startswith("gpu") for domain in domains):
+    cards = [domain for domain in domains if domain.startswith("gpu")]
+    # Which card a framework calls cuda:0 is not told: it may be any that is visible.
+    without = [card for name in rejected if (card := name.rpartition(" ")[2]).startswith("gpu")]
+    if cards and not without:
         return []
-    found = {
-        f"{model or 'a model'} ran on {device}, which nothing here meters" for model, device in calls if _far(device)
-    }
-    return sorted(found)
+    why = f"and {formatting.listed(without, MOST_NAMED)} has no meter" if cards else "which nothing here meters"
+    return sorted({f"{model or 'a model'} ran on {device}, {why}" for model, device in calls if _far(device)})
+
+
+def told_unread(notices: Iterable[Notice]) -> list[str]:
+    """Why nothing in joules, grams or litres may pass: a card that has a meter could not be read."""
+    return [notice.message for notice in notices if notice.code == UNREAD]
 
 
 def _far(device: str | None) -> bool:
@@ -83,7 +93,9 @@ def run_verdicts(
             no row stand with those on the run: nobody would see them.
     """
     devices = [(model.id, device) for model in run.models if model.calls for device in model.devices]
-    unseen = unmetered(devices, (meter.domain for meter in run.meters))
+    rejected = (meter["name"] for meter in run.rejected_meters)
+    unseen = unmetered(devices, (meter.domain for meter in run.meters), rejected)
+    unseen += told_unread(run.notices)
     found = [
         *judge_run(settings.budgets, run, settings.bound, doubts, unseen),
         *judge_scopes(settings.scoped, run, settings.bound, doubts, unseen),

@@ -19,7 +19,7 @@ from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.snapshot import FIXTURE, Snapshot, plain_id, snapshot_of_report, snapshot_of_run
 from pytest_aifootprint.reports import changing, formatting
 from pytest_aifootprint.reports.saved.file import SavedError, load
-from pytest_aifootprint.session.gate import RELATIONS
+from pytest_aifootprint.session.gate import RELATIONS, told_unread
 from pytest_aifootprint.session.project import project_of
 
 TOLERANCE = 1e-4
@@ -52,9 +52,11 @@ class BaselineGate:
         changes = compare(snapshot, self._baseline, self._file, self.ran, self._threshold)
         notices = (*run.notices, *changing.notices(changes))
         verdicts: dict[str, list[Verdict]] = {}
+        unread = {RUN: told_unread(run.notices)} | {plain_id(t.nodeid): told_unread(t.notices) for t in run.tests}
         for change in changes.changes:
             if change.allowed is not None:
-                found = self._verdict(change, changes, snapshot, bound, doubts)
+                more = [] if change.unit == "tokens" else unread.get(change.scope, [])
+                found = self._verdict(change, changes, snapshot, bound, doubts, more)
                 verdicts.setdefault(change.scope, []).append(found)
         of_fixtures = [
             v for scope, found in verdicts.items() if scope.startswith(FIXTURE) for v in found if v.verdict != "pass"
@@ -70,8 +72,14 @@ class BaselineGate:
         of_run = (*run.verdicts, *verdicts.get(RUN, ()), *of_fixtures)
         return replace(run, changes=changes, notices=notices, verdicts=of_run, tests=tests)
 
-    def _verdict(
-        self, change: Change, changes: Changes, snapshot: Snapshot, bound: str, doubts: Sequence[str]
+    def _verdict(  # noqa: PLR0913 - a verdict is made from all of these
+        self,
+        change: Change,
+        changes: Changes,
+        snapshot: Snapshot,
+        bound: str,
+        doubts: Sequence[str],
+        unread: Sequence[str],
     ) -> Verdict:
         assert self._threshold is not None
         assert change.allowed is not None
@@ -81,7 +89,7 @@ class BaselineGate:
         # Of a baseline of nothing there is no share: any increase is too much.
         actual = change.actual.scale(1 / before) if before else None
         most = change.allowed / before if before else 0.0
-        doubts = [*self._doubts(change, changes, snapshot), *(doubts if change.scope == RUN else ())]
+        doubts = [*self._doubts(change, changes, snapshot), *(doubts if change.scope == RUN else ()), *unread]
         judged = judge(
             Limit(unit, most * (1 + TOLERANCE), text),
             change.actual if actual is None else actual,

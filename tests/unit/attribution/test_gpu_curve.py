@@ -99,3 +99,17 @@ def test_power_before_its_first_entry_is_not_that_of_the_entry() -> None:
     power = [(t, 300.0) for t, _ in every_20_ms(10) if t >= 5]
     curve = energy_curve(signals([(0, 0.0), (10, 2000.0)], power))
     assert between(curve, 0, 5) / between(curve, 5, 10) == pytest.approx(200 / 300, rel=0.01)
+
+
+def test_a_counter_that_did_not_answer_for_a_while_and_went_on_says_all_of_it() -> None:
+    made = signals([(0, 0.0), (5, 500.0), (15, 1700.0)], every_20_ms(15))
+    made.gaps_ns.append(7 * S)
+    curve = energy_curve(made)
+    assert set(curve.kind) == {COUNTED}
+    assert sum(curve.joules) == pytest.approx(1700)
+
+
+def test_a_counter_that_does_not_answer_any_more_leaves_its_power() -> None:
+    made = signals([(0, 0.0), (5, 500.0)], every_20_ms(8))
+    made.gaps_ns.append(6 * S)
+    assert energy_curve(made).of_kind(POWER) == pytest.approx(300)

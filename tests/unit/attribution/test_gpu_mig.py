@@ -78,6 +78,17 @@ def test_a_new_holder_may_have_been_there_since_the_look_before() -> None:
     assert at(signals, 11.85).active == pytest.approx({0: 14 / 42, 1: 28 / 42})
 
 
+def test_where_an_instance_stops_telling_those_that_held_it_before_do() -> None:
+    signals = signals_of((0, ((10,), (20,), ())), (5, ((10,), None, ())), (12, (None, None, ())))
+    assert at(signals, 8).active == at(signals, 15).active == pytest.approx({0: 14 / 42, 1: 28 / 42})
+
+
+def test_an_instance_that_stops_telling_of_nobody_counts_as_held_by_others() -> None:
+    assert at(signals_of((0, ((10,), (20,), ())), (5, ((10,), (20,), None)))).active == pytest.approx(
+        {0: 1 / 6, 1: 2 / 6}
+    )
+
+
 def test_before_the_first_look_the_card_is_nobodys() -> None:
     assert at(signals_of((5, ((10,), (), ()))), 1).active == {}
 

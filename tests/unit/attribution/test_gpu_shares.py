@@ -227,3 +227,22 @@ def test_recorded_workers_on_one_card_add_up() -> None:
     bare_w = found.idle_j / (signals.counter_t_ns[-1] - signals.counter_t_ns[0]) * S
     assert sum(own) + bare_w * (last - first) / 1e6 == pytest.approx(counted_j, rel=0.05)
     assert max(own) < 1.25 * min(own)  # equal work
+
+
+def test_seconds_in_which_nobody_knows_what_the_card_took_are_those_of_the_windows_then() -> None:
+    signals = one_card((8, 10))
+    for kept in (signals.power_t_ns, signals.power_w):
+        del kept[601:]  # until 12 s
+    del signals.counter_t_ns[3:], signals.counter_j[3:]  # until 10 s
+    signals.gaps_ns.append(round(12.5 * S))
+    found = shares(signals, lane("main", (1, 7, 11, 1), (2, 11, 14, 1), (3, 14, 19, 1)))
+    assert found.unread_s == {("main", 2): pytest.approx(2), ("main", 3): pytest.approx(5)}
+    assert found.owners["main", 3] == 0
+    assert shares(one_card((8, 10)), lane("main", (1, 7, 11, 1))).unread_s == {}
+    assert shares(GpuSignals(), lane("main", (1, 7, 10, 1))).unread_s == {("main", 1): pytest.approx(3)}
+
+
+def test_what_was_divided_by_which_rule_is_told() -> None:
+    found = shares(one_card((8, 10)), lane("main", (1, 7, 11, 1)))
+    assert list(found.shared_by_j) == ["alone"]
+    assert found.shared_by_j["alone"] == pytest.approx(2 * (BUSY_W - HELD_W), rel=0.03)

@@ -130,3 +130,24 @@ def test_stretches_leave_no_gap() -> None:
     assert found.stretches[0].start_ns == 0
     assert found.stretches[-1].end_ns == END * S
     assert all(a.end_ns == b.start_ns for a, b in zip(found.stretches, found.stretches[1:], strict=False))
+
+
+def test_who_used_the_card_before_the_driver_stopped_telling_goes_on_using_it() -> None:
+    found = users([(0, ()), (5, (10,)), (12, None)])
+    assert not found.invisible
+    assert (at(found, 10).active, at(found, 10).rule) == ({0: 1}, "alone")
+    assert (at(found, 15).active, at(found, 15).rule) == ({0: 1}, "before")
+    assert found.ours_at(15 * S)
+
+
+def test_where_the_driver_stopped_telling_before_anybody_used_the_card_nobody_is_left_out() -> None:
+    found = users([(0, ()), (5, None)], load=0)
+    assert at(found, 3).active == {}
+    assert (at(found, 10).active, at(found, 10).rule) == ({0: 0.5, 1: 0.5}, "unseen")
+
+
+def test_the_load_of_a_process_that_has_gone_is_not_of_who_is_left() -> None:
+    found = users([(0, (10, 900)), (5, (10,)), (10, (900,))], ((0, 20, {10: 20, 900: 60}),))
+    assert at(found, 3).active == {0: 0.25}
+    assert at(found, 7).active == {0: 1}
+    assert at(found, 15).active == {}

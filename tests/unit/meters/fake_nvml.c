@@ -180,7 +180,7 @@ int nvmlDeviceGetProcessUtilization(void *handle, Load *found, unsigned *count, 
     if (code != SUCCESS) return code;
     if (n == 0) return NOT_FOUND;
     if (*count < n) return *count = n, SMALL;
-    for (unsigned i = 0; i < n; i++) found[i] = (Load){(unsigned)pids[i], since + 1, percent[i], 0, 0, 0};
+    for (unsigned i = 0; i < n; i++) found[i] = (Load){(unsigned)pids[i], live() ? now_us() : since + 1, percent[i], 0, 0, 0};
     *count = n;
     return SUCCESS;
 }

@@ -160,6 +160,7 @@ static Ns offset_ns(void) { /* from CLOCK_MONOTONIC to the driver's time stamps;
     if (!offset) offset = clock_of(CLOCK_REALTIME) - clock_of(CLOCK_MONOTONIC);
     return offset;
 }
+static unsigned long long now_us(void) { return (unsigned long long)(clock_of(CLOCK_MONOTONIC) + offset_ns()) / 1000; }
 static int live_loads(int card, unsigned long long since_us, unsigned long long *pids, unsigned *percent, unsigned *n) {
     Ns now = clock_of(CLOCK_MONOTONIC), since = (Ns)since_us * 1000 - offset_ns();
     *n = 0;

@@ -161,6 +161,9 @@ def _energies(run: RunFootprint, basis: str) -> Iterator[Amount]:
         sure = ", ".join(dict.fromkeys(m.basis.value for m in mine)) or "estimated"
         text, span = formatting.energy(joules, unit), _span(formatting.energy_range, joules, unit)
         yield Amount(f"energy, {domain.replace('_', ' ')}", text, span, how, why, sure)
+    for domain in energy.unread:
+        how = "; ".join(dict.fromkeys(m.name for m in meters.get(domain, [])))
+        yield Amount(f"energy, {domain}", formatting.UNKNOWN, "", f"{how}, which could not be read")
 
 
 def _basis(run: RunFootprint) -> str:

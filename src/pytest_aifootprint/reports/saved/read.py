@@ -117,6 +117,7 @@ def _meter(row: Told) -> MeterUse:
 
 def _balance(domain: str, row: Told) -> Balance:
     idle = row.told("idle") if row.has("idle") else None
+    rules = row.told("shared_by_j") if row.has("shared_by_j") else None
     return Balance(
         domain=domain,
         meter=row.text("meter", ""),
@@ -132,12 +133,13 @@ def _balance(domain: str, row: Told) -> Balance:
         idle_power=None
         if idle is None
         else IdlePower(idle.number("power_w"), idle.basis("basis"), idle.whole("ticks"), idle.text("how")),
+        shared_by_j={rule: rules.number(rule) for rule in rules.names()} if rules is not None else None,
     )
 
 
 def _totals(report: Told, *, remote: bool) -> Totals:
     """``remote``: some test has energy of remote calls, if only 0."""
-    row = report.told("totals")
+    row, cards = report.told("totals"), any(name.startswith("gpu") for name in report.table("balance"))
     calls, factors, shares = row.told("calls"), row.told("factors"), row.told("basis_share")
     of = {name: factors.factors(name) for name in ("carbon_g", "use_carbon_g", "energy_j", "water_l")}
     return Totals(
@@ -147,7 +149,7 @@ def _totals(report: Told, *, remote: bool) -> Totals:
         calls_replayed=calls.whole("replayed"),
         calls_mocked=calls.whole("mocked"),
         tokens=tokens(row.told("tokens")),
-        energy=_energy(row.told("energy_j"), of["energy_j"], remote=remote),
+        energy=_energy(row.told("energy_j"), of["energy_j"], remote=remote, cards=cards),
         carbon=carbon(row.told("carbon_g"), of["carbon_g"], of["use_carbon_g"]),
         water=_water(row.told("water_l"), of["water_l"]),
         avoidable_carbon_g=Grams(row.known("avoidable_carbon_g")),
@@ -161,13 +163,13 @@ def _totals(report: Told, *, remote: bool) -> Totals:
     )
 
 
-def _energy(row: Told, factors: Factors | None, *, remote: bool) -> Energy:
+def _energy(row: Told, factors: Factors | None, *, remote: bool, cards: bool) -> Energy:
     whole = energy(row, factors)
     by_domain = dict(whole.by_domain)
     # The report has a 0 where there was no remote call, too.
     if by_domain.get("remote") == EXACT_ZERO and not remote:
         del by_domain["remote"]
-    return Energy(by_domain, whole.reported_total)
+    return Energy(by_domain, whole.reported_total, ("gpu",) if cards and "gpu" in whole.unread else ())
 
 
 def _water(row: Told, factors: Factors | None) -> Water:

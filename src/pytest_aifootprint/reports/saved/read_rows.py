@@ -125,14 +125,17 @@ class RowReader:
 
 
 def energy(row: Told, factors: Factors | None = None) -> Energy:
-    """Joules by domain, a domain that is null left out; ``factors`` of the sum. Raises SavedError."""
+    """Joules by domain, a domain that is null being unread; ``factors`` of the sum. Raises SavedError."""
     by_domain: dict[str, Joules] = {}
+    unread: list[str] = []
     for domain in row.names():
         joules = None if domain == "total" else _joules(row, domain)
         if joules is not None:
             by_domain[domain] = joules
+        elif domain != "total":
+            unread.append(domain)
     whole = row.range("total", factors)
-    return Energy(by_domain, None if whole is None else Joules(whole))
+    return Energy(by_domain, None if whole is None else Joules(whole), tuple(unread))
 
 
 def carbon(row: Told, factors: Factors | None = None, use_factors: Factors | None = None) -> Carbon:

@@ -123,8 +123,9 @@ def totals_row(run: RunFootprint) -> Row:
 
 
 def energy_row(energy: Energy) -> Row:
-    """The domains that there are, and their sum."""
+    """The domains that there are, null for one that is unknown, and their sum."""
     domains = {domain: ranged(value) for domain, value in energy.by_domain.items()}
+    domains |= dict.fromkeys(energy.unread)
     if len(domains) == 1 and energy.reported_total is None:
         return {**domains, "total": next(iter(domains.values()))}
     return {**domains, "total": ranged(energy.total)}
@@ -170,6 +171,7 @@ def balance_row(balance: Balance) -> Row:
         "basis": balance.basis.value,
         "meter": balance.meter,
         "idle": _idle_row(balance),
+        **({} if balance.shared_by_j is None else {"shared_by_j": plain(balance.shared_by_j)}),
     }
 
 

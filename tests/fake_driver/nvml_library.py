@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+
+from pytest_aifootprint.records.schema import report_schema
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "unit" / "meters" / "fake_nvml.c"
@@ -129,4 +132,6 @@ class Machine:
             counted.setdefault(int(number), []).append(int(mj))
         with (pytester.path / "r.csv").open(newline="") as f:
             rows = list(csv.DictReader(f))
-        return Run(result, json.loads((pytester.path / "r.json").read_text()), rows, counted)
+        report = json.loads((pytester.path / "r.json").read_text())
+        jsonschema.validate(report, report_schema())
+        return Run(result, report, rows, counted)

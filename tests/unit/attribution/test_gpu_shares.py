@@ -238,6 +238,8 @@ def test_seconds_in_which_nobody_knows_what_the_card_took_are_those_of_the_windo
     found = shares(signals, lane("main", (1, 7, 11, 1), (2, 11, 14, 1), (3, 14, 19, 1)))
     assert found.unread_s == {("main", 2): pytest.approx(2), ("main", 3): pytest.approx(5)}
     assert found.owners["main", 3] == 0
+    del signals.counter_t_ns[:1], signals.counter_j[:1]  # from 5 s on
+    assert shares(signals, lane("main", (1, 3, 6, 1))).unread_s == {("main", 1): pytest.approx(2)}
     assert shares(one_card((8, 10)), lane("main", (1, 7, 11, 1))).unread_s == {}
     assert shares(GpuSignals(), lane("main", (1, 7, 10, 1))).unread_s == {("main", 1): pytest.approx(3)}
 

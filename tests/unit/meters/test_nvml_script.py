@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def card(  # every tick of one card: bare at 80 W for 2 s, then held by somebody
     ticks: int,
     *,
     number: int = 0,
-    busy: range = range(0),
+    busy: Sequence[int] = (),
     holders: str = f"{OURS}",
     samples: bool = True,
     replace: Callable[[int, str], str] = lambda _, line: line,
@@ -262,3 +262,31 @@ def test_a_clock_that_is_set_back_loses_no_power(play: Play) -> None:
     same = play(card(100, busy=range(60, 80)), COST_NS="3000000")["gpu0"]
     assert back["power"] == same["power"]
     assert back["owners"]["main"] == pytest.approx(same["owners"]["main"])
+
+
+def test_what_processes_did_is_asked_for_when_the_last_of_them_has_gone(play: Play) -> None:
+    # As at the end of a run with workers, which are over before the meter is closed.
+    holders, loads = f"{OURS},{STRANGER}", f"{OURS}:60,{STRANGER}:20"
+
+    def gone(i: int, line: str) -> str:
+        return line.replace(f"procs={holders}", "procs=") if i >= 36 else line
+
+    got = play(card(60, busy=range(21, 34), holders=holders, replace=gone, loads=loads))["gpu0"]
+    assert got["loads"] == 1
+    assert got["notices"] == []  # from the look before the one that showed them until they had gone, all by load
+    above_j = 13 * (700 - 120) / 10
+    assert got["owners"]["main"] == pytest.approx(0.75 * above_j + 15 * 40 / 10 / 2, rel=0.1)
+
+
+def test_what_was_done_alone_is_not_shared_with_who_comes_after(play: Play) -> None:
+    def second(i: int, line: str) -> str:
+        if i < 33:
+            return line
+        line = line.replace(f"procs={OURS}", f"procs={OURS},{STRANGER}")
+        since = f"{OURS}:40,{STRANGER}:30" if i < 50 else f"{STRANGER}:80"  # as a look back from here would tell
+        return line.replace(f"loads={OURS}:80", f"loads={since}") if i >= 36 else line
+
+    script = card(70, busy=(*range(23, 32), *range(36, 66)), loads=f"{OURS}:80")
+    got = play([second(i, line) for i, line in enumerate(script)])["gpu0"]
+    assert got["owners"]["main"] == pytest.approx(9 * (700 - 120) / 10 + 12 * 40 / 10 + 37 * 40 / 10 / 2, rel=0.15)
+    assert got["others_j"] > 0.8 * 30 * (700 - 120) / 10

@@ -20,6 +20,7 @@ help:
 	@echo "make bench-html  writing, opening, sorting and filtering the HTML report of 10,000 tests"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
 	@echo "make bench-calls  CPU of watching one HTTP call, beside OpenTelemetry's instrumentation"
+	@echo "make bench-gpu-sampler  CPU of looking at NVIDIA cards, without their driver's"
 	@echo "make bench-inprocess  CPU of watching models that run in the process, beside not watching"
 	@echo "make test-all  make test on every Python from 3.10 to 3.13 that is installed, and make interop"
 
@@ -110,6 +111,10 @@ gpu-check:
 
 bench-attribution: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/attribution.py --write docs/explanation/attribution-accuracy.md
+
+.PHONY: bench-gpu-sampler
+bench-gpu-sampler: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/gpu_sampler.py
 
 bench-calls: $(VENV)-bench/.installed
 	$(VENV)-bench/bin/python tests/benchmarks/calls.py

@@ -72,9 +72,9 @@ class Run:
         return found
 
     def counter_j(self, card: int = 0) -> float:
-        """From the first answer after the two that probe the counter to the last one."""
+        """From the first answer after the one that probes the counter to the last one."""
         mj = self.counted_mj[card]
-        return (mj[-1] - mj[2]) / 1000
+        return (mj[-1] - mj[1]) / 1000
 
     def csv_row(self, name: str) -> dict[str, str]:
         (row,) = (row for row in self.csv if row["nodeid"].endswith(f"::{name}"))

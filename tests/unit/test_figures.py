@@ -113,8 +113,8 @@ NAMES = {
                         "DAYS_PER_YEAR", "BYTES_PER_GB", "_NS_PER_US", "_UNITS"},
     "limit of what is believed or read": {
         "HIGHEST_G_PER_KWH", "SMALLEST_B", "LARGEST_B", "FEWEST_PARAMS", "MOST_PARAMS", "MAX_CARD_W", "MAX_ZONE_W",
-        "_MOST_BYTES", "_TIMEOUT_S", "_MAX_DIGITS", "_READ_BYTES", "_CPUINFO_HEAD", "CHUNK_BYTES", "CHEAP_BYTES",
-        "MOST_NAMED", "_CACHED_PRICES", "_MOST_ANCESTORS", "REGISTER_STEPS", "_LONGEST_VERSION",
+        "ABOVE_LIMIT", "_MOST_BYTES", "_TIMEOUT_S", "_MAX_DIGITS", "_READ_BYTES", "_CPUINFO_HEAD", "CHUNK_BYTES",
+        "CHEAP_BYTES", "MOST_NAMED", "_CACHED_PRICES", "_MOST_ANCESTORS", "REGISTER_STEPS", "_LONGEST_VERSION",
         "MOST_MATCHES", "FEWEST_TOKENS", "MOST_TOKENS", "MOST_DECLARED",
     },
     "tolerance, or what is worth saying": {
@@ -127,7 +127,7 @@ NAMES = {
     },
     "how often something is read or tried": {
         "_ATTEMPTS", "_PATIENCE", "PROBE_ROUNDS", "PROBE_PAUSE_S", "STILL_NS", "SELDOM_NS", "SELDOM_ALONE_NS",
-        "HOLDERS_NS", "LOADS_ALONE_NS", "COUNTER_CPU_SHARE", "_PROBE_TOKENS",
+        "LOOK_NS", "TURN_NS", "LOADS_ALONE_NS", "COUNTER_CPU_SHARE", "_PROBE_TOKENS",
     },
     "shape of a record, or a number of the kernel's": {
         "COUNTED", "POWER", "UNKNOWN", "SPAN_FIELDS", "PIECE_FIELDS", "TICK_FIELDS", "_OWNER_BITS", "_THREAD_CLOCK",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pytest_aifootprint.attribution.gpu_busy import busy_time
 from pytest_aifootprint.attribution.gpu_curve import COUNTED, POWER, UNKNOWN, Cumulative, Curve, energy_curve
 from pytest_aifootprint.attribution.gpu_idle import GpuIdle, gpu_idle
+from pytest_aifootprint.attribution.gpu_mig import mig_notice
 from pytest_aifootprint.attribution.gpu_users import GpuUsers, Stretch
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerKey, host_notices, split_by_host
@@ -107,6 +108,7 @@ def gpu_shares(  # noqa: PLR0913 # what a card's domain is made of; most of it b
             *_gap_notices(readings, curve, local),
             *host_notices(remote, priced_by=None),
             *_idle_notices(readings.domain, levels, counted_j + integrated_j),
+            *(() if signals.mig is None else (mig_notice(readings.domain, signals, invisible=users.invisible),)),
             *_rule_notices(readings.domain, shared_by_j, told=all(h.pids is not None for h in signals.holders)),
         ),
     )

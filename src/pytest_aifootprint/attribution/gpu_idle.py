@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pytest_aifootprint.attribution.gpu_curve import UNKNOWN, Curve
+from pytest_aifootprint.attribution.gpu_mig import nobody_there
 from pytest_aifootprint.meters.gpu import GpuSignals
 from pytest_aifootprint.quantities import Basis
 
@@ -74,6 +75,9 @@ def gpu_idle(curve: Curve, signals: GpuSignals, ours_at: Callable[[int], bool | 
         before.seconds += (end - start) * NS
         before.joules += joules
     bare_w, held_w = _percentile(bare), _percentile(held)
+    if bare_w is not None and signals.mig is not None and signals.mig.unseen:
+        how = "what it took while no process was seen on it; MIG instances that are not to be seen may have worked"
+        return GpuIdle(bare_w, None if held_w is None else max(held_w, bare_w), Basis.ASSUMED, how)
     if bare_w is not None:
         return GpuIdle(bare_w, None if held_w is None else max(held_w, bare_w), Basis.MEASURED, "bare, nothing running")
     if held_w is not None:
@@ -84,6 +88,8 @@ def gpu_idle(curve: Curve, signals: GpuSignals, ours_at: Callable[[int], bool | 
 def _at_rest(signals: GpuSignals, start_ns: int, end_ns: int) -> bool:
     t, percent = signals.load_t_ns, signals.load_percent
     i, j = bisect_left(t, start_ns - LOOK_BACK_NS), bisect_right(t, end_ns + LOOK_AHEAD_NS)
+    if signals.mig is not None and j > i and max(percent[i:j]) < 0:
+        return nobody_there(signals, start_ns)
     return j > i and not any(percent[i:j])
 
 

@@ -4,18 +4,20 @@ Rules, best first. *Alone*: only one process tree of ours has a context; all tha
 *By process load*: several have one, and the driver says how busy each kept the card. *By time*: several have one and
 the driver does not say, or it does not show the processes that are ours, as in a container whose driver gives the
 host's pids: then all that could be at work count alike, and a notice says so (*unseen*). If the driver stops telling
-in the middle of a run, those who used the card before count as its users (*before*).
+in the middle of a run, those who used the card before count as its users (*before*). A card that is split by MIG has a
+rule of its own, by *instance* (``gpu_mig``).
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pytest_aifootprint.attribution.gpu_mig import carried, held_by_instance, named_share, shares_by_instance
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.meters.gpu import GpuSignals, Holders, ProcessLoad
 
@@ -31,7 +33,8 @@ class Stretch:
     Attributes:
         active: share of each lane, by its number, in what the card does above rest. held: likewise in what contexts
             cost while it rests. What is missing to 1 belongs to others.
-        ours: whether a process of ours has a context. rule: which was used: alone, load, time, unseen, before.
+        ours: whether a process of ours has a context.
+        rule: which was used: alone, load, time, unseen, before, instance.
     """
 
     start_ns: int
@@ -67,6 +70,7 @@ class GpuUsers:
         self, signals: GpuSignals, lanes: Sequence[Lane], pids: Mapping[str, int], start_ns: int, end_ns: int
     ) -> None:
         self._signals = signals
+        self._mig = signals.mig
         self._lanes = lanes
         self._lane_of_pid = {pids[lane.worker]: n for n, lane in enumerate(lanes) if lane.worker in pids}
         self._group: dict[int, int | None] = {pid: self._find(pid) for pid in self._all_pids()}
@@ -74,6 +78,7 @@ class GpuUsers:
         at_rest = {pid for h in signals.holders[:1] for pid in h.pids or ()}
         self._changes = [h.t_ns for h in signals.holders]
         self._pids = _carried(signals.holders)
+        self._parts = carried(signals.holders)
         self._loads = [self._grouped(load) for load in signals.loads]
         self._load_starts = [load.t0_ns for load in self._loads]
         self._listed = {pid for h in signals.holders for pid in h.pids or ()}
@@ -129,14 +134,19 @@ class GpuUsers:
 
     def _stretch(self, start_ns: int, end_ns: int) -> Stretch:
         there = [n for n, lane in enumerate(self._lanes) if _runs(lane, start_ns, end_ns)]
+        mig = self._mig
         pids = self._holders(start_ns, end_ns)
         lanes = sorted({n for pid in pids if (n := self._group[pid]) is not None})
         told = self._told(start_ns)
         if self.invisible or not (told or lanes):
-            even = dict.fromkeys(there, 1 / len(there)) if there else {}
-            return Stretch(start_ns, end_ns, even, even, ours=False, rule="unseen")
+            mine = 1.0 if mig is None else named_share(mig, self._by_instance(start_ns, end_ns))
+            even = dict.fromkeys(there, mine / len(there)) if there else {}
+            return Stretch(start_ns, end_ns, even, even, ours=False, rule="unseen" if mig is None else "instance")
         others = [pid for pid in pids if self._group[pid] is None]
         ours = bool(lanes)
+        if mig is not None:
+            shares = shares_by_instance(mig, self._by_instance(start_ns, end_ns), self._group)
+            return Stretch(start_ns, end_ns, shares, shares, ours=ours, rule="instance")
         newcomers = sum(pid in self._newcomers for pid in others)
         held = dict.fromkeys(lanes, 1 / (len(lanes) + newcomers)) if lanes else {}
         by_load = self._by_load(start_ns, end_ns, pids if told else None)
@@ -149,14 +159,20 @@ class GpuUsers:
         return Stretch(start_ns, end_ns, even, held, ours=ours, rule=rule)
 
     def _holders(self, start_ns: int, end_ns: int) -> set[int]:
-        """Everybody with a context in this time; a new one may have been there since the look before."""
+        """Everybody with a context in this time."""
+        return {pid for i in self._looks(start_ns, end_ns) for pid in self._pids[i]}
+
+    def _by_instance(self, start_ns: int, end_ns: int) -> list[AbstractSet[int] | None]:
+        """The same for each MIG instance."""
+        return held_by_instance(self._mig, [self._parts[i] for i in self._looks(start_ns, end_ns)])
+
+    def _looks(self, start_ns: int, end_ns: int) -> Iterator[int]:
+        """Numbers of the looks that hold in this time; who is new may have been there since the look before."""
         holders = self._signals.holders
-        found: set[int] = set()
         i = max(bisect_right(self._changes, start_ns) - 1, 0)
         while i < len(holders) and holders[i].before_ns < end_ns:
-            found.update(self._pids[i])
+            yield i
             i += 1
-        return found
 
     def _told(self, t_ns: int) -> bool:
         """Whether the driver said who has a context at this moment."""

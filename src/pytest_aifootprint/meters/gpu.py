@@ -16,12 +16,14 @@ from pytest_aifootprint.meters.contract import CounterMeter
 class Holders(NamedTuple):
     """The processes with a context on the card from this moment on; None where the driver does not tell.
 
-    ``before_ns`` is the look before, at which it was not so yet.
+    ``before_ns`` is the look before, at which it was not so yet. ``by_instance``: the same for each instance of a card
+    that is split by MIG.
     """
 
     t_ns: int
     pids: tuple[int, ...] | None
     before_ns: int
+    by_instance: tuple[tuple[int, ...] | None, ...] = ()
 
 
 class ProcessLoad(NamedTuple):
@@ -30,6 +32,21 @@ class ProcessLoad(NamedTuple):
     t0_ns: int
     t1_ns: int
     percent: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mig:
+    """How a card is split.
+
+    Attributes:
+        weights: multiprocessors of each instance that is to be seen from here (slices where those are not told).
+        unseen: likewise of instances that there may be, but are not to be seen.
+        mine: numbers of the instances that the environment names for this process; empty: it names none.
+    """
+
+    weights: tuple[float, ...]
+    unseen: float
+    mine: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -46,6 +63,7 @@ class GpuSignals:
         holders: on every change. loads: of each process, only taken while there are several.
         ancestors: of every holder its parent, its parent's parent, ...; empty for a process that is not to be seen from
             here, such as one outside this container.
+        mig: how the card is split; None where it is not.
     """
 
     counter_t_ns: array[int] = field(default_factory=lambda: array("q"))
@@ -59,6 +77,7 @@ class GpuSignals:
     holders: list[Holders] = field(default_factory=list)
     loads: list[ProcessLoad] = field(default_factory=list)
     ancestors: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    mig: Mig | None = None
 
 
 @runtime_checkable

@@ -19,11 +19,18 @@ from pytest_aifootprint.meters.nvml_card import NvmlCard, probe
 from pytest_aifootprint.meters.nvml_codes import rejected as _rejected
 from pytest_aifootprint.meters.nvml_codes import translate
 from pytest_aifootprint.meters.nvml_meter import NvmlMeter
+from pytest_aifootprint.meters.nvml_mig import NO_INSTANCE, Instance, instances, layout, split_by_mig
+from pytest_aifootprint.meters.nvml_visible import visible_cards
+from pytest_aifootprint.quantities.units import NS_PER_S
 
 _LINUX_DRIVER = ("dev/nvidiactl", "proc/driver/nvidia/version", "dev/dxg")
 _LINUX_LIBRARY = "libnvidia-ml.so.1"
 _WINDOWS_DRIVER = ("System32/nvml.dll",)
-_MIG_ENABLED = 1
+TURN_NS = NS_PER_S // 10
+VIRTUAL = (
+    "a virtual GPU (vGPU): other virtual machines use its card, too, and no counter is of this one's part",
+    "meter on the host, or have the whole card passed through to this machine",
+)
 
 
 def find_nvml(
@@ -58,32 +65,6 @@ def find_nvml(
         _shutdown(nvml)
 
 
-def visible_cards(text: str | None, uuids: list[str]) -> tuple[list[int], list[str]]:
-    """The cards that CUDA_VISIBLE_DEVICES leaves visible.
-
-    Args:
-        text: the variable; None if it is not set.
-        uuids: of all cards, in NVML's order.
-
-    Returns:
-        Indices, and the entries that name no card. As CUDA does, the list ends at the first of those.
-    """
-    if text is None:
-        return list(range(len(uuids))), []
-    chosen: list[int] = []
-    for entry in (part.strip() for part in text.split(",")):
-        if entry.isdigit() and int(entry) < len(uuids):
-            index = int(entry)
-        else:
-            matches = [i for i, uuid in enumerate(uuids) if entry.startswith("GPU-") and uuid.startswith(entry)]
-            if len(matches) != 1:
-                return chosen, [entry] if entry not in {"", "-1", "NoDevFiles"} else []
-            index = matches[0]
-        if index not in chosen:
-            chosen.append(index)
-    return chosen, []
-
-
 def _driver_there(root: Path, environ: Mapping[str, str]) -> bool:
     """By the driver's files: loading a library or a Python module to learn that there is none would cost more.
 
@@ -103,68 +84,140 @@ def _cards(
     nvml: Any, environ: Mapping[str, str], clock: Callable[[], int], epoch_clock: Callable[[], int]
 ) -> tuple[list[NvmlMeter], list[RejectedMeter]]:
     try:
-        handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
-        uuids = [nvml.nvmlDeviceGetUUID(h) for h in handles]
-        names = [nvml.nvmlDeviceGetName(h) for h in handles]
+        cards = _Cards(nvml, nvml.nvmlDeviceGetCount())
     except nvml.NVMLError as e:
         return [], [_rejected("nvml", translate(e))]
-    if not handles:
+    if not cards.count:
         return [], [RejectedMeter("nvml", "the NVIDIA driver shows no card", "see nvidia-smi")]
     text = environ.get("CUDA_VISIBLE_DEVICES")
-    indices, unknown = visible_cards(text, uuids)
-    rejected = [_unknown_entry(entry) for entry in unknown]
-    if not indices and not unknown:
+    visible = visible_cards(text, cards.count, cards.uuid_or_none, cards.instance_names)
+    rejected = [_unknown_entry(entry) for entry in visible.unknown]
+    if not visible.cards and not visible.unknown:
         hides = f"CUDA_VISIBLE_DEVICES={text!r} hides every card"
         rejected.append(RejectedMeter("nvml", hides, "nothing to do", absent=True))
     meters: list[NvmlMeter] = []
-    for i in indices:
-        domain = f"gpu{i}"
+    users = _Users(nvml)
+    for i in visible.cards:
         try:
-            card = NvmlCard(nvml, handles[i], epoch_clock=epoch_clock)
-            meters.append(_meter(nvml, handles[i], card, domain, (names[i], uuids[i]), clock))
+            make = partial(NvmlMeter, clock=clock, give_back=users.give_back, phase_ns=len(meters) % 10 * TURN_NS)
+            meters.append(_meter(cards, i, make, visible.named.get(i, set()), epoch_clock))
         except CounterFault as e:
-            rejected.append(_rejected(f"nvml {domain}", e))
+            rejected.append(_rejected(f"nvml gpu{i}", e))
+    try:
+        users.take(len(meters))
+    except nvml.NVMLError as e:
+        return [], [*rejected, _rejected("nvml", translate(e))]
     return meters, rejected
 
 
-def _meter(  # noqa: PLR0913 - made of all these
-    nvml: Any, handle: Any, card: NvmlCard, domain: str, names: tuple[str, str], clock: Callable[[], int]
+class _Cards:
+    """The cards of this machine, each opened and asked for its name when it is needed, once."""
+
+    def __init__(self, nvml: Any, count: int) -> None:
+        self.nvml = nvml
+        self.count = count
+        self._handles: dict[int, Any] = {}
+        self._uuids: dict[int, str] = {}
+        self._instances: dict[int, list[Instance]] = {}
+
+    def handle(self, i: int) -> Any:
+        """Raises CounterFault."""
+        if i not in self._handles:
+            try:
+                self._handles[i] = self.nvml.nvmlDeviceGetHandleByIndex(i)
+            except self.nvml.NVMLError as e:
+                raise translate(e) from None
+        return self._handles[i]
+
+    def uuid(self, i: int) -> str:
+        """Raises CounterFault."""
+        if i not in self._uuids:
+            try:
+                self._uuids[i] = str(self.nvml.nvmlDeviceGetUUID(self.handle(i)))
+            except self.nvml.NVMLError as e:
+                raise translate(e) from None
+        return self._uuids[i]
+
+    def uuid_or_none(self, i: int) -> str:
+        """``""`` for a card that does not answer: it is not the one that somebody names."""
+        try:
+            return self.uuid(i)
+        except CounterFault:
+            return ""
+
+    def instances(self, i: int) -> list[Instance]:
+        """Those of a card that is split by MIG. Raises CounterFault."""
+        if i not in self._instances:
+            self._instances[i] = instances(self.nvml, self.handle(i), self.uuid(i))
+        return self._instances[i]
+
+    def instance_names(self, i: int) -> list[str]:
+        try:
+            return [name for instance in self.instances(i) for name in instance.names]
+        except CounterFault:
+            return []
+
+
+class _Users:
+    """NVML counts its users: all meters together are one, which goes with the last of them."""
+
+    def __init__(self, nvml: Any) -> None:
+        self._nvml = nvml
+        self._left = 0
+
+    def take(self, meters: int) -> None:
+        """Keep NVML for so many meters."""
+        self._left = meters
+        if meters:
+            self._nvml.nvmlInit()
+
+    def give_back(self) -> None:
+        """One of them is closed."""
+        self._left -= 1
+        if self._left == 0:
+            _shutdown(self._nvml)
+
+
+def _meter(
+    cards: _Cards, i: int, make: Callable[..., NvmlMeter], named: set[str], epoch_clock: Callable[[], int]
 ) -> NvmlMeter:
     """The meter of a card: by its counter if that moves, else by its power. Raises CounterFault."""
-    if _mig_enabled(nvml, handle):
-        raise CounterFault(
-            "the card is split by MIG: its energy counter is of the whole card, shared with other users of it",
-            "not metered yet; nothing to do",
-        )
-    name = "{} ({})".format(*names)
-    counts, reason = True, f"NVML energy counter of {name}"
+    nvml, handle = cards.nvml, cards.handle(i)
+    card = NvmlCard(nvml, handle, epoch_clock=epoch_clock)
+    if card.is_virtual():
+        raise CounterFault(*VIRTUAL)
+    counts, fault = True, ""
     try:
         probe(card)
-    except CounterFault as fault:
+    except CounterFault as e:
         try:
             card.power_w()
         except CounterFault:
-            raise fault from None
-        counts, reason = False, f"NVML power of {name}, integrated: {fault.reason}"
+            raise e from None
+        counts, fault = False, e.reason
     try:
-        nvml.nvmlInit()  # NVML counts its users: one for each meter, given back by its close().
+        called = str(nvml.nvmlDeviceGetName(handle))
     except nvml.NVMLError as e:
         raise translate(e) from None
-    return NvmlMeter(card, domain, reason, clock, partial(_shutdown, nvml), counts=counts, called=names[0])
-
-
-def _mig_enabled(nvml: Any, handle: Any) -> bool:
-    try:
-        current, _ = nvml.nvmlDeviceGetMigMode(handle)
-    except nvml.NVMLError:
-        return False  # A card or a driver without MIG answers "not supported" or "function not found".
-    return bool(current == _MIG_ENABLED)
+    name, limit_w = f"{called} ({cards.uuid(i)})", card.limit_w()
+    reason = f"NVML energy counter of {name}" if counts else f"NVML power of {name}, integrated"
+    if limit_w is not None:
+        reason += f", limit {limit_w:g} W"
+    mig = None
+    if seen := cards.instances(i):
+        mig = layout(nvml, handle, seen, named, sees_all=card.holders() is not None)
+        reason += ", split by MIG"
+    elif split_by_mig(nvml, handle):
+        raise CounterFault(*NO_INSTANCE)
+    return make(
+        card, f"gpu{i}", reason if counts else f"{reason}: {fault}", counts=counts, called=called, limit_w=limit_w,
+        mig=mig, instances=[NvmlCard(nvml, instance.handle, epoch_clock=epoch_clock) for instance in seen],
+    )  # fmt: skip
 
 
 def _unknown_entry(entry: str) -> RejectedMeter:
-    if entry.startswith("MIG-"):
-        return RejectedMeter("nvml", f"{entry} is a slice of a card (MIG)", "not metered yet; nothing to do")
-    return RejectedMeter("nvml", f"CUDA_VISIBLE_DEVICES names {entry!r}, which is no card here", "correct the variable")
+    kind = "MIG instance that is to be seen from here" if entry.startswith("MIG-") else "card here"
+    return RejectedMeter("nvml", f"CUDA_VISIBLE_DEVICES names {entry!r}, which is no {kind}", "correct the variable")
 
 
 def _shutdown(nvml: Any) -> None:

@@ -17,6 +17,7 @@ W_PER_MW = 1e-3
 
 _TOTAL_POWER_SAMPLES = 0  # nvmlSamplingType_t
 _UNSIGNED_INT = 1  # nvmlValueType_t
+_VGPU = 2  # nvmlGpuVirtualizationMode_t
 _NS_PER_US = 1000
 _MOST_ANCESTORS = 64
 
@@ -60,10 +61,11 @@ class NvmlCard:
             return None
         offset_ns = now_ns - self._epoch()
         samples = got[1] if got else ()
+        # Fifty a second: each attribute of a C structure is looked up once.
         return [
-            (int(s.timeStamp), int(s.timeStamp) * _NS_PER_US + offset_ns, s.sampleValue.uiVal * W_PER_MW)
-            for s in samples
-            if s.timeStamp > since_us
+            (stamp_us, stamp_us * _NS_PER_US + offset_ns, sample.sampleValue.uiVal * W_PER_MW)
+            for sample in samples
+            if (stamp_us := sample.timeStamp) > since_us
         ]
 
     def load_percent(self) -> int | None:
@@ -93,6 +95,15 @@ class NvmlCard:
             newest = max(newest, int(sample.timeStamp))
             percent[int(sample.pid)] = int(sample.smUtil)
         return newest, percent
+
+    def limit_w(self) -> float | None:
+        """The most that the card may take on average, all limits considered; None where the driver does not tell."""
+        got = self._ask("nvmlDeviceGetEnforcedPowerLimit")
+        return int(got) * W_PER_MW if got else None
+
+    def is_virtual(self) -> bool:
+        """Whether this machine is the guest of a virtual GPU (vGPU); a card passed through as a whole is none."""
+        return bool(self._ask("nvmlDeviceGetVirtualizationMode") == _VGPU)
 
     def now_us(self) -> int:
         """The time on the clock of the driver's time stamps."""
@@ -128,13 +139,9 @@ def ancestors(pid: int) -> tuple[int, ...]:
 
 
 def probe(card: NvmlCard) -> None:
-    """Read the counter twice. Raises CounterFault if nothing feeds it."""
-    first, second = card.energy_j(), card.energy_j()
-    if second == 0 or second < first:
-        raise CounterFault(
-            f"the energy counter reads {first / J_PER_MJ:.0f}, then {second / J_PER_MJ:.0f} mJ: nothing feeds it",
-            "a virtual GPU has none: the card is not metered",
-        )
+    """Read the counter. Raises CounterFault if nothing feeds it. That it moves, its meter watches."""
+    if card.energy_j() == 0:
+        raise CounterFault("the energy counter reads 0 mJ: nothing feeds it", "nothing to do: the card is not metered")
 
 
 def all_known(pids: Iterable[int], known: dict[int, tuple[int, ...]]) -> None:

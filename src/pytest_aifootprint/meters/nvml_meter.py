@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pytest_aifootprint.meters.contract import Reading, Unreadable
 from pytest_aifootprint.meters.counters import Accumulator, CounterFault
+from pytest_aifootprint.meters.gpu import Mig
 from pytest_aifootprint.meters.nvml_card import NvmlCard
 from pytest_aifootprint.meters.nvml_watch import NvmlWatch
 from pytest_aifootprint.quantities import Basis
@@ -14,6 +15,9 @@ from pytest_aifootprint.quantities.units import NS_PER_S
 
 MAX_CARD_W = 5000.0
 """No card draws that much: a B200 has a limit of 1,000 W, a superchip of two with its CPU 2,700 W."""
+ABOVE_LIMIT = 3.0
+"""Times its enforced limit, a card's counter is not believed. An H100 drew 1.36 times its limit for 20 ms after a rest;
+and the limit, which is read once, may have been raised since."""
 STILL_NS = 12 * NS_PER_S
 """An idle card draws some watts, and the counter moves several times a second; it is read every 5 s at most."""
 
@@ -27,8 +31,13 @@ SELDOM_ALONE_NS = NS_PER_S // 5
 class NvmlMeter:
     """The energy of one card: by its counter, or, where it has none, by its power, integrated.
 
+    Args:
+        limit_w: the most that the card may take on average; None where the driver does not tell.
+        mig, instances, phase_ns: of ``NvmlWatch``.
+
     Attributes:
-        signals: what the card said beside its counter. card: the driver's name for it.
+        signals: what the card said beside its counter. card: the driver's name for it. basis: of a card that is split
+            by MIG only modelled: the counter counts all of it, and nothing says what each instance took.
     """
 
     def __init__(  # noqa: PLR0913 - everything that a test must be able to replace
@@ -41,21 +50,26 @@ class NvmlMeter:
         *,
         counts: bool = True,
         called: str = "",
+        limit_w: float | None = None,
+        mig: Mig | None = None,
+        instances: Sequence[NvmlCard] = (),
+        phase_ns: int = 0,
         cpu_clock: Callable[[], int] = time.thread_time_ns,
     ) -> None:
         self.domain = domain
         self.reason = reason
         self.card = called
         self.name = "nvml" if counts else "nvml power"
-        self.basis = Basis.MEASURED if counts else Basis.MODELLED
-        self._watch = NvmlWatch(card)
+        self.basis = Basis.MEASURED if counts and mig is None else Basis.MODELLED
+        self._watch = NvmlWatch(card, instances=instances, mig=mig, phase_ns=phase_ns)
         self.signals = self._watch.signals
         self._card = card
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._give_back = give_back
         self._counts = counts
-        self._joules = Accumulator(wrap_j=None, max_w=MAX_CARD_W, still_ns=STILL_NS)
+        max_w = ABOVE_LIMIT * limit_w if limit_w else MAX_CARD_W
+        self._joules = Accumulator(wrap_j=None, max_w=max_w, still_ns=STILL_NS)
         self._last: Reading | Unreadable | None = None
         self._open = True
         self._due_ns = 0

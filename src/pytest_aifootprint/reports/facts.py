@@ -23,6 +23,7 @@ _RULES = {
     "load": "by process load",
     "time": "in equal parts, as the driver tells no process's load",
     "unseen": "in equal parts, as the driver shows no process of this run",
+    "instance": "by the size of the MIG instances that were held",
     "before": "by who used it before the driver stopped telling",
     "instance": "by the MIG instance that each has",
 }

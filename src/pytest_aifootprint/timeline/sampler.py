@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from pytest_aifootprint.meters.contract import CounterMeter, Reading, Unreadable
+from pytest_aifootprint.meters.gpu import GpuMeter
 from pytest_aifootprint.quantities.units import NS_PER_S
 from pytest_aifootprint.timeline.busy import BusyTimes
 from pytest_aifootprint.timeline.clock import TICK_NS, next_tick_ns
@@ -23,6 +24,9 @@ _JOIN_S = 5.0
 
 class Sampler:
     """Reads counters, busy seconds and a callback on the grid of ticks.
+
+    Reading how busy the machine is costs more the more CPUs it has: it is done at every tick only for counters whose
+    joules are divided by that, which those of cards are not.
 
     Args:
         counters: the meters; without any, no thread is started, unless ``threaded``.
@@ -58,6 +62,7 @@ class Sampler:
         self._thread_clock = thread_clock
         self._stopped = stopped or threading.Event()
         self._threaded = threaded or bool(self._counters)
+        self._busy_at_ticks = not self._counters or any(not isinstance(m, GpuMeter) for m in self._counters)
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._cpu_ns = 0
@@ -100,19 +105,20 @@ class Sampler:
             now = self._clock()
             if self._stopped.wait((next_tick_ns(now, self._period_ns) - now) / NS_PER_S):
                 break
-            self.sample()
+            self.sample(busy=self._busy_at_ticks)
             self._cpu_ns = self._thread_clock()
         self._cpu_ns = self._thread_clock()
 
-    def sample(self) -> None:
-        """Read everything once, at this moment."""
+    def sample(self, *, busy: bool = True) -> None:
+        """Read everything once, at this moment; ``busy``: also how busy the machine is."""
         t_ns = self._clock()
         if self._tick is not None:
             try:
                 self._tick(t_ns)
             except Exception as e:  # noqa: BLE001 - our error must not end the run's metering
                 self._error(f"tick callback: {type(e).__name__}: {e}")
-        self._sample_busy()
+        if busy:
+            self._sample_busy()
         for meter in self._counters:
             readings = self.readings[meter.domain]
             try:

@@ -116,9 +116,10 @@ def test_a_driver_that_tells_no_load_leaves_the_time_in_which_power_was_taken() 
 
 
 @pytest.mark.parametrize(("period_s", "wrong"), [(1 / 6, 0.1), (0.2, 0.1), (0.5, 0.18), (1.0, 0.22)])
+@pytest.mark.parametrize("look_ms", [100, 200])
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_the_drivers_period_the_sum_is_true_and_most_of_it_stands_with_its_test(
-    period_s: float, wrong: float, seed: int
+    period_s: float, wrong: float, look_ms: int, seed: int
 ) -> None:
     # Tests of 5 ms to 3 s, a third of which only wait, others at 150 to 600 W with and without pauses of the card.
     rng = random.Random(seed)
@@ -140,11 +141,11 @@ def test_whatever_the_drivers_period_the_sum_is_true_and_most_of_it_stands_with_
     n = len(worked) // 20
     joules = [sum(drawn_w[20 * i : 20 * i + 20]) / 1000 + max(rng.gauss(0, 5), 0) * 0.02 for i in range(n)]
     signals = GpuSignals()
-    for i in range(n // 5):
+    for at_ms in range(0, n * 20, look_ms):
         period_ms = period_s * 1000
-        told = round((i * 100 / period_ms // 1) * period_ms)
+        told = round((at_ms / period_ms // 1) * period_ms)
         busy_s = so_far[told] - so_far[max(round(told - period_ms), 0)]
-        signals.load_t_ns.append(i * S // 10)
+        signals.load_t_ns.append(at_ms * S // 1000)
         signals.load_percent.append(min(round(100 * busy_s / period_s), 100))
     ticks = Curve([i * S // 50 for i in range(n + 1)], joules, [COUNTED] * n)
 
@@ -223,6 +224,18 @@ def test_recorded_workers_share_the_cards_seconds() -> None:
     both_s = (max(s.t1_ns for s in spans) - min(s.t0_ns for s in spans)) / S
     assert (math.fsum(seconds), both_s) == pytest.approx((16.07, 16.17), abs=5e-3)
     assert (min(seconds), max(seconds)) == pytest.approx((2.45, 2.93), abs=5e-3)
+
+
+@pytest.mark.parametrize("name", ["h100_short_tests", "h100_two_workers"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_recorded_work_comes_to_the_same_where_the_card_is_looked_at_half_as_often(name: str, first: int) -> None:
+    _, signals, lanes, pids = recorded(name)
+    often = shares(signals, *lanes, pids=pids)
+    signals.load_t_ns, signals.load_percent = signals.load_t_ns[first::2], signals.load_percent[first::2]
+    seldom = shares(signals, *lanes, pids=pids)
+    assert seldom.idle_j == pytest.approx(often.idle_j, rel=1e-3)
+    assert seldom.owners == pytest.approx(often.owners, rel=1e-3, abs=0.02)
+    assert seldom.busy.owners == pytest.approx(often.busy.owners, abs=0.05)
 
 
 spans = st.lists(st.tuples(st.integers(0, 150), st.integers(1, 49)), max_size=6)

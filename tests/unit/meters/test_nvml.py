@@ -6,14 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import nvml_library
-from pytest_aifootprint.meters.nvml import find_nvml, visible_cards
+from pytest_aifootprint.meters.nvml import find_nvml
+from pytest_aifootprint.meters.nvml_visible import Visible, visible_cards
 
 # Runs in a process of its own: the library is found by LD_LIBRARY_PATH, which the loader reads once.
 PLAY = """
@@ -24,14 +25,17 @@ from pytest_aifootprint.meters.nvml import find_nvml
 meters, rejected = find_nvml(Path(sys.argv[1]), os.environ, clock=itertools.count(0, 10**9).__next__)
 reads = [asdict(m.read()) for m in meters for _ in range(int(os.environ.get("READS", "2")))]
 users = ctypes.CDLL("libnvidia-ml.so.1").fake_users
+opened = ctypes.CDLL("libnvidia-ml.so.1").fake_opened()
 while_open = users()
+kept = []
 for m in meters:
     m.close()
     m.close()
+    kept.append(users())
 print(json.dumps({
     "meters": [[m.domain, m.name, m.reason] for m in meters], "cards": [m.card for m in meters],
     "rejected": [asdict(r) for r in rejected],
-    "reads": reads, "users": [while_open, users()], "closed": [asdict(m.read()) for m in meters],
+    "opened": opened, "reads": reads, "users": [while_open, *kept], "closed": [asdict(m.read()) for m in meters],
 }))
 """
 
@@ -73,9 +77,9 @@ def test_every_card_is_a_domain_and_its_joules_begin_at_zero(play: Play) -> None
     assert got["rejected"] == []
 
 
-def test_nvml_is_given_back_once_per_meter(play: Play) -> None:
+def test_nvml_is_given_back_with_the_last_meter(play: Play) -> None:
     got = play()
-    assert got["users"] == [2, 0]
+    assert got["users"] == [1, 1, 0]
     assert [c["reason"] for c in got["closed"]] == ["the meter is closed"] * 2
 
 
@@ -87,7 +91,7 @@ def test_nvml_is_given_back_once_per_meter(play: Play) -> None:
         ("", [], ["hides every card"]),
         ("-1", [], ["hides every card"]),
         ("0,7,1", ["gpu0"], ["names '7'"]),
-        ("MIG-1234", [], ["a slice of a card"]),
+        ("MIG-1234", [], ["no MIG instance"]),
     ],
 )
 def test_only_visible_cards_are_metered(play: Play, visible: str, domains: list[str], rejected: list[str]) -> None:
@@ -95,6 +99,14 @@ def test_only_visible_cards_are_metered(play: Play, visible: str, domains: list[
     assert [m[0] for m in got["meters"]] == domains
     assert len(got["rejected"]) == len(rejected)
     assert all(text in r["reason"] for text, r in zip(rejected, got["rejected"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("visible", "opened"), [("5", [5]), ("2,0", [0, 2]), ("", []), ("GPU-b", range(8)), (None, range(8))]
+)
+def test_a_card_that_is_not_visible_is_not_opened(play: Play, visible: str | None, opened: Sequence[int]) -> None:
+    environ = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert play(FAKE_NVML_COUNT="8", **environ)["opened"] == sum(1 << i for i in opened)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +132,13 @@ def test_a_card_without_an_energy_counter_is_rejected(play: Play) -> None:
     assert got["meters"] == []
     assert [r["name"] for r in got["rejected"]] == ["nvml gpu0", "nvml gpu1"]
     assert "no energy counter" in got["rejected"][0]["reason"]
-    assert got["users"] == [0, 0]
+    assert got["users"] == [0]
 
 
-def test_a_card_split_by_mig_is_rejected_and_the_other_is_metered(play: Play) -> None:
+def test_a_card_of_which_no_instance_is_to_be_seen_is_rejected_and_the_other_is_metered(play: Play) -> None:
     got = play(FAKE_NVML_MIG="0")
     assert [m[0] for m in got["meters"]] == ["gpu1"]
-    assert "MIG" in got["rejected"][0]["reason"]
+    assert "no instance of it" in got["rejected"][0]["reason"]
 
 
 def test_a_counter_that_nothing_feeds_is_rejected(play: Play) -> None:
@@ -140,8 +152,8 @@ def test_a_driver_without_cards_is_rejected(play: Play) -> None:
 
 
 def test_a_card_that_is_lost_in_mid_run_is_a_gap_and_not_zero(play: Play) -> None:
-    # One card: two probing reads, then one good one.
-    got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_ENERGY="15", FAKE_NVML_AFTER="3")
+    # One card: a probing read, then a good one.
+    got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_ENERGY="15", FAKE_NVML_AFTER="2")
     first, second = got["reads"]
     assert first["energy_j"] == 0
     assert "fallen off the bus" in second["reason"]
@@ -149,7 +161,7 @@ def test_a_card_that_is_lost_in_mid_run_is_a_gap_and_not_zero(play: Play) -> Non
 
 
 def test_a_counter_that_falls_to_zero_in_mid_run_is_a_gap(play: Play) -> None:
-    got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_ZERO="1", FAKE_NVML_AFTER="3")
+    got = play(CUDA_VISIBLE_DEVICES="0", FAKE_NVML_ZERO="1", FAKE_NVML_AFTER="2")
     assert "reset" in got["reads"][1]["remedy"]
 
 
@@ -180,8 +192,15 @@ def test_a_driver_without_its_library_is_rejected(tmp_path: Path) -> None:
 
 
 def test_a_uuid_that_fits_two_cards_is_no_card() -> None:
-    uuids = ["GPU-aa1", "GPU-aa2", "GPU-b"]
-    assert visible_cards("GPU-aa", uuids) == ([], ["GPU-aa"])
-    assert visible_cards("GPU-aa2, GPU-b,0,0", uuids) == ([1, 2, 0], [])
-    assert visible_cards(None, uuids) == ([0, 1, 2], [])
-    assert visible_cards("2,-1,0", uuids) == ([2], [])
+    uuid = ["GPU-aa1", "GPU-aa2", "GPU-b"].__getitem__
+    assert visible_cards("GPU-aa", 3, uuid) == Visible([], ["GPU-aa"])
+    assert visible_cards("GPU-aa2, GPU-b,0,0", 3, uuid) == Visible([1, 2, 0])
+    assert visible_cards(None, 3, uuid) == Visible([0, 1, 2])
+    assert visible_cards("2,-1,0", 3, uuid) == Visible([2])
+
+
+def test_an_instance_whose_name_begins_another_is_found_all_the_same() -> None:
+    names = [["MIG-GPU-a/1/1", "MIG-GPU-a/1/10"], ["MIG-b1"]].__getitem__
+    assert visible_cards("MIG-GPU-a/1/1", 2, str, names) == Visible([0], named={0: {"MIG-GPU-a/1/1"}})
+    assert visible_cards("MIG-b,MIG-GPU-a/1/1", 2, str, names).cards == [1, 0]
+    assert visible_cards("MIG-GPU-a/1", 2, str, names) == Visible([], ["MIG-GPU-a/1"])

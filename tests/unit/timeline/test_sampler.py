@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_aifootprint.meters.contract import Reading, Unreadable
+from pytest_aifootprint.meters.gpu import GpuSignals
 from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.timeline.busy import BusyTimes
 from pytest_aifootprint.timeline.sampler import MAX_ERRORS, Sampler
@@ -129,6 +130,19 @@ def test_without_a_counter_there_is_no_thread_but_both_ends_are_read() -> None:
     s.stop()
     assert s.busy.t_ns.tolist() == [0, 7]
     assert world.waited == []
+
+
+@pytest.mark.parametrize(("domains", "times"), [(("gpu0",), 2), (("cpu", "gpu0"), 5)], ids=["a card", "a CPU, too"])
+def test_beside_cards_alone_how_busy_the_machine_was_is_read_at_both_ends(domains: tuple[str, ...], times: int) -> None:
+    world = World(waits=3)
+    meters = [Meter(world, lambda t: Reading(t, 1.0), domain) for domain in domains]
+    meters[-1].signals = GpuSignals()  # type: ignore[attr-defined]  # what makes it the meter of a card
+    sampler = Sampler(meters, lambda: BUSY, clock=world.clock, stopped=world.event())
+    sampler.sample()
+    sampler.run()
+    sampler.sample()
+    assert len(sampler.readings["gpu0"].t_ns) == 5
+    assert len(sampler.busy.busy_s) == times
 
 
 def test_stop_takes_the_last_reading_and_a_second_stop_nothing() -> None:

@@ -38,7 +38,7 @@ _WIDTH = 200
 def main() -> int:
     """Run it; 0 whatever the goals say, for a benchmark is no gate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two rounds, no long suites: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="one round, no long suites: to see that it works")
     parser.add_argument("--install", action="store_true", help="make the environments, measure nothing")
     parser.add_argument("--write", action="store_true", help=f"write the tables to {page.PAGE.name}")
     options = parser.parse_args()

@@ -19,7 +19,7 @@ help:
 	@echo "make screenshots  the pictures in docs/images, of a real run"
 	@echo "make bench-html  writing, opening, sorting and filtering the HTML report of 10,000 tests"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
-	@echo "make bench     what watching costs, beside all peers (25 minutes; QUICK=1: five); writes docs/explanation/performance.md"
+	@echo "make bench     what watching costs, beside all peers (25 minutes); writes docs/explanation/performance.md"
 	@echo "make bench-calls  CPU of watching one HTTP call, beside OpenTelemetry's instrumentation"
 	@echo "make bench-inprocess  CPU of watching models that run in the process, beside not watching"
 	@echo "make test-all  make test on every Python from 3.10 to 3.13 that is installed, and make interop"
@@ -104,11 +104,12 @@ gpu-check:
 bench-attribution: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/attribution.py --write docs/explanation/attribution-accuracy.md
 
-# Environments of the peers: .venv-bench-NAME. The first time they are installed, which takes some minutes more.
+# Environments of the peers: .venv-bench-NAME. The first time they are installed, which takes some minutes more. QUICK=1 is
+# one round without long suites, and leaves the page as it is.
 QUICK ?=
 bench: $(VENV)-bench/.installed
-	PYTHONPATH=tests/benchmarks $(VENV)-bench/bin/python -m overhead --write $(if $(QUICK),--quick)
-	$(VENV)-bench/bin/python tests/benchmarks/calls.py --write
+	PYTHONPATH=tests/benchmarks $(VENV)-bench/bin/python -m overhead $(if $(QUICK),--quick,--write)
+	$(VENV)-bench/bin/python tests/benchmarks/calls.py $(if $(QUICK),,--write)
 
 bench-install: $(VENV)-bench/.installed
 	PYTHONPATH=tests/benchmarks $(VENV)-bench/bin/python -m overhead --install

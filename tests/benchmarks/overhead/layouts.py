@@ -7,7 +7,7 @@ from pathlib import Path
 
 PER_FILE = 200
 CPU_S = 0.05
-SLEEP_S = 10
+SLEEP_S = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,15 +24,17 @@ from rich.console import Console
 from measuring import machine, others_of
 from overhead import micro, page, plan, sections
 from overhead.environments import OURS, TOOLS, versions
-from overhead.figures import Told
+from overhead.figures import Found, Told
 from overhead.goals import Goals
 from overhead.imports import Imports, imports
 from overhead.running import server
-from overhead.turns import Bench, Part
+from overhead.turns import Bench
 from pytest_aifootprint.meters.selection import select
 from tables import Table
 
 _WIDTH = 200
+# With the micro-benchmarks behind it, and the environments there already, all is over within 25 minutes.
+_LIMIT_S = 17 * 60.0
 
 
 def main() -> int:
@@ -71,7 +73,7 @@ def _measure(work: Path, say: Callable[[str], None], *, quick: bool, only_instal
         if only_install:
             return ""
         began, before = time.monotonic(), machine()
-        bench.run(parts)
+        bench.run(parts, _LIMIT_S)
         others = others_of(before, machine())
     say("imports")
     imported = [_imported(command, 3 if quick else 7) for command in (("--version",), ("--version", "--version"))]
@@ -85,7 +87,7 @@ def _measure(work: Path, say: Callable[[str], None], *, quick: bool, only_instal
         sections.honesty(found, told), sections.sampler(found), sections.micro(hot), sections.tools(versions(TOOLS)),
     ]  # fmt: skip
     minutes = (time.monotonic() - began) / 60
-    facts = _facts(parts, others, minutes, quick=quick)
+    facts = _facts(found, others, minutes, quick=quick)
     lines = "\n".join(f"- {name}: {value}" for name, value in facts)
     return "\n\n".join([lines, *(table.markdown() for table in tables)])
 
@@ -95,10 +97,10 @@ def _imported(command: tuple[str, ...], rounds: int) -> tuple[str, Imports, Impo
     return f"pytest {' '.join(command)}", bare, with_us
 
 
-def _facts(parts: tuple[Part, ...], others: float | None, minutes: float, *, quick: bool) -> list[tuple[str, str]]:
+def _facts(found: Found, others: float | None, minutes: float, *, quick: bool) -> list[tuple[str, str]]:
     selection = select(environ=os.environ)
     host = selection.host
-    rounds = [part.rounds for part in parts]
+    rounds = [len(series.turns) for series in found.values() if series.turns]
     cpus = f"{host.n_cpu} CPUs, {host.cpu_model or 'unknown CPU'}, {host.kind}"
     seen = "not known" if others is None else f"what is no part of this took {others:.1%} of the machine meanwhile"
     return [

@@ -102,6 +102,8 @@ class Told:
             return
         saved = json.loads(report.read_text())
         given = {row["symbol"]: row["central"] for row in saved["sheets"]["this machine"]["given"]}
+        if "w" not in given:
+            return  # a counter's joules are not made of seconds
         # Watts of the row, and what the data centre adds to them.
         watts = given["w"] * given.get("PUE_cpu", 1.0)
         self.plugin_s.setdefault(part, []).append(saved["balance"]["cpu"]["plugin_j"] / watts)

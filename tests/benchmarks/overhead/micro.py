@@ -29,9 +29,13 @@ class Micro:
 
 
 def measure(folder: Path, *, quick: bool, say: Any) -> dict[str, Micro]:
-    """All cases of ``hot.py``."""
+    """All cases of ``hot.py``; none if it does not run: the rest of a long benchmark is not lost for it."""
     say("micro-benchmarks: pyperf")
-    timed = _timed(folder, quick=quick)
+    try:
+        timed = _timed(folder, quick=quick)
+    except subprocess.CalledProcessError as error:
+        say(f"no micro-benchmarks: {error}")
+        return {}
     say("micro-benchmarks: valgrind --tool=callgrind")
     counted = _counted(list(timed), quick=quick)
     return {name: Micro(*timed[name], counted.get(name)) for name in timed}

@@ -184,6 +184,8 @@ def importing(rows_: Sequence[tuple[str, Imports, Imports]]) -> Table:
 def micro(found: Mapping[str, Micro]) -> Table:
     """The hot paths by themselves."""
     rows = [["what", "bare, µs", "with this plugin, µs", "added, µs", "added, instructions"]]
+    if not found:
+        return Table("The hot paths by themselves", [*rows, ["did not run", "", "", "", ""]])
     for name, title in _MICRO:
         bare, mine = found[f"{name}_bare"], found[f"{name}_ours"]
         counted = None

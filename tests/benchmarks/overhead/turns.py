@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,12 +108,19 @@ class Bench:
             except NotInstalledError as error:
                 self._broken[tool.name] = str(error)
 
-    def run(self, parts: tuple[Part, ...]) -> None:
-        """All rounds: what the machine does meanwhile falls on all parts alike."""
+    def run(self, parts: tuple[Part, ...], limit_s: float) -> None:
+        """All rounds: what the machine does meanwhile falls on all parts alike.
+
+        Of everything there is one round; when so many seconds are over, no further one begins.
+        """
+        until = time.monotonic() + limit_s
         by_name = {tool.name: tool for tool in TOOLS}
         for number in range(max(part.rounds for part in parts)):
             for part in parts:
                 for name in part.tools if number < part.rounds else ():
+                    if number and time.monotonic() > until:
+                        self._say(f"{limit_s / 60:.0f} minutes are over: no more rounds")
+                        return
                     self._turn(part, by_name[name], number)
 
     def _turn(self, part: Part, tool: Tool, number: int) -> None:

@@ -47,6 +47,11 @@ def last(tests: int) -> Callable[[Sample], float]:
     return of
 
 
+def last_file(tests: int) -> Callable[[Sample], float]:
+    """CPU microseconds of a test of the last file, which has so many."""
+    return lambda sample: (sample.moments[-1][1] - sample.moments[-2][1]) * US / (tests - 1)
+
+
 def _cost(sample: Sample, phase: str) -> Cost:
     cost: Cost = getattr(sample, phase)
     return cost
@@ -79,9 +84,12 @@ class PerCall:
     spread: float
 
 
-def per_call(found: Found, part: str, tool: str, n: int) -> PerCall | None:
-    """One call in each of ``n`` tests, less what each test costs in any case: of ours, as in 5,000 of them."""
-    whole = added(found, part, tool, a_test(n))
+def per_call(found: Found, part: str, tool: str, of: Callable[[Sample], float]) -> PerCall | None:
+    """One call in each test, less what each test costs in any case: of ours, as in 5,000 of them.
+
+    ``of``: CPU microseconds of a test with a call.
+    """
+    whole = added(found, part, tool, of)
     if whole is None:
         return None
     if tool != OURS:

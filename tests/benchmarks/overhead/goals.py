@@ -134,7 +134,7 @@ class Goals:
         goals = []
         for part, what in (("http of ours", "JSON"), ("streamed", "streamed")):
             n = self._sizes[part]
-            mine, theirs = (per_call(self._found, part, tool, n) for tool in (OURS, plan.OTEL))
+            mine, theirs = (per_call(self._found, part, tool, a_test(n)) for tool in (OURS, plan.OTEL))
             value, spread = (mine.value, mine.spread) if mine else (None, None)
             peers = f"{plan.OTEL} {theirs.value:.0f} ± {theirs.spread:.0f} µs" if theirs else _NONE
             goals.append(Goal(f"an HTTP AI call in a suite, {what}, CPU", value, 100, "µs", peers, spread))
@@ -142,7 +142,7 @@ class Goals:
                 goals.append(
                     Goal("the same: not above OpenTelemetry's", value, round(theirs.value), "µs", peers, spread)
                 )
-        predict = per_call(self._found, "inprocess of ours", OURS, self._sizes["inprocess of ours"])
+        predict = per_call(self._found, "inprocess of ours", OURS, a_test(self._sizes["inprocess of ours"]))
         return [
             *goals,
             self._alone("a root call, around nothing", 5, "root"),

@@ -6,7 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from overhead import plan
 from overhead.environments import OURS, TOOLS
-from overhead.figures import US, Found, Told, a_test, added, cell, cpu, failure, last, peak_mib, per_call, wall
+from overhead.figures import (
+    US,
+    Found,
+    Told,
+    a_test,
+    added,
+    cell,
+    cpu,
+    failure,
+    last,
+    last_file,
+    peak_mib,
+    per_call,
+    wall,
+)
 from overhead.imports import Imports
 from overhead.layouts import SLEEP_S
 from overhead.micro import Micro
@@ -25,6 +39,15 @@ _OTHER_SUITES = (
     "off", "trivial-1000", "trivial-5000", "trivial-20000", "trivial-100000", "trivial-100000, all rows",
     "http of ours", "http-1000", "streamed", "local", "inprocess of ours", "sleep", "sleep with a counter",
 )  # fmt: skip
+_CALLING = (
+    ("http of ours", OURS),
+    ("http of ours", plan.OTEL),
+    ("streamed", OURS),
+    ("streamed", plan.OTEL),
+    ("http-1000", OURS),
+    ("local", OURS),
+    ("inprocess of ours", OURS),
+)
 _MICRO_ALONE = (("edge", "one edge of a window"), ("powercap", "one read of a RAPL counter file"))
 
 
@@ -111,14 +134,15 @@ def _more(part: Part) -> str:
 
 def calls(found: Found, parts: Mapping[str, Part]) -> Table:
     """One call of a test, less the test."""
-    rows = [["one call in each test", "tool", "added, CPU µs"]]
-    for part, tool in (("http of ours", OURS), ("http of ours", plan.OTEL), ("streamed", OURS), ("streamed", plan.OTEL),
-                       ("http-1000", OURS), ("local", OURS), ("inprocess of ours", OURS)):  # fmt: skip
-        suite = parts[part].suite
+    rows = [["one call in each test", "tool", "added, CPU µs", "the last 100 tests"]]
+    for name, tool in _CALLING:
+        suite = parts[name].suite
         assert suite is not None
-        value = per_call(found, part, tool, suite.n)
-        text = failure(found, part, tool) if value is None else f"{value.value:+.0f} ± {value.spread:.0f}"
-        rows.append([suite.what, tool, text])
+        values = [per_call(found, name, tool, of) for of in (a_test(suite.n), last_file(suite.per_file))]
+        texts = [
+            failure(found, name, tool) if one is None else f"{one.value:+.0f} ± {one.spread:.0f}" for one in values
+        ]
+        rows.append([suite.what, tool, *texts])
     return Table("One AI call in a suite, less what a test costs without one", rows)
 
 

@@ -30,6 +30,7 @@ def ask(host: str, *, stream: bool = False) -> None:
     if not stream:
         assert CLIENT.post(url, json=_BODY).json()["usage"]
         return
-    with CLIENT.stream("POST", url, json={**_BODY, "stream": True}) as response:
+    body = {**_BODY, "stream": True, "stream_options": {"include_usage": True}}
+    with CLIENT.stream("POST", url, json=body) as response:
         for _ in response.iter_lines():
             pass

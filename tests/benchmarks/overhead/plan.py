@@ -38,7 +38,7 @@ PARTS: tuple[Part, ...] = (
     Part("sleep", layouts.SLEEP, (OURS, TRACKERS), 2),
     Part("sleep with a counter", layouts.SLEEP, (OURS,), 2, env=(("PYTEST_AIFOOTPRINT_RECORDED_METER", SCRIPT),)),
     Part("trivial-100000", layouts.TRIVIAL_100000, (OURS,), 1),
-    Part("trivial-100000, all rows", layouts.TRIVIAL_100000, (OURS,), 1, more=ALL_ROWS),
+    Part("trivial-100000, all rows", layouts.TRIVIAL_100000, (OURS,), 1, more=ALL_ROWS, bare_of="trivial-100000"),
 )
 """Everything of a full run."""
 

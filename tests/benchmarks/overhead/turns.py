@@ -69,7 +69,8 @@ class Part:
 
     Attributes:
         suite: None for ``pytest --version``. state: installed and off, or on. more: arguments of the tool's runs.
-        rounds: how often. env: variables of the tool's runs.
+        rounds: how often. env: variables of the tool's runs. bare_of: part whose bare runs of the same round are this
+            one's, too, where each takes a minute.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Part:
     state: str = ON
     more: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    bare_of: str = ""
 
 
 class Bench:
@@ -130,11 +132,13 @@ class Bench:
         self._say(f"round {number + 1} of {part.rounds}: {part.name}, {tool.name}")
         try:
             self._warm_up(part, tool)
-            bare = self._one(part, tool, None)
+            earlier = self.found.get((part.bare_of, tool.name), Series()).turns[number : number + 1]
+            bare = earlier[0].bare if earlier else self._one(part, tool, None)
             with_tool = self._one(part, tool, part.state)
             if self.keep is not None:
                 self.keep(part.name, tool.name, self._work / "run")
-            series.turns.append(Turn(bare, with_tool, self._one(part, tool, None)))
+            again = earlier[0].again if earlier else self._one(part, tool, None)
+            series.turns.append(Turn(bare, with_tool, again))
         except RunFailedError as error:
             series.failure = str(error)
 

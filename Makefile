@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench-attribution bench-calls bench-inprocess bench-html browser chromium screenshots lint clean
+.PHONY: help demo demo-llm test test-all interop interop-models interop-sdks gpu-check bench bench-install bench-attribution bench-calls bench-inprocess bench-html browser chromium screenshots lint clean
 
 help:
 	@echo "make demo      run the example suite with --aifootprint"
@@ -19,6 +19,7 @@ help:
 	@echo "make screenshots  the pictures in docs/images, of a real run"
 	@echo "make bench-html  writing, opening, sorting and filtering the HTML report of 10,000 tests"
 	@echo "make bench-attribution  known-truth suites against this plugin and its peers (20 minutes)"
+	@echo "make bench     what watching costs, beside all peers (25 minutes); writes docs/explanation/performance.md"
 	@echo "make bench-calls  CPU of watching one HTTP call, beside OpenTelemetry's instrumentation"
 	@echo "make bench-gpu-sampler  CPU of looking at NVIDIA cards, without their driver's"
 	@echo "make bench-inprocess  CPU of watching models that run in the process, beside not watching"
@@ -116,12 +117,22 @@ bench-attribution: $(VENV)/.installed-dev
 bench-gpu-sampler: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/gpu_sampler.py
 
+# Environments of the peers: .venv-bench-NAME. The first time they are installed, which takes some minutes more. QUICK=1 is
+# one round without long suites, and leaves the page as it is.
+QUICK ?=
+bench: $(VENV)-bench/.installed
+	PYTHONPATH=tests/benchmarks $(VENV)-bench/bin/python -m overhead $(if $(QUICK),--quick,--write)
+	$(VENV)-bench/bin/python tests/benchmarks/calls.py $(if $(QUICK),,--write)
+
+bench-install: $(VENV)-bench/.installed
+	PYTHONPATH=tests/benchmarks $(VENV)-bench/bin/python -m overhead --install
+
 bench-calls: $(VENV)-bench/.installed
-	$(VENV)-bench/bin/python tests/benchmarks/calls.py
+	$(VENV)-bench/bin/python tests/benchmarks/calls.py --write
 
 bench-inprocess:
 	@$(MAKE) --no-print-directory VENV=.venv-models .venv-models/.installed-interop-models
-	.venv-models/bin/python tests/benchmarks/inprocess.py
+	.venv-models/bin/python tests/benchmarks/inprocess.py --write
 
 $(VENV)-bench/.installed: pyproject.toml
 	$(MAKE) --no-print-directory VENV=$(VENV)-bench $(VENV)-bench/.installed-bench

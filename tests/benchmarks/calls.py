@@ -6,7 +6,6 @@ on all of them alike. Run: ``make bench-calls``.
 
 from __future__ import annotations
 
-import json
 import platform
 import statistics
 import subprocess
@@ -14,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,15 +23,16 @@ import httpx
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from rich.console import Console
-from rich.table import Table
 
+from overhead import page
 from pytest_aifootprint.detection import Recorder, Seams
+from tables import Table
 
 SERVER = Path(__file__).parents[1] / "unit" / "detection" / "fake_server.py"
 WARM_UP, CALLS, ROUNDS = 30, 100, 7
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "JSON": ("/v1/chat/completions", {"model": "gpt-test", "messages": [{"role": "user", "content": "hello"}]}),
-    "streamed": (
+    "streamed, 10 events": (
         "/v1/chat/completions",
         {"model": "gpt-test", "messages": [{"role": "user", "content": "hello"}], "stream": True},
     ),
@@ -112,28 +112,26 @@ def measure(url: str, path: str, body: dict[str, Any]) -> dict[str, list[float]]
 
 
 def main() -> None:
-    """Measure and print."""
-    console = Console(width=110)
-    console.print(f"date: {date.today()}; {platform.python_implementation()} {platform.python_version()}")  # noqa: DTZ011
+    """Measure and print; write the page's part."""
     names = ("pytest-aifootprint", "httpx", "opentelemetry-instrumentation-httpx", "opentelemetry-sdk")
-    console.print(", ".join(f"{name} {version(name)}" for name in names))
-    table = Table("call", *WATCHERS, "added by us", "added by OpenTelemetry", "two bare runs differ by")
-    raw = {}
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    day = datetime.now(timezone.utc).date()
+    facts = f"- date: {day}; {platform.python_implementation()} {platform.python_version()}\n- versions: {versions}"
+    rows = [["call", *WATCHERS, "added by us", "added by OpenTelemetry", "two bare runs differ by"]]
     with server() as url:
         for case, (path, body) in CASES.items():
-            found = raw[case] = measure(url, path, body)
-            middle = {name: statistics.median(rounds) for name, rounds in found.items()}
+            middle = {name: statistics.median(rounds) for name, rounds in measure(url, path, body).items()}
             base = (middle["bare"] + middle["bare again"]) / 2
-            table.add_row(
-                case,
-                *(f"{middle[name]:.0f} us" for name in WATCHERS),
-                f"{middle['ours'] - base:.0f} us",
-                f"{middle['OpenTelemetry'] - base:.0f} us",
-                f"{abs(middle['bare'] - middle['bare again']):.0f} us",
+            differences = (
+                middle["ours"] - base,
+                middle["OpenTelemetry"] - base,
+                abs(middle["bare"] - middle["bare again"]),
             )
-    console.print(table)
-    if "--json" in sys.argv:
-        console.print_json(json.dumps(raw))
+            rows.append([case, *(f"{us:.0f} µs" for us in (*middle.values(), *differences))])
+    text = f"{facts}\n\n{Table('One call, CPU of its thread', rows).markdown()}"
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+    if "--write" in sys.argv:
+        page.write("make bench-calls", text)
 
 
 if __name__ == "__main__":

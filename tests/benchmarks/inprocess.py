@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import datetime, timezone
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
@@ -24,13 +25,14 @@ import silero_vad  # type: ignore[import-not-found,unused-ignore]
 import sklearn  # noqa: F401 - its seam is armed by it
 import torch
 from rich.console import Console
-from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
+from overhead import page
 from pytest_aifootprint.detection import Recorder, Seams
 from pytest_aifootprint.detection.inprocess.watching import outermost
 from pytest_aifootprint.detection.patching import Arming
 from pytest_aifootprint.detection.seams import SEAMS
+from tables import Table
 
 ROUNDS = 60
 TURN_NS = 10_000_000
@@ -183,38 +185,49 @@ def wrapper_alone() -> Found:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print; write the page's part."""
     torch.set_num_threads(1)
     onnxruntime.set_default_logger_severity(4)
-    console = Console(width=130)
-    console.print(f"date: {date.today()}; {platform.python_implementation()} {platform.python_version()}")  # noqa: DTZ011
     names = ("pytest-aifootprint", "torch", "onnxruntime", "magika", "scikit-learn", "silero-vad")
-    console.print(", ".join(f"{name} {version(name)}" for name in names))
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    day = datetime.now(timezone.utc).date()
+    facts = f"- date: {day}; {platform.python_implementation()} {platform.python_version()}\n- versions: {versions}"
     with torch.no_grad():
         nets = measure(networks())
         calls = {"the shared wrapper, around nothing": wrapper_alone()}
         for cases in (calls_of_torch, calls_of_sklearn, calls_of_onnxruntime):
             calls |= measure(cases())
-    table = Table("21 modules", "not watched", "added", "of it: root call", "inner layers", "in all", "two bare turns")
+    text = f"{facts}\n\n{_networks(nets).markdown()}\n\n{_calls(calls).markdown()}"
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+    if "--write" in sys.argv:
+        page.write("make bench-inprocess", text)
+
+
+def _networks(nets: dict[str, Found]) -> Table:
+    heading = ["21 modules", "not watched", "added", "of it: root call", "inner layers", "in all", "two bare turns"]
+    rows = [heading]
     for name in NETS:
         net, alone = nets[name], nets[f"{name}/alone"]
         inner = net.added_us - alone.added_us
-        table.add_row(
+        rows.append([
             name,
-            f"{net.bare_us:.1f} us",
-            f"{net.added_us:.2f} us",
-            f"{alone.added_us:.2f} us",
+            f"{net.bare_us:.1f} µs",
+            f"{net.added_us:.2f} µs",
+            f"{alone.added_us:.2f} µs",
             f"{inner / net.bare_us:.1%}",
             f"{net.added_us / net.bare_us:.1%}",
             f"differ by {net.spread_us / net.bare_us:.1%}",
-        )
-    console.print(table)
-    table = Table("one call", "not watched", "added", "two bare turns")
+        ])  # fmt: skip
+    return Table("A torch network of 21 modules", rows)
+
+
+def _calls(calls: dict[str, Found]) -> Table:
+    rows = [["one call", "not watched", "added", "two bare turns"]]
     for name, found in calls.items():
-        table.add_row(
-            name, f"{found.bare_us:.1f} us", f"{found.added_us:.2f} us", f"differ by {found.spread_us:.2f} us"
+        rows.append(
+            [name, f"{found.bare_us:.1f} µs", f"{found.added_us:.2f} µs", f"differ by {found.spread_us:.2f} µs"]
         )
-    console.print(table)
+    return Table("One call of a model", rows)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def measure(tool: Tool, suite: Suite, folder: Path) -> Run:
     """
     suite.write(folder)
     command = [*tool.arguments(folder), "-q", *((f"-n{suite.workers}",) if suite.workers else ()), str(folder)]
-    before = _machine()
+    before = machine()
     with _neighbours(suite.neighbours):
         try:
             done = subprocess.run(
@@ -83,7 +83,7 @@ def measure(tool: Tool, suite: Suite, folder: Path) -> Run:
             )
         except subprocess.TimeoutExpired:
             raise ToolFailedError(f"still running after {_LIMIT_S} s") from None
-    others = _others(before, _machine())
+    others = others_of(before, machine())
     truth = truth_of(folder)
     if done.returncode or not truth:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["no output"]
@@ -102,7 +102,7 @@ def _neighbours(n: int) -> Iterator[None]:
             burner.wait()
 
 
-def _machine() -> tuple[float, float, float] | None:
+def machine() -> tuple[float, float, float] | None:
     """Seconds now; CPU seconds of the whole machine, and of ourselves and all that we started."""
     try:
         fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
@@ -114,7 +114,7 @@ def _machine() -> tuple[float, float, float] | None:
     return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time() + ended.ru_utime + ended.ru_stime
 
 
-def _others(before: tuple[float, float, float] | None, after: tuple[float, float, float] | None) -> float | None:
+def others_of(before: tuple[float, float, float] | None, after: tuple[float, float, float] | None) -> float | None:
     if before is None or after is None:
         return None
     seconds, busy, own = (b - a for a, b in zip(before, after, strict=True))

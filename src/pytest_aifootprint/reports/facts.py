@@ -25,7 +25,6 @@ _RULES = {
     "unseen": "in equal parts, as the driver shows no process of this run",
     "instance": "by the size of the MIG instances that were held",
     "before": "by who used it before the driver stopped telling",
-    "instance": "by the MIG instance that each has",
 }
 _WAYS = ("share", "count", "compute", "measured", "unknown")
 

@@ -16,6 +16,7 @@ from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.collector import Collector
+from pytest_aifootprint.session.garbage import collector_paused
 from pytest_aifootprint.session.machine import Machine
 from pytest_aifootprint.session.parts import must_raise, told
 
@@ -110,9 +111,10 @@ class Presenter:
             self._refused = session.exitstatus == pytest.ExitCode.USAGE_ERROR
             if self._refused:
                 return
-            self._judge_what_is_left()
-            self.footprint = self._build(session)
-            unwritten = not self._write_reports(self.footprint)
+            with collector_paused():
+                self._judge_what_is_left()
+                self.footprint = self._build(session)
+                unwritten = not self._write_reports(self.footprint)
         except Exception as error:  # an error of ours must not change a run; the gate fails closed below
             if must_raise():
                 raise

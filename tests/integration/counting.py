@@ -21,7 +21,7 @@ import os
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
@@ -154,10 +154,12 @@ class Counting:
         self._found: dict[str, Any] = {}
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        # A wrapper: who implements it plainly may run tests himself, and then more hooks are there.
         if "pytest_aifootprint.session" in sys.modules:
             tracemalloc.start(_FRAMES)
+        return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self) -> None:

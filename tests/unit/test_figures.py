@@ -105,14 +105,17 @@ ROOMS = ("meters", "catalogue", "impacts", "attribution")
 TABLES = {
     "meters/watts.py",  # checked above
     "meters/nvml_codes.py",  # numbers of NVIDIA's error codes
+    "meters/amd_codes.py",  # and of AMD's
     "impacts/validation.py",  # published measurements that ours are printed beside: no price depends on them
 }
 # Names of constants that are no figures about the world: what they are, and why they need no source.
 NAMES = {
-    "unit conversion": {"J_PER_UJ", "J_PER_MJ", "W_PER_MW", "G_PER_KG", "NS", "_NS", "KG_PER_LB", "HOURS_PER_YEAR",
-                        "DAYS_PER_YEAR", "BYTES_PER_GB", "_NS_PER_US", "_UNITS"},
+    "unit conversion": {"J_PER_UJ", "J_PER_MJ", "J_PER_PWH", "W_PER_MW", "G_PER_KG", "NS", "_NS",
+                        "KG_PER_LB", "HOURS_PER_YEAR", "DAYS_PER_YEAR", "BYTES_PER_GB", "_NS_PER_US", "_UNITS"},
     "limit of what is believed or read": {
-        "HIGHEST_G_PER_KWH", "SMALLEST_B", "LARGEST_B", "FEWEST_PARAMS", "MOST_PARAMS", "MAX_CARD_W", "MAX_ZONE_W",
+        "HIGHEST_G_PER_KWH", "SMALLEST_B", "LARGEST_B", "FEWEST_PARAMS", "MOST_PARAMS", "MAX_CARD_W", "_MOST_W",
+        "MAX_CHIP_W", "MAX_SOCKET_W",
+        "MAX_ZONE_W",
         "ABOVE_LIMIT", "_MOST_BYTES", "_TIMEOUT_S", "_MAX_DIGITS", "_READ_BYTES", "_CPUINFO_HEAD", "CHUNK_BYTES",
         "CHEAP_BYTES", "MOST_NAMED", "_CACHED_PRICES", "_MOST_ANCESTORS", "REGISTER_STEPS", "_LONGEST_VERSION",
         "MOST_MATCHES", "FEWEST_TOKENS", "MOST_TOKENS", "MOST_DECLARED",
@@ -127,11 +130,13 @@ NAMES = {
     },
     "how often something is read or tried": {
         "_ATTEMPTS", "_PATIENCE", "PROBE_ROUNDS", "PROBE_PAUSE_S", "STILL_NS", "SELDOM_NS", "SELDOM_ALONE_NS",
-        "LOOK_NS", "TURN_NS", "LOADS_ALONE_NS", "COUNTER_CPU_SHARE", "_PROBE_TOKENS",
+        "LOOK_NS", "TURN_NS", "LOADS_ALONE_NS", "COUNTER_CPU_SHARE", "HOLDERS_CPU_SHARE",
+        "SAMPLE_CPU_SHARE", "COUNTER_NS", "HOLDERS_NS", "HOLDERS_SELDOM_NS", "EVER_NS", "_PROBE_TOKENS",
     },
-    "shape of a record, or a number of the kernel's": {
+    "shape of a record, or a number of the kernel's or a driver's": {
         "COUNTED", "POWER", "UNKNOWN", "SPAN_FIELDS", "PIECE_FIELDS", "TICK_FIELDS", "_OWNER_BITS", "_THREAD_CLOCK",
         "HIGH_FD", "_SYSCALLS", "_ATTR_SIZE", "_FLAG_CLOEXEC", "_IOC_ID", "ERROR_STATUS",
+        "_APU_FORMATS", "_NOT_AVAILABLE",
     },
     "part of a name": {"_MIXTRAL_EXPERTS", "_MIXTRAL_B"},
     "number of an answer of HTTP": {"_STATUS"},

@@ -28,6 +28,7 @@ class Worker:
         self.config = config
         self.part = part
         self._sent: TestRun | None = None
+        self._carrying: list[pytest.TestReport] = []
         self._unsent: list[tuple[str, str]] = []
         self._sampler: Sampler | None = None
         told = config.workerinput.get(OUTPUT, {})  # type: ignore[attr-defined]
@@ -46,20 +47,20 @@ class Worker:
         if report.when == "teardown" or (report.when == "call" and run.calls):
             try:
                 setattr(report, ATTRIBUTE, run.to_wire())
+                self._carrying.append(report)
             except (TypeError, ValueError) as error:
                 self.part.recorder.error(f"record of {run.nodeid}", error)
             if report.when == "teardown":
                 self._sent = run
 
     def _on_test(self, run: TestRun) -> None:
+        # On their way to the controller; the reporter of this process keeps all reports.
+        for report in self._carrying:
+            report.__dict__.pop(ATTRIBUTE, None)
+        self._carrying.clear()
         if self._sent is not run:
             self._unsent.append((run.nodeid, run.to_wire()))
         self._sent = None
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """The record is on its way to the controller; the reporter of this process keeps every report."""
-        report.__dict__.pop(ATTRIBUTE, None)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:

@@ -103,7 +103,7 @@ def hooks_ours() -> Case:
     """The same with the plugin's windows, as the only process has them."""
     manager, part = _manager(), _part()
     config: Any = SimpleNamespace(pluginmanager=manager, hook=manager.hook)
-    presenter: Any = SimpleNamespace(collector=Collector())
+    presenter: Any = SimpleNamespace(collector=Collector(lanes={part.lane.worker: part.lane}))
     part.begin(config, on_test=SoFar(presenter, lambda: True).add)
     return _test_of(manager)
 

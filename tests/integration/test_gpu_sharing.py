@@ -204,3 +204,45 @@ def test_sleeps():
     # Where no moment with a context at rest was seen, what contexts cost is not told apart from the work.
     assert 0 <= (run.gpu_j("test_sleeps") or 0) < 0.8 * HELD_W
     assert run.gpu_j("test_burns") == pytest.approx(600 + HELD_W, abs=STEP_J)
+
+
+LIMITED = (
+    REST
+    + FIRST
+    + """
+import pytest
+
+def call(aifootprint):
+    aifootprint.record_call(model="a", operation="inference", locality="local")
+
+@pytest.mark.aifootprint(energy="20 J")
+def test_over(aifootprint):
+    call(aifootprint)
+    card.work(0.4, 300)
+
+@pytest.mark.aifootprint(energy="20 kJ", calls=2)
+def test_within(aifootprint):
+    call(aifootprint)
+    card.work(0.4, 300)
+
+@pytest.mark.aifootprint(energy="20 J")
+def test_that_leaves_the_card_alone(aifootprint):
+    call(aifootprint)
+"""
+    + LAST
+)
+
+
+def test_a_limit_sees_what_the_card_took_at_the_end_of_the_run(machine: Machine, workers: tuple[str, ...]) -> None:
+    """At the call report nobody knows it; a pass on the CPU's joules alone would be one on nothing."""
+    run = machine.run(LIMITED, *workers, passed=5, fails=True)
+    (over,) = run.row("test_over")["verdicts"]
+    assert (over["verdict"], over["scope"].rpartition("::")[2]) == ("fail", "test_over")
+    assert over["actual"]["central"] == pytest.approx(run.row("test_over")["direct"]["energy_j"]["total"]["central"])
+    assert "with what its GPU took" in over["message"]
+    within = {verdict["unit"]: verdict for verdict in run.row("test_within")["verdicts"]}
+    assert {verdict["verdict"] for verdict in within.values()} == {"pass"}
+    assert within["energy_j"]["actual"]["central"] > 100
+    assert within["calls"]["actual"]["central"] == 1
+    assert run.result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "test_over" in run.text

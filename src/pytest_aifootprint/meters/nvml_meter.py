@@ -71,6 +71,7 @@ class NvmlMeter:
         max_w = ABOVE_LIMIT * limit_w if limit_w else MAX_CARD_W
         self._joules = Accumulator(wrap_j=None, max_w=max_w, still_ns=STILL_NS)
         self._last: Reading | Unreadable | None = None
+        self._integrated_j = 0.0
         self._open = True
         self._due_ns = 0
 
@@ -128,8 +129,6 @@ class NvmlMeter:
         if not self._watch.dense:
             signals.power_t_ns.append(t_ns)
             signals.power_w.append(power_w)
-        before = self._last
-        joules = 0.0
-        if isinstance(before, Reading):
-            joules = before.energy_j + power_w * (t_ns - before.t_ns) / NS_PER_S
-        return Reading(t_ns, joules)
+        if isinstance(self._last, Reading):  # else it is not known what it took since
+            self._integrated_j += power_w * (t_ns - self._last.t_ns) / NS_PER_S
+        return Reading(t_ns, self._integrated_j)

@@ -211,6 +211,10 @@ class Presenter:
             own_cpu_s=self._own_cpu_s,
         )
         run = build(self.collector, self.machine.data(), info, self.pricing.pricer, self.test_verdicts)
+        if self.test_verdicts:
+            from pytest_aifootprint.session.cards_at_end import judged_again
+
+            run = judged_again(self, run)
         if self.pricing.extensions is not None:
             run = replace(run, notices=tuple(sorted({*run.notices, *self.pricing.extensions.notices})))
         run = replace(

@@ -205,6 +205,18 @@ def test_a_card_without_a_counter_is_metered_by_its_power(play: Play, code: str)
     assert got["metered_j"] == pytest.approx((20 * 80 + 59 * 120 + 20 * 700) / 10, rel=0.02)
 
 
+def test_power_that_could_not_be_read_for_a_while_adds_nothing_and_takes_nothing_away(play: Play) -> None:
+    def refused(i: int, line: str) -> str:
+        line = line.replace(" energy=", " energy=!3 was=").replace(" samples=", " samples=!3 were=")
+        return line.replace(" power=", " power=!4 is=") if 40 <= i < 50 else line
+
+    got = play(card(100, busy=range(60, 80), replace=refused))["gpu0"]
+    whole = play(card(100, busy=range(60, 80), replace=lambda _, line: refused(0, line)))["gpu0"]
+    # From the 40th to the 51st look nobody knows.
+    assert whole["last_j"] - 12 * 12 <= got["last_j"] < whole["last_j"]
+    assert got["gaps"]
+
+
 def test_power_is_polled_where_the_driver_keeps_no_samples(play: Play) -> None:
     script = card(100, busy=range(40, 60), samples=False, replace=lambda _, line: line.replace(" energy=", " was="))
     got = play(script)["gpu0"]

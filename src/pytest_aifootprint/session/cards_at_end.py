@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_aifootprint.budgets.verdicts import OF_ENERGY, judge, measure
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict, live_calls
+from pytest_aifootprint.records.unread import CODE as UNREAD
 from pytest_aifootprint.session.gate import with_message
 
 if TYPE_CHECKING:
@@ -42,9 +43,8 @@ def judged_again(presenter: Presenter, run: RunFootprint) -> RunFootprint:
 
 
 def _used_a_card(row: TestFootprint) -> bool:
-    energy = row.direct_energy
-    gpu = energy.by_domain.get("gpu")
-    return gpu is not None and gpu.central > 0
+    gpu = row.direct_energy.by_domain.get("gpu")
+    return bool(row.direct_energy.unread) or (gpu is not None and gpu.central > 0)
 
 
 def _may_fall(verdict: Verdict) -> bool:
@@ -63,6 +63,7 @@ def _judged(presenter: Presenter, test: TestRun, row: TestFootprint) -> Iterator
             tokens=row.tokens,
             calls=live_calls(row.calls),
         )
-        verdict = judge(limit, actual, presenter.settings.bound, row.nodeid)
+        unread = [notice.message for notice in row.notices if notice.code == UNREAD]
+        verdict = judge(limit, actual, presenter.settings.bound, row.nodeid, unread)
         reason = "; ".join(filter(None, (verdict.reason, WITH_CARDS)))
         yield with_message(replace(verdict, reason=reason))

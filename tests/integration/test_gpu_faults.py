@@ -203,8 +203,10 @@ def test_what_a_lost_card_took_is_unknown_and_no_limit_is_kept(
 ) -> None:
     suite = SUITE.format(cards=1) + FAILS.format(faults="card.fail(15)", repairs="time.sleep(0)")
     limits = ("--aifootprint-budget=1 kWh", "--aifootprint-budget=1 kgCO2e", "--aifootprint-budget=99 tokens")
-    run = machine.run(suite, *limits, passed=5)
+    run = machine.run(suite, *limits, "--aifootprint-test-budget=1 kWh", passed=5)
     assert run.balance()["metered_j"] == pytest.approx(run.counter_j(), abs=5e-4)
+    of_tests = {name: [v["verdict"] for v in run.row(name)["verdicts"]] for name in ("test_works", "test_last")}
+    assert of_tests == {"test_works": ["pass"], "test_last": ["undecided"]}
     assert run.gpu_j("test_last") is None
     assert run.row("test_last")["energy_j"]["gpu"] is None
     assert run.csv_row("test_last")["energy_gpu_j"] == ""

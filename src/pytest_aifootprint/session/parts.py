@@ -100,7 +100,7 @@ class RunningPart:
         config.pluginmanager.register(FixtureHooks(running), "aifootprint-fixtures")
         loose = LooseTests(running, self.runner.leave)
         config.pluginmanager.register(LooseWatch(loose), "aifootprint-loose-watch")
-        self.markers = Markers(self.runner, scopes, in_worker=hasattr(config, "workerinput"))
+        self.markers = Markers(self.runner, self.clock, scopes, in_worker=hasattr(config, "workerinput"))
         config.pluginmanager.register(self.markers, "aifootprint-markers")
 
     def end(self) -> None:
@@ -154,9 +154,12 @@ class Markers:
         scopes: which tests the user's expressions of marks mean; None without such limits.
     """
 
-    def __init__(self, runner: TestRunner, scopes: MarkScopes | None = None, *, in_worker: bool = False) -> None:
-        """Take the runner that wants them."""
+    def __init__(
+        self, runner: TestRunner, clock: EdgeClock, scopes: MarkScopes | None = None, *, in_worker: bool = False
+    ) -> None:
+        """Take the runner that wants them, and the clock that keeps account of what we use."""
         self._runner = runner
+        self._clock = clock
         runner.late_mark = lambda item: merged_mark(item, {})
         self.scopes = scopes
         self._in_worker = in_worker
@@ -178,7 +181,7 @@ class Markers:
         collected = list(items)
         result = yield
         try:
-            self._merge(dict.fromkeys((*collected, *items)))
+            self._clock.book(self._merge, dict.fromkeys((*collected, *items)))
             if self.scopes is not None:
                 self._look(session, config, collected, items)
         except pytest.UsageError as error:
@@ -200,7 +203,15 @@ class Markers:
 
     def _merge(self, items: Iterable[pytest.Item]) -> None:
         known: dict[int, None] = {}
+        # Tests of one module or class have its marks in common: nodes are asked once, not once for each of their tests.
+        of_parents: dict[pytest.Collector | None, bool] = {}
         for item in items:
+            parent = item.parent
+            inherited = of_parents.get(parent)
+            if inherited is None:
+                inherited = of_parents[parent] = parent is not None and any(parent.iter_markers(MARKER))
+            if not inherited and not any(mark.name == MARKER for mark in item.own_markers):
+                continue
             merged = merged_mark(item, known)
             if merged is not None:
                 self._runner.markers[item] = merged

@@ -53,7 +53,7 @@ class _Core:
             when: pytest.TestReport(_Item.nodeid, ("", 0, ""), {}, "passed", None, when)  # type: ignore[arg-type]
             for when in _PHASES
         }
-        self.calls = {when: SimpleNamespace(when=when) for when in _PHASES}
+        self.calls = {when: SimpleNamespace(when=when, excinfo=None) for when in _PHASES}
 
     @pytest.hookimpl
     def pytest_runtest_protocol(self, item: Any) -> bool:

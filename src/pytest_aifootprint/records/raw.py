@@ -212,7 +212,7 @@ def book_unnamed(lane: Lane, run: TestRun) -> bool:
     edges = run.edges
     if len(edges) != _THREE_PHASES or run.apart or run.windows or run.retry_owners or edges[13] != TEARDOWN:
         return False
-    # Number by number, an array takes them ten times as slowly.
+    # Packed, because an array takes number by number 2.5 times as slowly (timeit: 0.30 us, 0.12 packed).
     lane.flat_spans.frombytes(_ONE_SPAN(UNNAMED, CALL, 1, edges[2], edges[15], edges[4], edges[17]))
     return True
 

@@ -1,6 +1,6 @@
 """What our hooks cost the process: measured in some tests, and taken to be the same in the others.
 
-Two readings of the CPU clock around every hook cost half as much as the hooks themselves. So the hooks of every
+Two readings of the CPU clock around every hook would be sixteen system calls a test. So the hooks of every
 ``EVERY``-th test are measured, where they run and as warm or cold as everything is there, and the mean stands for the
 tests in between.
 """

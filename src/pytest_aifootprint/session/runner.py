@@ -91,6 +91,8 @@ class TestRunner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """The edge that ends a phase, taken before a traceback is rendered. A subtest ends a part of the call phase."""
+        if self._windows.before_end is not None:
+            self._windows.before_end()  # the test's own work, so not in what is weighed
         test = self._windows.only
         if test is None:
             test = self._windows.find(item.nodeid)

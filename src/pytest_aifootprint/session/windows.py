@@ -54,7 +54,7 @@ class Windows:
 
     Attributes:
         only: the open test, where there is exactly one and has been since it began. The fast path of every hook.
-        before_end: called before the edge that ends a window; None for nothing.
+        before_end: called before the edge that ends a window, for ``cut`` by who calls that; None for nothing.
     """
 
     def __init__(self, clock: EdgeClock, new_owner: Callable[[], int]) -> None:
@@ -121,8 +121,6 @@ class Windows:
     def cut(self, test: OpenTest, phase: int) -> None:
         """The edge that ends a phase, and begins the next."""
         run = test.run
-        if self.before_end is not None:
-            self.before_end()
         with self._lock:
             now = self._clock.edge() if phase == 2 else self._clock.chained()
             t0, c0 = test.edge

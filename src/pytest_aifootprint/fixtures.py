@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import Struct, field
 
 from pytest_aifootprint.detection.believed import MOST_TOKENS, is_count, written
 from pytest_aifootprint.detection.calls import LOCALITIES, OPERATIONS, REALNESSES, AICall
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.session.runner import TestRunner
 
 
-@dataclass(frozen=True, slots=True)
-class SoFar:
+class SoFar(Struct, frozen=True):
     """Counts of the running test; prices are known when the run is over.
 
     Attributes:
@@ -36,8 +35,7 @@ class SoFar:
     output_tokens: int = 0
 
 
-@dataclass(slots=True)
-class Window:
+class Window(Struct):
     """A part of a test, filled in when it is over.
 
     Attributes:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_aifootprint.budgets.baseline import Baseline, updated
 from pytest_aifootprint.budgets.regression import compare
 from pytest_aifootprint.budgets.spread import spread_of
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.changes import RUN
 from pytest_aifootprint.records.snapshot import FIXTURE, Snapshot, snapshot_of_report
 from pytest_aifootprint.reports.saved.file import load

@@ -85,7 +85,7 @@ def test_the_commands_and_their_options_are_those_of_the_program() -> None:
 
 
 def public(kind: type) -> set[str]:
-    fields = set(getattr(kind, "__dataclass_fields__", ()))
+    fields = set(getattr(kind, "__struct_fields__", ()))
     return fields or {name for name in vars(kind) if not name.startswith("_")}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.shares import DomainShares
@@ -17,8 +18,7 @@ TOLERANCE = 1e-9
 CLAMPED_SHARE = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Struct, frozen=True):
     """The terms of one domain in joules, central values; each was computed on its own, none is the rest.
 
     Attributes:

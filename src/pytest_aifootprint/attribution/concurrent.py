@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.lanes import Piece
 from pytest_aifootprint.quantities.unfaked import REAL
@@ -32,8 +33,7 @@ def thread_cpu_ns(thread: int) -> int | None:
         return None
 
 
-@dataclass(slots=True, eq=False)
-class OpenWindow:
+class OpenWindow(Struct, eq=False):
     """One window while it is open.
 
     Attributes:

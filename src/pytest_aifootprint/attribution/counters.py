@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.idle import IdlePower, busy_at
 from pytest_aifootprint.attribution.lanes import Lane
@@ -35,8 +36,7 @@ _BY_POWER = "nobody tells its load: ticks in which it took more than idle count 
 _WORTH_SAYING_S = 0.25  # the sampler's first and last tick are a little inside the run
 
 
-@dataclass(frozen=True, slots=True)
-class _Watts:
+class _Watts(Struct, frozen=True):
     """A model as plain watts: per busy CPU second, and idle for the whole device."""
 
     name: str
@@ -46,8 +46,7 @@ class _Watts:
     idle: Range = EXACT
 
 
-@dataclass(slots=True)
-class _Bill:
+class _Bill(Struct):
     """Joules as they are added up, tick by tick; lists are summed once, at the end."""
 
     owners: dict[int, float] = field(default_factory=dict)

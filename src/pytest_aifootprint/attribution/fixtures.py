@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.shares import OwnerKey
 from pytest_aifootprint.quantities import OfUnit
@@ -24,8 +25,7 @@ class FixtureKey(NamedTuple):
     param: str
 
 
-@dataclass(frozen=True, slots=True)
-class FixtureWindow:
+class FixtureWindow(Struct, frozen=True):
     """One set-up or teardown of a shared fixture.
 
     Attributes:
@@ -41,8 +41,7 @@ class FixtureWindow:
     nodeid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FixtureBill:
+class FixtureBill(Struct, frozen=True):
     """A shared fixture, what belongs to it, and who pays for it.
 
     Attributes:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.gpu_busy import busy_time
 from pytest_aifootprint.attribution.gpu_curve import COUNTED, POWER, UNKNOWN, Cumulative, Curve, energy_curve
@@ -31,8 +32,7 @@ NOT_TOLD = "does not tell whose processes use the card"
 WORTH_SAYING_S = 0.05
 
 
-@dataclass(slots=True)
-class _Bill:
+class _Bill(Struct):
     """Joules as they are added up; lists are summed once, at the end."""
 
     owners: dict[OwnerKey, float] = field(default_factory=dict)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.gpu_curve import Cumulative, Curve
 from pytest_aifootprint.meters.gpu import GpuSignals
@@ -33,8 +34,7 @@ BY_LOAD = "the driver's load x time, when the card took more than at rest"
 BY_HOLDING = "the driver tells no load: all the time in which the card took power for its holders counts"
 
 
-@dataclass(frozen=True, slots=True)
-class BusyTime:
+class BusyTime(Struct, frozen=True):
     """Busy seconds over time.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
 from itertools import accumulate
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.meters.gpu import GpuSignals
 
@@ -23,8 +24,7 @@ SPARSE = 3
 COUNTED, POWER, UNKNOWN = range(3)
 
 
-@dataclass(slots=True)
-class Curve:
+class Curve(Struct):
     """The energy of a card over time: tick ``i`` lies between ``t_ns[i]`` and ``t_ns[i + 1]``.
 
     Attributes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.gpu_curve import UNKNOWN, Curve
 from pytest_aifootprint.attribution.gpu_mig import nobody_there
@@ -24,16 +25,14 @@ LOOK_AHEAD_NS = 500_000_000
 """Load is of the last 1/6 s to 1 s (NVML API reference, nvmlUtilization_t): a later value tells of this moment, too."""
 
 
-@dataclass(slots=True, eq=False)
-class _Rest:
+class _Rest(Struct, eq=False):
     """Ticks next to each other in which nothing ran: one alone may hold no step of the counter, or two."""
 
     seconds: float = 0.0
     joules: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class GpuIdle:
+class GpuIdle(Struct, frozen=True):
     """Watts of a card at rest.
 
     Attributes:

@@ -14,8 +14,9 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.gpu_mig import carried, held_by_instance, named_share, shares_by_instance
 from pytest_aifootprint.attribution.lanes import Lane
@@ -26,8 +27,7 @@ Weights = Mapping[int, float]
 POOL_NS = 10_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """A time in which the card's users do not change.
 
     Attributes:
@@ -45,8 +45,7 @@ class Stretch:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Load:
+class _Load(Struct, frozen=True):
     """How busy each lane, and None for others, kept the card; ``present``: those who did."""
 
     t0_ns: int

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel
 from pytest_aifootprint.quantities import Basis
@@ -21,8 +22,7 @@ SHORT_S = 0.05  # a shorter tick has more noise than power
 PERCENTILE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class IdlePower:
+class IdlePower(Struct, frozen=True):
     """Power of an idle device.
 
     Attributes:

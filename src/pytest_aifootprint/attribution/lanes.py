@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 SPAN_FIELDS = 7
 PIECE_FIELDS = 6
@@ -65,8 +66,7 @@ class Tick(NamedTuple):
     plugin_ns: int
 
 
-@dataclass(slots=True)
-class Lane:
+class Lane(Struct):
     """The spans of one process.
 
     Attributes:

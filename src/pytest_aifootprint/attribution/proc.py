@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.quantities.unfaked import REAL
 
@@ -19,8 +20,7 @@ _SCHED_CLOCK = 2  # CPUCLOCK_SCHED of the kernel's posix-timers: all threads, na
 _NS_PER_TICK = 0
 
 
-@dataclass(slots=True)
-class Descendant:
+class Descendant(Struct):
     """A living (or unreaped) descendant at one moment; times in ns of CPU.
 
     Attributes:
@@ -45,8 +45,7 @@ class Descendant:
         return self.clock_ns + max(self.reaped_ns, self.floor_ns)
 
 
-@dataclass(slots=True)
-class Stat:
+class Stat(Struct):
     """``/proc/pid/stat``: parent, start time (in ticks since boot), CPU ns of its own and of its reaped children."""
 
     ppid: int

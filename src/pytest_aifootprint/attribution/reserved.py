@@ -7,14 +7,15 @@ none is open, to nobody.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
+from pytest_aifootprint.quantities.changed import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(Struct, frozen=True):
     """Who had the machine, tick by tick.
 
     Attributes:

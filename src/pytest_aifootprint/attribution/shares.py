@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.idle import IdlePower
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel
 from pytest_aifootprint.quantities import ZERO_J, Basis, Joules, Notice, Range, total
+from pytest_aifootprint.quantities.changed import replace
 
 OwnerKey = tuple[str, int]
 
@@ -22,8 +24,7 @@ NS = 1e-9
 EXACT = Range(1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class CardBusy:
+class CardBusy(Struct, frozen=True):
     """Seconds in which a card worked: of every (worker, owner), and in all; owners' add up to ``whole_s`` at most.
 
     Attributes:
@@ -61,8 +62,7 @@ class Parts(NamedTuple):
         return Parts(*(part.scale(k) for part in self))
 
 
-@dataclass(frozen=True, slots=True)
-class DomainShares:
+class DomainShares(Struct, frozen=True):
     """Where the metered joules of one domain went; central values unless said otherwise.
 
     Attributes:

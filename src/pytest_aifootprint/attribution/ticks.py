@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.lanes import PIECE_FIELDS, SPAN_FIELDS, TICK_FIELDS, Lane
 from pytest_aifootprint.timeline.readings import CounterReadings
@@ -20,8 +21,7 @@ Point = tuple[int, int]
 _OWNER_BITS = 40
 
 
-@dataclass(slots=True)
-class Grid:
+class Grid(Struct):
     """The ticks of a run: ``bounds`` has one entry more than the rest.
 
     Attributes:

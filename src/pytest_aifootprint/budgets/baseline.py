@@ -6,11 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.budgets.spread import MOST_VALUES, continued
 from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.snapshot import Setting, Snapshot, Spent
 
 MOST_SETTINGS = 4
@@ -41,8 +43,7 @@ class Value(NamedTuple):
     remote_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """A test's last values in one setting, oldest first, and the factors of the newest one."""
 
     values: tuple[Value, ...] = ()
@@ -50,8 +51,7 @@ class Past:
     carbon_factors: Mapping[str, LogPair] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A test, or a shared fixture as a whole.
 
     Attributes:
@@ -68,8 +68,7 @@ class Entry:
         return tuple(every[-MOST_VALUES:])
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """What a file of ours holds.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pytest_aifootprint.quantities import UnitError, parse_amount
 
@@ -14,8 +14,7 @@ VALID_SCOPED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """A limit on one kind of quantity.
 
     Attributes:
@@ -30,8 +29,7 @@ class Limit:
     use_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ScopedLimit:
+class ScopedLimit(Struct, frozen=True):
     """A limit on a part of the run.
 
     Attributes:

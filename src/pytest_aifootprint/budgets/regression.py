@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from pytest_aifootprint.budgets.baseline import Baseline, Entry, Past, Value, ranged, setting_id
 from pytest_aifootprint.budgets.spread import NOISY, Spread, allowed, common_rise, each_alpha, spread_of
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.changes import RUN, Change, Changes
 from pytest_aifootprint.records.snapshot import FIXTURE, Setting, Snapshot, Spent
 
@@ -25,8 +27,7 @@ CANCELLED = 1e-3
 """A log change that is left by the digits of the file alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """A test of both: what it came to now, its entry, and the part of its history that goes with this run."""
 
     name: str
@@ -149,8 +150,7 @@ def _said(value: object) -> str:
 # --- one quantity -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
+class Sides(Struct, frozen=True):
     """All that is compared of a run in one unit.
 
     Attributes:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
+
+from msgspec import Struct
 
 MOST_VALUES = 10
 """Of each test that a baseline keeps."""
@@ -29,8 +30,7 @@ SMALLEST_STEP = 0.05
 """A change below this share is none that a history begins anew for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Struct, frozen=True):
     """A history.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_aifootprint.budgets.limits import Limit, ScopedLimit
 from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 

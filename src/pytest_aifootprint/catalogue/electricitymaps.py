@@ -10,9 +10,10 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue.loader import default_catalogue
 from pytest_aifootprint.catalogue.zones import HIGHEST_G_PER_KWH, Intensity, ZoneError, lookup_zone
@@ -47,8 +48,7 @@ class LiveError(ValueError):
     """No figure could be had; the message is a few words that say why, without the token."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveIntensity:
+class LiveIntensity(Struct, frozen=True):
     """What Electricity Maps said.
 
     Attributes:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue.packages import read_json
 
 Ends = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class LlmSize:
+class LlmSize(Struct, frozen=True):
     """A model of ecologits.
 
     Attributes:

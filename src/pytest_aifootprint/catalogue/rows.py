@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.quantities.tables import (
     CatalogueError,
@@ -25,8 +26,7 @@ _CARD = re.compile(r"[a-z0-9]+( [a-z0-9]+)*")
 _REGION = re.compile(r"(aws|azure)/[a-z][a-z0-9-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingRow:
+class TrainingRow(Struct, frozen=True):
     """A published training footprint.
 
     Attributes:
@@ -79,8 +79,7 @@ class TrainingRow:
         return size_b * 1e9 if size_b else None
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(Struct, frozen=True):
     """Where a remote provider runs: grid zones, PUE, WUE in L per IT kWh, and its table in ecologits."""
 
     key: str
@@ -94,8 +93,7 @@ class Provider:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class CloudRegion:
+class CloudRegion(Struct, frozen=True):
     """Where a region of AWS or Azure is.
 
     Attributes:
@@ -110,8 +108,7 @@ class CloudRegion:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """Embodied kgCO2e of a machine (or of one vCPU of it), its life in years and the share of it in use.
 
     Attributes:
@@ -130,8 +127,7 @@ class Machine:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class ModelClass:
+class ModelClass(Struct, frozen=True):
     """What stands in for an unknown model or unknown tokens of these operations; (low, geometric middle, high).
 
     ``energy_wh`` is of one image or clip, ``energy_wh_per_s`` of one second of a clip whose length is told.

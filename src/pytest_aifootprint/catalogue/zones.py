@@ -10,11 +10,13 @@ import functools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue.loader import default_catalogue
 from pytest_aifootprint.catalogue.packages import data_file, read_json
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.quantities.tables import CatalogueError
 
 KG_PER_LB = 0.45359237
@@ -69,8 +71,7 @@ class ZoneError(ValueError):
     """A place that no data knows; the message is one line with the value, close matches and the valid forms."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intensity:
+class Intensity(Struct, frozen=True):
     """Carbon intensity of a place.
 
     Attributes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from msgspec import to_builtins
+from msgspec.structs import fields
 
 from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow
 from pytest_aifootprint.catalogue.llm_sizes import llm_sizes
@@ -20,6 +22,7 @@ from pytest_aifootprint.impacts.lineage import check_declared, known_names
 from pytest_aifootprint.impacts.models import Model, ModelIndex
 from pytest_aifootprint.impacts.remote import generates
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.quantities.units import J_PER_KWH
 from pytest_aifootprint.reports.saved.models import training_row
 from pytest_aifootprint.reports.saved.values import ranged
@@ -82,7 +85,7 @@ def everything(catalogue: Catalogue, tables: Mapping[str, ModelOverride]) -> Fac
 
 
 def _row_facts(row: TrainingRow, index: ModelIndex, amortisation: Amortisation, nobody: Provider) -> Facts:
-    model = dataclasses.replace(index.find((row.model_id,), "inference", None), row=row, place=row)
+    model = replace(index.find((row.model_id,), "inference", None), row=row, place=row)
     whole = amortisation.whole(model, nobody, UNKNOWN_PROVIDER)
     return {
         "id": row.model_id,
@@ -154,7 +157,7 @@ def one(
         },
         "declared": None if model.override is None else _declared(model.override),
         "lineage": _lineage(index, model, catalogue),
-        "training_row": None if model.row is None else dataclasses.asdict(model.row),
+        "training_row": None if model.row is None else to_builtins(model.row),
         "provider": {"name": key, "zone": served_by.zone, "training_zone": served_by.training_zone,
                      "given": provider is not None},
         "training": {
@@ -189,9 +192,9 @@ def _its_provider(name: str, model: Model, catalogue: Catalogue) -> Provider:
 
 
 def _declared(table: ModelOverride) -> Facts:
-    said = {field.name: getattr(table, field.name) for field in dataclasses.fields(table)}
+    said = {field.name: getattr(table, field.name) for field in fields(table)}
     said["paths"] = [pattern.text for pattern in table.paths]
-    said["metered"] = None if table.metered is None else dataclasses.asdict(table.metered)
+    said["metered"] = None if table.metered is None else to_builtins(table.metered)
     return {key: value for key, value in said.items() if value not in (None, (), [], "")}
 
 

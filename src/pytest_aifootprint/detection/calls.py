@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, fields
 
 from pytest_aifootprint.detection.servers import ServerTimes
 
@@ -27,8 +29,7 @@ LOCALITIES = ("local", "remote")
 REALNESSES = ("live", "replayed", "mocked")
 
 
-@dataclass(slots=True)
-class AICall:
+class AICall(Struct):
     """One use of a model, not yet priced. In-process calls of one kind in one window are one row with a ``count``.
 
     Attributes:

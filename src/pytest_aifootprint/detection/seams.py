@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 STANDARD_LIBRARY = "python"
 ARMED = "armed"
@@ -10,8 +10,7 @@ WAITING = "waiting"
 UNTRIED = "armed, untried version "
 
 
-@dataclass(frozen=True, slots=True)
-class Seam:
+class Seam(Struct, frozen=True):
     """One place where AI calls of one library can be seen.
 
     The file is imported only after the library was: a run pays for what it uses. It has ``install(module, arming)``,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
 from pytest_aifootprint.quantities import EXACT_ZERO, Range, total
@@ -137,8 +138,7 @@ def summed(parts: Iterable[Figures]) -> Figures:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """What a test or a fixture comes to, part by part.
 
     Attributes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from pytest_aifootprint.explain.costs import DOMAINS
 from pytest_aifootprint.explain.lines import Book, Section
 from pytest_aifootprint.explain.saved import HERE, Row, Saved, ranged
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Given, Range, basis_of_sum
+from pytest_aifootprint.quantities.changed import replace
 
 NOTHING_RAN = "no model ran"
 MOST_LISTED = 20

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.quantities import Given, Range, Sheet
 from pytest_aifootprint.quantities.sheets import Value, calculate
@@ -14,8 +15,7 @@ from pytest_aifootprint.reports import formatting
 TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A result.
 
     Attributes:
@@ -44,8 +44,7 @@ class Line:
         return all(math.isclose(ours[k], self.reported[k], rel_tol=TOLERANCE, abs_tol=1e-300) for k in ours)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Rows of amounts; a column is a symbol that equations sum up. None: unknown."""
 
     title: str
@@ -53,8 +52,7 @@ class Table:
     rows: tuple[tuple[str, tuple[Range | str | None, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A heading, and what stands under it."""
 
     title: str
@@ -64,8 +62,7 @@ class Section:
     tables: tuple[Table, ...] = ()
 
 
-@dataclass(slots=True)
-class Book:
+class Book(Struct):
     """Makes lines: what one has made, the next may use."""
 
     values: dict[str, Value] = field(default_factory=dict)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytest_aifootprint.explain.costs import of_call, told_of
 from pytest_aifootprint.explain.lines import Book, Section
 from pytest_aifootprint.explain.owners import call_section, called, figures_table, sum_up
 from pytest_aifootprint.explain.saved import Row, Saved
+from pytest_aifootprint.quantities.changed import replace
 
 BESIDE = ("E_server", "E_remote", "use", "training", "hardware", "W_site", "W_source", "avoidable", "avoided")
 

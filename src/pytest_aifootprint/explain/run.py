@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from pytest_aifootprint.explain.costs import FIGURES, Figures, of_call, of_fixture, of_test, summed
 from pytest_aifootprint.explain.facts import (
@@ -23,6 +22,7 @@ from pytest_aifootprint.explain.lines import Book, Section, Table, known
 from pytest_aifootprint.explain.owners import figures_table, reported_of, sum_up, totals
 from pytest_aifootprint.explain.saved import HERE, Row, Saved
 from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range
+from pytest_aifootprint.quantities.changed import replace
 
 MOST_ROWS = 20
 RANGE = "high = central * exp(sqrt(sum(ln(factor) ** 2))) over each input's worse end above 1; low likewise below 1"

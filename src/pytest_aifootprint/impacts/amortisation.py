@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue import Catalogue, Provider, TrainingRow, lookup_zone
 from pytest_aifootprint.impacts import electricity, training
@@ -31,8 +32,7 @@ from pytest_aifootprint.quantities import (
 G_PER_KG = 1000.0
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingShare:
+class TrainingShare(Struct, frozen=True):
     """Training that one call bears; None where it is unknown.
 
     Attributes:
@@ -44,7 +44,7 @@ class TrainingShare:
     carbon_g: Grams | None
     training: Training
     equation: str = ""
-    sheet: Sheet = field(default=NO_SHEET, compare=False)
+    sheet: Sheet = NO_SHEET
 
 
 NO_MODEL_RAN = TrainingShare(ZERO_J, ZERO_G, Training("share", "no model ran"))

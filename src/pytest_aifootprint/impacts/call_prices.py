@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from pytest_aifootprint.catalogue import Catalogue
@@ -23,6 +22,7 @@ from pytest_aifootprint.impacts.tokens import failed, tokens_of, tokens_told
 from pytest_aifootprint.impacts.trained import TrainedHere, from_hub
 from pytest_aifootprint.impacts.training_sheets import NO_SHEET
 from pytest_aifootprint.quantities import Basis, Joules, Notice, Range, Sheet
+from pytest_aifootprint.quantities.changed import replace
 
 _ONLY_GPU = Notice(
     UNSEEN,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import replace
 
 from pytest_aifootprint.catalogue import Catalogue
 from pytest_aifootprint.impacts.inputs import factor_given
@@ -11,6 +10,7 @@ from pytest_aifootprint.impacts.remote import ServedModel, Tokens
 from pytest_aifootprint.impacts.sheets import LIVE, REPLAYED, Told, it_sheet, reference_sheet, site_sheet
 from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.quantities import Sheet, Step
+from pytest_aifootprint.quantities.changed import replace
 
 UNSEEN_SERVER = {"energy_j": "E_server", "hardware_carbon_g": None}
 

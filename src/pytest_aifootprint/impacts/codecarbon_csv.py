@@ -13,8 +13,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pytest_aifootprint.quantities.units import J_PER_KWH
 
@@ -30,8 +31,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SLACK = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class MeteredTraining:
+class MeteredTraining(Struct, frozen=True):
     """What a training took: of one run exactly the numbers in the file, of several their sum.
 
     Attributes:
@@ -43,8 +43,7 @@ class MeteredTraining:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     line: int
     run: str
     project: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from pytest_aifootprint.quantities import (
     Basis,
@@ -18,8 +18,7 @@ from pytest_aifootprint.quantities import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """Carbon intensity of a place's electricity, location-based average.
 
     Attributes:
@@ -49,8 +48,7 @@ class Grid:
     water_year: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
+class Training(Struct, frozen=True):
     """The training footprint behind a model's training share.
 
     Attributes:
@@ -74,8 +72,7 @@ class Training:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """What electricity comes to: grams CO2e, litres at the site and at the power plants; avoidable CO2e of it."""
 
     carbon_g: Grams
@@ -84,8 +81,7 @@ class Use:
     avoidable_g: Grams
 
 
-@dataclass(frozen=True, slots=True)
-class CallImpact:
+class CallImpact(Struct, frozen=True):
     """One call's footprint beside what the local meters see. None means unknown, never zero.
 
     Attributes:
@@ -118,5 +114,5 @@ class CallImpact:
     source: str
     equation: str
     priced: bool = True
-    notices: tuple[Notice, ...] = field(default=())
-    sheet: Sheet | None = field(default=None, compare=False)
+    notices: tuple[Notice, ...] = ()
+    sheet: Sheet | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pytest_aifootprint.catalogue import Catalogue, CatalogueError, Fields, Triple, lookup_zone
@@ -11,6 +10,7 @@ from pytest_aifootprint.catalogue.zones import HIGHEST_G_PER_KWH
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.impacts.grids import grid_of
 from pytest_aifootprint.quantities import GramsPerKwh, LitresPerKwh, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.quantities.tables import origin
 
 LOCAL = "local"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue import LlmSize, Triple, llm_sizes
 from pytest_aifootprint.detection.providers.hosts import HOSTS
@@ -27,8 +28,7 @@ _RESELLERS = frozenset({provider for _, provider in HOSTS} | {"models", "publish
 _NAMED_MAKERS = frozenset[str]().union(*_MAKERS.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A model of a table as one of its family. ``number``: its release's first; ``maker``: as before its name."""
 
     size: LlmSize
@@ -37,8 +37,7 @@ class Member:
     maker: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class FamilySize:
+class FamilySize(Struct, frozen=True):
     """What a family says of the size of one more member.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from pytest_aifootprint.catalogue import (
     EWIF_SOURCE,
@@ -19,6 +18,7 @@ from pytest_aifootprint.catalogue import (
 from pytest_aifootprint.catalogue.electricitymaps import NAME, LiveIntensity, average_of
 from pytest_aifootprint.impacts.contract import Grid
 from pytest_aifootprint.quantities import GramsPerKwh, LitresPerKwh, Notice, Range
+from pytest_aifootprint.quantities.changed import replace
 
 OLD_YEARS, VERY_OLD_YEARS = 4, 8
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from pytest_aifootprint.catalogue import Catalogue, Machine, default_catalogue
 from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.quantities import ZERO_G, Grams, GramsPerSecond, Notice, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.quantities.tables import Triple
 from pytest_aifootprint.quantities.units import S_PER_YEAR
 

@@ -11,7 +11,8 @@ import math
 import statistics
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue import LlmSize, Triple, default_catalogue, llm_sizes
 from pytest_aifootprint.impacts.families import Families, size_of_family
@@ -21,8 +22,7 @@ from pytest_aifootprint.impacts.names import open_form, released, size_in_name
 Sizes = Mapping[tuple[str, str], LlmSize]
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A release that was left out.
 
     Attributes:

@@ -10,8 +10,9 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+
+from msgspec import Struct
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.quantities.unfaked import REAL
@@ -28,8 +29,7 @@ _GLOB = frozenset("*?[")
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class PathPattern:
+class PathPattern(Struct, frozen=True):
     """A glob of a file or folder: ``*``, ``?``, ``[..]`` within a name, ``**`` for any number of folders, also none.
 
     Attributes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue import Catalogue, LlmSize, ModelClass, TrainingRow, Triple, llm_sizes
 from pytest_aifootprint.impacts.declared import DeclaredModels
@@ -13,14 +14,14 @@ from pytest_aifootprint.impacts.families import known_families, size_of_family
 from pytest_aifootprint.impacts.names import exact_forms, open_form, released, short_name, size_in_name
 from pytest_aifootprint.impacts.overrides import ModelOverride
 from pytest_aifootprint.quantities import Basis, Notice
+from pytest_aifootprint.quantities.changed import replace
 
 OPEN_TABLE = "huggingface_hub"
 CLASS_WITHOUT_ROW = "inference"
 MOST_NAMED = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Struct, frozen=True):
     """A model as far as its price depends on it.
 
     Attributes:

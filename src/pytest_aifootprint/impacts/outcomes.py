@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.amortisation import NO_MODEL_RAN, UNKNOWN, TrainingShare
 from pytest_aifootprint.impacts.contract import CallImpact, Use
 from pytest_aifootprint.quantities import ZERO_G, ZERO_J, ZERO_L, Basis, Grams, Joules, Notice, OfUnit, Range
+from pytest_aifootprint.quantities.changed import replace
 
 NOTHING_RAN = CallImpact(
     energy_j=ZERO_J,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue import Fields, Triple, ZoneError, lookup_zone
 from pytest_aifootprint.catalogue.zones import VALID_PLACES, VALID_ZONES
@@ -27,8 +28,7 @@ _UNITS = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOverride:
+class ModelOverride(Struct, frozen=True):
     """Declared facts of a model; they go before the catalogue.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pytest_aifootprint.catalogue import Catalogue, default_catalogue
@@ -25,6 +24,7 @@ from pytest_aifootprint.impacts.trained import from_hub
 from pytest_aifootprint.meters.contract import LoadModel
 from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.quantities import ZERO_L, Grams, Joules, Litres, LitresPerKwh, Notice, Range, Sheet
+from pytest_aifootprint.quantities.changed import replace
 
 _CACHED_PRICES = 10_000
 

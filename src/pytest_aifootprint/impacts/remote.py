@@ -10,8 +10,9 @@ import functools
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue import Catalogue, Triple, default_catalogue
 from pytest_aifootprint.impacts.models import Model, undisclosed_times_over
@@ -26,8 +27,7 @@ G_PER_KG = 1000.0
 _PROBE_TOKENS = 1000.0
 
 
-@dataclass(frozen=True, slots=True)
-class ServerModel:
+class ServerModel(Struct, frozen=True):
     """ecologits' price of a generation, which is linear in its output tokens.
 
     Attributes:
@@ -96,8 +96,7 @@ def _ecologits() -> Callable[..., dict[str, Any]]:
     return compute_llm_impacts_dag
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """Proportions of a transformer: ``D = width_per_layer L`` and ``N = parameters_per_layer L D^2``."""
 
     width_per_layer: float
@@ -138,8 +137,7 @@ def prefill_flop(
     return 2 * parameters * fresh + attention + cached_share * 2 * parameters * cached_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class PrefillConstants:
+class PrefillConstants(Struct, frozen=True):
     """eta in FLOP/J and kappa, each (low, central, high), and the shape (method, section 4)."""
 
     flop_per_joule: Triple
@@ -174,8 +172,7 @@ def prefill_energy_j(
     return Joules(Range.of(low, central, high, PREFILL))
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """What a call read and wrote; each (low, central, high), with equal ends where it is known."""
 
     input: Triple
@@ -183,8 +180,7 @@ class Tokens:
     output: Triple
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """A served call without its data centre.
 
     Attributes:

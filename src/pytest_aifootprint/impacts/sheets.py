@@ -8,7 +8,6 @@ all inputs are those that the price was computed with, and a test holds each she
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 from pytest_aifootprint.catalogue import Catalogue, Triple
@@ -24,6 +23,7 @@ from pytest_aifootprint.impacts.remote import (
 )
 from pytest_aifootprint.impacts.site import RemoteSite
 from pytest_aifootprint.quantities import EXACT_ZERO, Given, Range, Sheet, Step
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.quantities.units import J_PER_WH
 
 SERVER_MODEL = "ecologits, compute_llm_impacts_dag"

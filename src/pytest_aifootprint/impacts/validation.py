@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue import default_catalogue
 from pytest_aifootprint.detection.calls import AICall
@@ -21,8 +22,7 @@ from pytest_aifootprint.quantities import Range, total
 from pytest_aifootprint.quantities.units import J_PER_WH
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """A published figure and the call that it is compared with.
 
     Attributes:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
 from pytest_aifootprint.catalogue import Catalogue, TrainingRow
 from pytest_aifootprint.impacts import training
 from pytest_aifootprint.impacts.models import Model
 from pytest_aifootprint.quantities import Joules, Kilograms, KilowattHours, Range, as_joules
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.quantities.units import J_PER_KWH
 
 ETA = "eta_train"
 METERED, DECLARED, PUBLISHED, COMPUTED = "metered", "declared", "published", "computed"
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """What training a model took, without its parent's training.
 
     Attributes:

@@ -7,8 +7,9 @@ every error, and importing it imports codecarbon's tracker.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.meters.amd_codes import NEVER, AmdFault, of_binding, translate
 from pytest_aifootprint.meters.counters import J_PER_UJ, CounterFault
@@ -91,8 +92,7 @@ def ask(smi: Any, name: str, *arguments: Any) -> Any:
         raise of_binding(e) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Die:
+class Die(Struct, frozen=True):
     """What amdsmi lists: a card, a die of one, or a partition of one.
 
     Attributes:

@@ -7,15 +7,15 @@ joules. Neither ever answers 0 for "don't know": an unreadable counter says why,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.meters.hardware import Hardware
 from pytest_aifootprint.quantities import Basis, LitresPerKwh, Range, Watts
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """A counter's value.
 
     Attributes:
@@ -27,8 +27,7 @@ class Reading:
     energy_j: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """A counter that could not be read: a gap, never a zero."""
 
     t_ns: int
@@ -62,8 +61,7 @@ class CounterMeter(Protocol):
         """Give the device back. May be called twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadModel:
+class LoadModel(Struct, frozen=True):
     """Joules from CPU seconds, linear, so that a neighbour does not change a test's number (method: section 2).
 
     Attributes:
@@ -100,8 +98,7 @@ class LoadModel:
         return self.n_cpu if self.usable_cpus is None else self.usable_cpus
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryModel:
+class MemoryModel(Struct, frozen=True):
     """Memory without a counter: a constant power that stands in idle (method: section 2).
 
     Attributes:
@@ -115,8 +112,7 @@ class MemoryModel:
     basis: Basis = Basis.MODELLED
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedMeter:
+class RejectedMeter(Struct, frozen=True):
     """A meter that does not work here: why, and what to do about it.
 
     Attributes:
@@ -129,8 +125,7 @@ class RejectedMeter:
     absent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """This machine, as far as numbers depend on it.
 
     Attributes:
@@ -153,8 +148,7 @@ class Host:
     limited_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What was chosen to meter this machine, and what was not.
 
     ``cpu_model`` is always there: it prices CPU seconds where no counter stands, or when one breaks in mid-run.

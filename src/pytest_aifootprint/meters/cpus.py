@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from pytest_aifootprint.meters.counters import read_text_or
 
@@ -22,8 +23,7 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class CpuLimit:
+class CpuLimit(Struct, frozen=True):
     """Fewer CPUs than the machine has.
 
     Attributes:

@@ -7,8 +7,9 @@ The counter says how much; these say when, and whose. They cost microseconds whe
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.meters.contract import CounterMeter
 
@@ -34,8 +35,7 @@ class ProcessLoad(NamedTuple):
     percent: dict[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Mig:
+class Mig(Struct, frozen=True):
     """How a card is split.
 
     Attributes:
@@ -49,8 +49,7 @@ class Mig:
     mine: frozenset[int]
 
 
-@dataclass(slots=True)
-class GpuSignals:
+class GpuSignals(Struct):
     """Signals of one card over the run; all times are ns of CLOCK_MONOTONIC, rising.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MACHINES = ("vm", "laptop", "desktop", "server")
 
@@ -40,8 +41,7 @@ MOST_DECLARED: Mapping[str, float] = {
 Triple = tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Hardware:
+class Hardware(Struct, frozen=True):
     """Declared hardware; None where nothing was declared. Triples are low, central, high."""
 
     tdp_w: float | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pytest_aifootprint.meters.boot import boot_id
 from pytest_aifootprint.meters.contract import Host
@@ -51,8 +52,7 @@ _QEMU_CPU = re.compile(r"Intel Core Processor \(")
 _CPUINFO_HEAD = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What was recognised.
 
     Attributes:

@@ -7,7 +7,6 @@ at the component. A socket's TDP is never used undivided in a virtual machine, w
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_aifootprint.meters.contract import LoadModel
@@ -17,6 +16,7 @@ from pytest_aifootprint.meters.tdp import SOURCE as TDP_SOURCE
 from pytest_aifootprint.meters.tdp import tdp_w
 from pytest_aifootprint.meters.watts import CPU_ROWS, PUE_CLOUD, TDP_ACTIVE, TDP_IDLE, CpuRow, values
 from pytest_aifootprint.quantities import Basis, Range, Watts
+from pytest_aifootprint.quantities.changed import replace
 
 __all__ = ["HARDWARE_KEYS", "Hardware", "load_model", "tdp_row", "validate_hardware"]
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.meters.gpu import Mig
 
@@ -20,8 +21,7 @@ _ENABLED = 1
 NO_INSTANCE = "the card is split by MIG, and no instance of it is to be seen from here", "see nvidia-smi mig -lgi"
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """One MIG device: a compute instance.
 
     Attributes:

@@ -7,13 +7,13 @@ eight has no use for the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 NONE = frozenset({"", "-1", "NoDevFiles"})
 
 
-@dataclass(slots=True)
-class Visible:
+class Visible(Struct):
     """What the variable leaves.
 
     Attributes:

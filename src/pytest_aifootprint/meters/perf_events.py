@@ -20,10 +20,11 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.meters.contract import Reading, RejectedMeter, Unreadable
 from pytest_aifootprint.meters.counters import HOW_TO, Accumulator, CounterFault, read_parts, read_text, read_text_or
@@ -54,8 +55,7 @@ _OWN_REGISTER = "AuthenticAMD", "HygonGenuine"
 """Makers whose processors have one energy register per package, also where the kernel names a CPU of each die."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(Struct, frozen=True):
     """One event of the PMU.
 
     Attributes:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.meters.contract import Reading, RejectedMeter, Unreadable
 from pytest_aifootprint.meters.counters import (
@@ -41,8 +42,7 @@ _ZONE = re.compile(r"intel-rapl(?P<mmio>-mmio)?:(?P<top>\d+)(?::(?P<sub>\d+))?\Z
 _NOTHING_TO_DO = "nothing to do"
 
 
-@dataclass(slots=True)
-class _Zone:
+class _Zone(Struct):
     """One counter file. ``package``: the package that it is, or lies in."""
 
     path: str

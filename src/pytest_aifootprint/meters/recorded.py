@@ -22,10 +22,11 @@ import json
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.meters.contract import Reading, Unreadable
 from pytest_aifootprint.quantities import Basis
@@ -34,8 +35,7 @@ _KEYS = ("domains", "busy_s", "cards", "relative")
 _OUTSIDE = Unreadable(0, "the script of the recorded meter does not reach this moment", "add points to the script")
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """A moment of the script, and what is read then."""
 
     t_ns: int

@@ -8,14 +8,14 @@ when a run starts, and reading a file of tables costs 4 ms there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.quantities import Basis
 from pytest_aifootprint.quantities.tables import Factor, Origin, Triple
 
 
-@dataclass(frozen=True, slots=True)
-class CpuRow:
+class CpuRow(Struct, frozen=True):
     """One kind of machine; watts as low, central, high.
 
     Attributes:

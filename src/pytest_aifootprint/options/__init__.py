@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from pytest_aifootprint.budgets import Limit, ScopedLimit
@@ -26,8 +26,7 @@ MARKER_HELP = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One row of the table.
 
     Attributes:
@@ -147,8 +146,7 @@ def option_error(option: str, origin: str, problem: str) -> pytest.UsageError:
     return pytest.UsageError(f"{option} ({origin}): {' '.join(problem.split())}")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """An option's text with its origin."""
 
     texts: tuple[str, ...]
@@ -165,8 +163,7 @@ class Value:
         return option_error(self.option, self.origin, problem)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What the user asked for, checked.
 
     Attributes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct, field
 
 from pytest_aifootprint.options import OPTIONS, option_error
 
@@ -16,8 +16,7 @@ KEYS = ("hardware", "marginal", "models")
 WHERE = "tool.aifootprint"
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """The raw tables, the file they stand in, and its folder."""
 
     hardware: Mapping[str, Any] = field(default_factory=dict)

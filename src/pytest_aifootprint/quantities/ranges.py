@@ -16,6 +16,8 @@ from operator import mul
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     # The type checker has it; when it runs, it is no dependency of ours.
     from typing_extensions import Self
@@ -51,6 +53,7 @@ def _log_ratio(part: float, whole: float) -> float:
     return math.log(ratio) if in_range else math.log(part) - math.log(whole)
 
 
+# Not a Struct: mypy 2.4 falls over a NewType of one, and every unit is a NewType of a Range.
 @dataclass(frozen=True, slots=True)
 class Range:
     """A central value and the factors that make it uncertain.
@@ -262,8 +265,7 @@ def _log_mean_exp(shares: list[float], logs: list[float]) -> float:
     return largest + math.log(math.fsum(share * math.exp(log - largest) for share, log in present))
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A minus B with shared factors cancelled; may cross zero, so it is no Range.
 
     Attributes:

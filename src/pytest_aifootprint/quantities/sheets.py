@@ -11,7 +11,8 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.quantities.ranges import EXACT_ZERO, LogPair, Range
 
@@ -29,8 +30,7 @@ class EquationError(ValueError):
     """An equation that cannot be calculated; the message names the equation and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """An input.
 
     Attributes:
@@ -49,8 +49,7 @@ class Given:
     basis: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A value that is made from others.
 
     Attributes:
@@ -67,8 +66,7 @@ class Step:
     gathered: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
+class Sheet(Struct, frozen=True, eq=False):
     """Inputs and the steps from them to the results.
 
     Attributes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 Triple = tuple[float, float, float]
 Row = TypeVar("Row")
@@ -126,8 +127,7 @@ class Fields:
         return float(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a row's figures come from: the publication, its year, and how it was read."""
 
     source: str
@@ -135,8 +135,7 @@ class Origin:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Factor:
+class Factor(Struct, frozen=True):
     """A constant with its range, or a 90 % factor x/÷ that is put on something else."""
 
     key: str

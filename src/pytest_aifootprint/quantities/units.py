@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 J_PER_KWH = 3.6e6
 J_PER_WH = 3600.0
@@ -33,8 +34,7 @@ class UnitError(ValueError):
     """An amount that cannot be read; the message says what was wrong and what is valid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """An amount of one kind, in the unit used inside.
 
     Attributes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.quantities import ZERO_G, ZERO_L, Grams, Joules, Litres, total
 
 
-@dataclass(frozen=True, slots=True)
-class Carbon:
+class Carbon(Struct, frozen=True):
     """Grams CO2e by part; ``total`` is the sum of what is known (``unknown`` names the rest).
 
     Attributes:
@@ -44,8 +44,7 @@ class Carbon:
         return tuple(name for name, part in self.parts if part is None)
 
 
-@dataclass(frozen=True, slots=True)
-class Water:
+class Water(Struct, frozen=True):
     """Litres at the data centre and at the power plants.
 
     Attributes:
@@ -64,8 +63,7 @@ class Water:
         return self.site + self.source
 
 
-@dataclass(frozen=True, slots=True)
-class Energy:
+class Energy(Struct, frozen=True):
     """Joules by domain: ``cpu``, ``ram``, ``gpu`` (all cards), ``remote``; ``local_server`` where that is estimated.
 
     Attributes:
@@ -85,8 +83,7 @@ class Energy:
         return total(self.by_domain.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """Token counts; ``unknown_calls`` says how many calls did not tell theirs."""
 
     input: int = 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from pytest_aifootprint.attribution.fixtures import FixtureBill
 from pytest_aifootprint.quantities import ZERO_G, Grams, total
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.collector import AGAIN
 from pytest_aifootprint.records.cost import Cost
 from pytest_aifootprint.records.raw import TestRun

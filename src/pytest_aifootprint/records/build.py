@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from importlib.metadata import version
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution import fixtures
 from pytest_aifootprint.attribution.balance import Kind, balance
@@ -15,6 +16,7 @@ from pytest_aifootprint.attribution.shares import DomainShares, with_own_cpu
 from pytest_aifootprint.detection.calls import LOAD
 from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice, Sheet
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records import avoidable
 from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
@@ -44,8 +46,7 @@ from pytest_aifootprint.records.totals import totals_of
 from pytest_aifootprint.records.unread import rejected_notices, unread_in_test, unread_notices
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
+class RunInfo(Struct, frozen=True):
     """What is known about a run beside its numbers.
 
     Attributes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pytest_aifootprint.quantities import Range
 
 RUN = "run"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One quantity of the run, a test or a shared fixture, beside its baseline.
 
     Attributes:
@@ -37,8 +36,7 @@ class Change:
         return self.actual.central / self.before - 1 if self.before else None
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """A run beside its baseline.
 
     Attributes:

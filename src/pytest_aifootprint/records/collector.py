@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.fixtures import FixtureKey
 from pytest_aifootprint.attribution.lanes import Lane
@@ -37,8 +38,7 @@ class Loaded(NamedTuple):
     loads: list[AICall]
 
 
-@dataclass(slots=True)
-class Collector:
+class Collector(Struct):
     """The raw run.
 
     Attributes:

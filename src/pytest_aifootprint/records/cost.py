@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import CardBusy, DomainShares, OwnerKey, Parts
@@ -21,8 +22,7 @@ UNREAD_SHARE = 0.05
 """Of the time of windows; less of it is the edge of a gap that lies in the window beside."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What one owner, or several together, came to: local energy and calls, priced.
 
     Attributes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.records.snapshot import tokens_of_row
 
@@ -64,8 +65,7 @@ def split(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, 
     return {name: mean * math.log(after[name] / before[name]) for name in before}
 
 
-@dataclass(slots=True)
-class ModelUse:
+class ModelUse(Struct):
     """Live remote calls to one model, weighted by what AI tests bear of them: J and g CO2e of use.
 
     Attributes:
@@ -86,8 +86,7 @@ class ModelUse:
         self.use_g += weight * _central(call["carbon_g"]["use"])
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A run as far as it is decomposed; grams are central values, and what is unknown is not in them.
 
     Attributes:

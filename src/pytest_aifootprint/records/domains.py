@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.counters import counter_shares
 from pytest_aifootprint.attribution.idle import idle_power
@@ -21,13 +22,13 @@ from pytest_aifootprint.attribution.shares import (
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Selection
 from pytest_aifootprint.meters.gpu import GpuMeter
 from pytest_aifootprint.quantities import Basis, Notice
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.wall import Wall
 from pytest_aifootprint.timeline.busy import steal_notice
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
 
-@dataclass(frozen=True, slots=True)
-class MachineData:
+class MachineData(Struct, frozen=True):
     """What the meters of this machine said over the run; ``started_ns``: CLOCK_MONOTONIC at its start."""
 
     selection: Selection

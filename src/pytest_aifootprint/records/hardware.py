@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.balance import Kind
 from pytest_aifootprint.attribution.lanes import Lane
@@ -18,8 +19,7 @@ CPU_HOW = "CPU seconds, of the CPUs that this run may use"
 SHARED_HOW = "reserved time: wall time, divided among the windows open at each moment"
 
 
-@dataclass(frozen=True, slots=True)
-class HardwareUse:
+class HardwareUse(Struct, frozen=True):
     """A machine, or one card of it, over the run.
 
     Attributes:

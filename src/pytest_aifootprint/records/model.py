@@ -7,8 +7,9 @@ reports print low, central and high. None means unknown, never zero.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.balance import Balance
 from pytest_aifootprint.detection.believed import BY_PIECE
@@ -31,16 +32,14 @@ LOCAL_SERVER = "local_server"
 """Energy of servers on this machine or its private network that nobody here could meter: estimated by call."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedCall:
+class ReportedCall(Struct, frozen=True):
     """What a saved report has of a call as a sum: without its factors, or without its parts."""
 
     carbon: Carbon
     water_l: Litres | None
 
 
-@dataclass(frozen=True, slots=True)
-class CallFootprint:
+class CallFootprint(Struct, frozen=True):
     """A call with its price.
 
     Attributes:
@@ -77,8 +76,7 @@ class CallFootprint:
         return None if site is None or source is None else site + source
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One attempt of a test: ``phases`` maps setup, call, teardown to duration_s, cpu_s and the phase's outcome."""
 
     number: int
@@ -87,8 +85,7 @@ class Attempt:
     phases: Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class MeteredParts:
+class MeteredParts(Struct, frozen=True):
     """Joules of an owner's own windows by what said them, central values: the ranges of models stand in the sheet.
 
     Attributes:
@@ -102,8 +99,7 @@ class MeteredParts:
     counters_above_idle: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class FixtureShare:
+class FixtureShare(Struct, frozen=True):
     """A test's share of a shared fixture: the fixture's footprint over its distinct users on all workers.
 
     Attributes:
@@ -122,8 +118,7 @@ class FixtureShare:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FixtureFootprint:
+class FixtureFootprint(Struct, frozen=True):
     """A shared fixture as a whole: all its set-ups and teardowns on all workers.
 
     Attributes:
@@ -158,8 +153,7 @@ class FixtureFootprint:
         return tuple(sorted({c.model or "unknown" for c in calls if c.operation == "training"}))
 
 
-@dataclass(frozen=True, slots=True)
-class Retries:
+class Retries(Struct, frozen=True):
     """What attempts cost that were run again: all attempts of a test but its last; contained in the totals."""
 
     attempts: int = 0
@@ -167,8 +161,7 @@ class Retries:
     carbon: Carbon = field(default_factory=Carbon)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a limit says.
 
     Attributes:
@@ -190,8 +183,7 @@ class Verdict:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TestFootprint:
+class TestFootprint(Struct, frozen=True):
     """A test: its own windows (all attempts) plus its share of shared fixtures; ``direct`` is the own part alone.
 
     Attributes:
@@ -262,8 +254,7 @@ def worst(verdicts: Iterable[Verdict]) -> str | None:
     return next((word for word in ("fail", "undecided", "pass") if word in found), None)
 
 
-@dataclass(frozen=True, slots=True)
-class MeterUse:
+class MeterUse(Struct, frozen=True):
     """A meter that metered this run."""
 
     domain: str
@@ -272,8 +263,7 @@ class MeterUse:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """Over all AI tests. ``avoidable_carbon_g``, had none of them run, is no sum over the tests.
 
     ``widest_times_over``: how far the widest input may be off, as a saved report has it; None of a run's own.
@@ -298,16 +288,14 @@ class Totals:
     widest_times_over: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerRecord:
+class WorkerRecord(Struct, frozen=True):
     """One process that ran tests; ``reported`` is False for a worker that was lost."""
 
     id: str
     reported: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RunFootprint:
+class RunFootprint(Struct, frozen=True):
     """Everything that a report can print.
 
     Attributes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.quantities import Grams, Joules
 from pytest_aifootprint.records.amounts import Carbon, Tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What one test or shared fixture did with a model; ``where`` is its id, or ``outside``."""
 
     where: str
@@ -19,8 +18,7 @@ class Place:
     energy_j: Joules | None
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """Loads or trainings of one model: a part of what the windows they ran in came to. None: nothing was metered."""
 
     count: int = 0
@@ -30,8 +28,7 @@ class Work:
     places: tuple[Place, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
+class Trained(Struct, frozen=True):
     """Training that this run did itself. It stands in use; per inference it is information, never cost again.
 
     Attributes:
@@ -50,8 +47,7 @@ class Trained:
     again: tuple[tuple[Place, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFootprint:
+class ModelFootprint(Struct, frozen=True):
     """All calls to one model in this run, and its loads.
 
     Attributes:
@@ -74,8 +70,7 @@ class ModelFootprint:
     trained: Trained | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Struct, frozen=True):
     """What could be saved in each run, from what was measured in this one.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import Training
@@ -26,8 +27,7 @@ class Placed(NamedTuple):
     call: CallFootprint
 
 
-@dataclass(slots=True)
-class _Model:
+class _Model(Struct):
     """Everything that was seen of one model."""
 
     calls: list[Placed] = field(default_factory=list)

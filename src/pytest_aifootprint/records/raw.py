@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from struct import Struct
+import struct
 from typing import Any
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.fixtures import FixtureKey
 from pytest_aifootprint.attribution.lanes import CALL, PHASES, SPAN_FIELDS, TEARDOWN, UNNAMED, Lane
@@ -14,8 +15,7 @@ from pytest_aifootprint.detection.calls import AICall
 EDGE_FIELDS = 6
 
 
-@dataclass(slots=True)
-class FixtureWindow:
+class FixtureWindow(Struct):
     """One set-up or teardown of a fixture of wider than function scope. An owner of calls (``detection.recorder``).
 
     Attributes:
@@ -55,8 +55,7 @@ class FixtureWindow:
         return window
 
 
-@dataclass(slots=True, init=False)
-class TestRun:
+class TestRun(Struct):
     """One test on one worker, all attempts. An owner of calls (``detection.recorder``).
 
     Attributes:
@@ -76,39 +75,23 @@ class TestRun:
 
     index: int
     nodeid: str
-    worker: str
-    calls: list[AICall]
-    phase: str
-    closed: bool
-    tally: dict[tuple[object, ...], AICall]
-    attempt: int
-    edges: list[int]
-    outcomes: list[tuple[int, int, str]]
-    users_of: list[FixtureKey]
-    windows: list[FixtureWindow]
-    marker: dict[str, Any] | None
-    retry_owners: list[int]
-    apart: list[int]
-    pieces: list[int]
-    calls_until: list[int]
-    loads: list[AICall]
-    scopes: tuple[int, ...]
-
-    def __init__(self, index: int, nodeid: str, worker: str = "main") -> None:
-        """A test that begins. Written out: a dataclass would call a dozen factories in the path of every test."""
-        self.index = index
-        self.nodeid = nodeid
-        self.worker = worker
-        self.phase = "setup"
-        self.closed = False
-        self.attempt = 0
-        self.marker = None
-        self.scopes = ()
-        self.tally = {}
-        self.calls, self.loads, self.calls_until = [], [], []
-        self.edges, self.apart, self.pieces = [], [], []
-        self.outcomes, self.retry_owners = [], []
-        self.users_of, self.windows = [], []
+    worker: str = "main"
+    phase: str = "setup"
+    closed: bool = False
+    attempt: int = 0
+    marker: dict[str, Any] | None = None
+    scopes: tuple[int, ...] = ()
+    tally: dict[tuple[object, ...], AICall] = field(default_factory=dict)
+    calls: list[AICall] = field(default_factory=list)
+    loads: list[AICall] = field(default_factory=list)
+    calls_until: list[int] = field(default_factory=list)
+    edges: list[int] = field(default_factory=list)
+    apart: list[int] = field(default_factory=list)
+    pieces: list[int] = field(default_factory=list)
+    outcomes: list[tuple[int, int, str]] = field(default_factory=list)
+    retry_owners: list[int] = field(default_factory=list)
+    users_of: list[FixtureKey] = field(default_factory=list)
+    windows: list[FixtureWindow] = field(default_factory=list)
 
     @property
     def owners(self) -> tuple[int, ...]:
@@ -199,7 +182,7 @@ class TestRun:
         return run
 
 
-_ONE_SPAN = Struct(f"{SPAN_FIELDS}q").pack
+_ONE_SPAN = struct.Struct(f"{SPAN_FIELDS}q").pack
 _THREE_PHASES = 3 * EDGE_FIELDS
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.fixtures import FixtureKey
 from pytest_aifootprint.impacts.pricer import Pricer
@@ -21,8 +22,7 @@ from pytest_aifootprint.records.raw import TestRun
 MODEL = "model: "
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeFootprint:
+class ScopeFootprint(Struct, frozen=True):
     """The sum over a part of the run.
 
     Attributes:

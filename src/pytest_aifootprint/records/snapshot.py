@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.detection.believed import BY_PIECE
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
@@ -20,8 +21,7 @@ FIXTURE = "fixture "
 DIGITS_OF_GRIDS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """What a test by itself, or a shared fixture as a whole, came to.
 
     Attributes:
@@ -69,8 +69,7 @@ def _worse(outcome: str) -> bool:
     return outcome not in {"", "passed", "xpassed", "xfailed"}
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """What energy and carbon depend on beside the tests: the machine with its meters, and the factors.
 
     Attributes:
@@ -84,8 +83,7 @@ class Setting:
     grids: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """A run as far as it can be compared.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.balance import Kind
 from pytest_aifootprint.attribution.lanes import Lane
@@ -17,8 +18,7 @@ MOST_BINS = 200
 SHORTEST_NS = 10_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """Bins of equal length from the start of metering to its end; columns have an entry for each bin.
 
     Attributes:

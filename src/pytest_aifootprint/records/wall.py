@@ -6,7 +6,7 @@ the declared one or that of a cloud: it is never applied twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pytest_aifootprint.attribution.shares import Parts
 from pytest_aifootprint.impacts.electricity import at_wall_j, without_pue_j
@@ -14,8 +14,7 @@ from pytest_aifootprint.meters.contract import Selection
 from pytest_aifootprint.quantities import Joules, Range, total
 
 
-@dataclass(frozen=True, slots=True)
-class Wall:
+class Wall(Struct, frozen=True):
     """The way from a domain's joules to those at the wall, and back to those of the machine itself.
 
     Attributes:

@@ -9,8 +9,9 @@ below a thousandth of that unit, or above 10,000 of it, has its own prefix rathe
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from pytest_aifootprint.quantities import Grams, GramsPerKwh, Joules, Litres, Range
 from pytest_aifootprint.quantities.units import J_PER_WH
@@ -35,16 +36,14 @@ _ASCII = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """A printed unit: its symbol, and the power of ten that it is of its kind's base unit."""
 
     symbol: str
     exponent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of number: its units from small to large, and what the base unit is in the unit used inside."""
 
     units: tuple[Unit, ...]

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.quantities import Range
@@ -41,8 +42,7 @@ _NOT_GENERATIVE = frozenset({"inference", "training"})
 _HTTP_ERROR = 400
 
 
-@dataclass(slots=True)
-class Histogram:
+class Histogram(Struct):
     """Values counted by bucket: as many buckets as bounds and one more."""
 
     bounds: tuple[float, ...]
@@ -60,8 +60,7 @@ class Histogram:
         self.low, self.high = min(self.low, value), max(self.high, value)
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """A metric with a value for each set of attributes: a number, or of kind histogram a ``Histogram``."""
 
     name: str

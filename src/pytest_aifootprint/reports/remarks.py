@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.reports import facts, formatting, hinting
 
@@ -20,8 +22,7 @@ FAR_OVER = 100.0  # beyond that the figures say it better than a percentage
 _UNKNOWN_MODEL = re.compile(r"the model ('[^']*')")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line: its label, its text, and for a verdict ``pass``, ``fail`` or ``undecided``."""
 
     label: str

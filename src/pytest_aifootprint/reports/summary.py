@@ -6,7 +6,8 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pytest_aifootprint.quantities import ZERO_G, total
 from pytest_aifootprint.records.amounts import Energy, Water
@@ -20,8 +21,7 @@ WITH_SHARES = "shares of fixtures included; -v and limits on tests take a test's
 ENERGY_ORDER = ("gpu", "cpu", "ram", LOCAL_SERVER, "remote")
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A quantity of the run: its central value, its range, and what else the line says."""
 
     label: str
@@ -30,8 +30,7 @@ class Figure:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A test in the ranking; ``share`` of the heaviest test's carbon, for the bar."""
 
     nodeid: str
@@ -43,8 +42,7 @@ class Row:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """Everything that the terminal says.
 
     Attributes:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
 from io import StringIO
 from typing import TypeVar
 
+from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.reports.formatting import printable
 from pytest_aifootprint.reports.remarks import LABEL, Line
 from pytest_aifootprint.reports.summary import Row, Summary
@@ -32,8 +33,7 @@ _KEPT_TOGETHER = re.compile("(?<=\\d) (?=[–-] \\d|%|[A-Za-zµ]{1,3}\\b)|(?<=[�
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """Text that is neither wrapped nor cut."""
 
     text: str
@@ -49,8 +49,7 @@ class Cell:
         yield Text("\n".join(lines), no_wrap=True, overflow="ignore")
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """Text that is wrapped between words; a word too long for a line goes on in the next."""
 
     text: str
@@ -131,8 +130,8 @@ def _each(value: T, change: Callable[[str], str]) -> T:
         made = change(value)
     elif isinstance(value, tuple):
         made = tuple(_each(part, change) for part in value)
-    elif is_dataclass(value) and not isinstance(value, type):
-        made = replace(value, **{f.name: _each(getattr(value, f.name), change) for f in fields(value)})
+    elif isinstance(value, Struct):
+        made = type(value)(*(_each(getattr(value, name), change) for name in value.__struct_fields__))
     return made  # type: ignore[return-value]
 
 

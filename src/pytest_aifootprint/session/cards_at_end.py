@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_aifootprint.budgets.verdicts import OF_ENERGY, judge, measure
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict, live_calls
 from pytest_aifootprint.records.unread import CODE as UNREAD
 from pytest_aifootprint.session.gate import with_message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_aifootprint.budgets.limits import Limit, is_use_only
@@ -11,6 +10,7 @@ from pytest_aifootprint.budgets.verdicts import judge, judge_run, judge_scopes, 
 from pytest_aifootprint.detection.seams import sees
 from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities import ZERO_G, Grams, Notice, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict, live_calls
 from pytest_aifootprint.records.unread import CODE as UNREAD
 from pytest_aifootprint.reports import formatting

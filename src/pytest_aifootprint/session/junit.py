@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.reports.junit_values import Properties, at_once
 from pytest_aifootprint.session.parts import must_raise

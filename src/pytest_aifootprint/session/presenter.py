@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from pytest_aifootprint.budgets import Limit
 from pytest_aifootprint.meters.contract import Selection
 from pytest_aifootprint.options import Settings
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.session.garbage import collector_paused

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pytest_aifootprint.meters.contract import Selection
 from pytest_aifootprint.quantities import OfUnit, joules_over, total
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from pytest_aifootprint.session.extensions import Extensions
 
 
-@dataclass(frozen=True, slots=True)
-class Direct:
+class Direct(Struct, frozen=True):
     """A test's own cost: its own set-up and call windows so far, and its own calls.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from pytest_aifootprint.budgets.baseline import Baseline, BaselineError, fingerp
 from pytest_aifootprint.budgets.regression import PER_TOKEN, compare
 from pytest_aifootprint.budgets.verdicts import judge
 from pytest_aifootprint.options import Settings
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.changes import RUN, Change, Changes
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.snapshot import FIXTURE, Snapshot, plain_id, snapshot_of_report, snapshot_of_run

@@ -6,11 +6,11 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import REPORTS, Target
 from pytest_aifootprint.reports.endpoints import Endpoint

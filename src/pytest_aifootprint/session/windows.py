@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.concurrent import Concurrent, OpenWindow
 from pytest_aifootprint.records.raw import FixtureWindow, TestRun
@@ -15,8 +16,7 @@ _OF_THE_TEST = -1  # stands for the test's own owner number while a window is sh
 _IN_PIECES = (-1, 0)
 
 
-@dataclass(slots=True, eq=False, init=False)
-class OpenTest:
+class OpenTest(Struct, eq=False):
     """A test between its first edge and its last.
 
     Attributes:
@@ -29,24 +29,13 @@ class OpenTest:
 
     run: TestRun
     thread: int
-    edge: tuple[int, int]
-    stack: list[FixtureWindow]
-    shared: OpenWindow | None
-    loose: bool
-    group: bool
-    told: int
-    weighed: bool
-
-    def __init__(self, run: TestRun, thread: int, *, loose: bool = False) -> None:
-        """A test that begins."""
-        self.run = run
-        self.thread = thread
-        self.edge = 0, 0
-        self.stack = []
-        self.shared = None
-        self.loose = loose
-        self.group = self.weighed = False
-        self.told = 0
+    loose: bool = False
+    edge: tuple[int, int] = (0, 0)
+    stack: list[FixtureWindow] = field(default_factory=list)
+    shared: OpenWindow | None = None
+    group: bool = False
+    told: int = 0
+    weighed: bool = False
 
 
 class Windows:

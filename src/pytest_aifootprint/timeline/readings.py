@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.meters.contract import Unreadable
 
 
-@dataclass(slots=True)
-class CounterReadings:
+class CounterReadings(Struct):
     """What one counter said over the run.
 
     Attributes:
@@ -24,8 +24,7 @@ class CounterReadings:
     gaps: list[Unreadable] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class BusyReadings:
+class BusyReadings(Struct):
     """Busy CPU seconds of the whole machine since boot (user+nice+system+irq+softirq), in time order.
 
     Taken at the start and the end of the run, and at every tick where a counter is sampled. Empty where the platform

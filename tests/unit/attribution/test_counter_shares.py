@@ -6,7 +6,7 @@ import math
 import random
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import permutations
 
 import pytest
@@ -20,6 +20,7 @@ from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.attribution.shares import DomainShares, OwnerKey
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Unreadable
 from pytest_aifootprint.quantities import Basis, Range, Watts
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
 S = 1_000_000_000

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 
 from pytest_aifootprint.attribution.balance import TOLERANCE, Balance, Kind, balance, check, notices
 from pytest_aifootprint.attribution.shares import DomainShares
 from pytest_aifootprint.quantities import Basis
+from pytest_aifootprint.quantities.changed import replace
 
 TERMS = ("ai_tests_j", "shared_fixtures_j", "other_tests_j", "other_processes_j", "idle_j", "plugin_j")
 

@@ -6,7 +6,6 @@ import math
 import random
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -20,6 +19,7 @@ from pytest_aifootprint.attribution.reserved import reserve, share_idle
 from pytest_aifootprint.attribution.shares import DomainShares, memory_shares, model_shares
 from pytest_aifootprint.meters.contract import LoadModel, MemoryModel, Unreadable
 from pytest_aifootprint.quantities import Basis, Range, Watts
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.timeline.readings import BusyReadings, CounterReadings
 
 S = 1_000_000_000

@@ -1,7 +1,6 @@
 """The baseline's file: what it keeps, what it lets go, what it refuses."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from pytest_aifootprint.budgets.baseline import (
 )
 from pytest_aifootprint.budgets.spread import MOST_VALUES
 from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.snapshot import FIXTURE, Setting, Snapshot, Spent
 
 HERE = Setting({"cpu": "A", "kind": "vm", "meters": ["cpu: load"]}, "1", {"local": 56.0, "openai": 384.0})

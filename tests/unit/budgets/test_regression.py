@@ -1,6 +1,5 @@
 """A run beside its baseline."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from pytest_aifootprint.budgets.baseline import Baseline, updated
 from pytest_aifootprint.budgets.regression import CALLS, CARBON, ENERGY, PER_TOKEN, TOKENS, compare, remaining
 from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.changes import RUN, Change, Changes
 from pytest_aifootprint.records.snapshot import FIXTURE, Setting, Snapshot, Spent, plain_id
 

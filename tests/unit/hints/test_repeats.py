@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from pytest_aifootprint.hints import hints_of
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.quantities import EXACT_ZERO, Grams, Joules, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens
 from pytest_aifootprint.records.model import FixtureFootprint, RunFootprint
 from pytest_aifootprint.records.model_use import Hint, ModelFootprint, Place, Trained, Work

@@ -1,7 +1,6 @@
 """A release that no table knows has the sizes of its family."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from pytest_aifootprint.impacts.models import Model, ModelIndex, undisclosed_tim
 from pytest_aifootprint.impacts.names import family_name, size_in_name
 from pytest_aifootprint.impacts.pricer import Pricer
 from pytest_aifootprint.quantities import Basis
+from pytest_aifootprint.quantities.changed import replace
 
 INDEX = ModelIndex(default_catalogue(), {})
 TIMES_OVER = undisclosed_times_over(default_catalogue())

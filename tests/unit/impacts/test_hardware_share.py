@@ -1,7 +1,6 @@
 """Embodied carbon by time in use (method, section 6)."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -18,6 +17,7 @@ from pytest_aifootprint.impacts.hardware import (
     rate_g_per_s,
 )
 from pytest_aifootprint.meters.hardware import Hardware
+from pytest_aifootprint.quantities.changed import replace
 
 MACHINES = default_catalogue().machines
 CARDS = {key: row for key, row in MACHINES.items() if row.accelerator}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import ModelOverride, Pricer, resolve_grid
 from pytest_aifootprint.impacts.model_files import CHEAP_BYTES, Digests, tell_revisions
+from pytest_aifootprint.quantities.changed import replace
 
 FRANCE = resolve_grid("FRA", {})
 FIT = AICall("training", "torch", "local", "live", 0, 1, model="lib.Net", parameters=300)

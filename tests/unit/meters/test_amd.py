@@ -22,7 +22,7 @@ BUILDER = Path(__file__).with_name("build_fake_amdsmi.py")
 # Runs in a process of its own: the library is found by LD_LIBRARY_PATH, which the loader reads once.
 PLAY = """
 import itertools, json, os, sys
-from dataclasses import asdict
+from msgspec.structs import asdict
 from pathlib import Path
 from pytest_aifootprint.meters.amd import find_amd
 seconds = itertools.count(0, 10**9).__next__

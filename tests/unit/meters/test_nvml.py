@@ -19,7 +19,7 @@ from pytest_aifootprint.meters.nvml_visible import Visible, visible_cards
 # Runs in a process of its own: the library is found by LD_LIBRARY_PATH, which the loader reads once.
 PLAY = """
 import ctypes, itertools, json, os, sys
-from dataclasses import asdict
+from msgspec.structs import asdict
 from pathlib import Path
 from pytest_aifootprint.meters.nvml import find_nvml
 meters, rejected = find_nvml(Path(sys.argv[1]), os.environ, clock=itertools.count(0, 10**9).__next__)

@@ -18,7 +18,7 @@ SOURCE = Path(__file__).with_name("fake_emi.c")
 # codecarbon's module is made to believe, while it is imported, that it is on Windows; the registry is a module winreg.
 PLAY = """
 import contextlib, ctypes, itertools, json, os, sys, types
-from dataclasses import asdict
+from msgspec.structs import asdict
 from pathlib import Path
 
 class Registry(types.ModuleType):

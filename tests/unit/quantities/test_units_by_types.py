@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = """
-from dataclasses import replace
+from pytest_aifootprint.quantities.changed import replace
 
 from pytest_aifootprint.attribution.fixtures import FixtureBill
 from pytest_aifootprint.attribution.shares import DomainShares, Parts

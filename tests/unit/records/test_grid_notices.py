@@ -1,6 +1,5 @@
 """What a run says of the grids it was priced with: that one was a guess, how old they are, whose water is unknown."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from pytest_aifootprint.catalogue import Catalogue, default_catalogue
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer, resolve_grid
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.collector import Collector
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.records.notices import run_notices

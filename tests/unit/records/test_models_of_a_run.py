@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts import Pricer, resolve_grid
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
 from pytest_aifootprint.quantities import Joules, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint
 from pytest_aifootprint.records.models import Placed, model_footprints

@@ -1,7 +1,6 @@
 """Rates in the style of SCI: the arithmetic, what is disclosed beside it, and when there is no rate."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.outcomes import NOTHING_RAN
 from pytest_aifootprint.quantities import Grams, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.records.sci import sci_style

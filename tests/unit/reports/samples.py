@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pytest_aifootprint.attribution.balance import Balance
@@ -23,6 +22,7 @@ from pytest_aifootprint.quantities import (
     Range,
     total,
 )
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
 from pytest_aifootprint.records.changes import Change, Changes
 from pytest_aifootprint.records.model import (

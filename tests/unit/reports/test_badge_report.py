@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import samples  # type: ignore[import-not-found]  # pytest puts this folder on t
 from jsonschema import Draft202012Validator
 
 from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.reports import badge_report, report_writer

@@ -3,13 +3,13 @@
 # ruff: noqa: RUF001 - the signs that are printed
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
 
 from pytest_aifootprint.quantities import ZERO_G, ZERO_J
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import CallFootprint
 from pytest_aifootprint.reports.calls import call_lines, wrapped
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
 
 from pytest_aifootprint.quantities import Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.reports import csv_report, json_report, report_writer

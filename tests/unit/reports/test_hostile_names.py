@@ -7,7 +7,6 @@ import csv
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -18,6 +17,7 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
 from pytest_aifootprint.quantities import Grams, Joules, Notice, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.model_use import Hint
 from pytest_aifootprint.records.schema import report_schema

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 import samples  # type: ignore[import-not-found]  # pytest puts this folder on the path, mypy does not
 
 from pytest_aifootprint.quantities import Grams, Notice, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.records.timeline import Timeline
@@ -248,7 +248,7 @@ def test_a_bar_is_its_parts_on_the_scale_of_the_furthest_whisker() -> None:
 
 def test_ranges_that_no_number_can_hold_do_not_end_the_report() -> None:
     run = samples.mixed()
-    wide = replace(run.tests[0].carbon.use, factors={"model:x": (-700.0, 700.0)}, central=1e10)
+    wide = Grams(Range(1e10, {"model:x": (-700.0, 700.0)}))
     test = replace(run.tests[0], carbon=replace(run.tests[0].carbon, use=wide))
     totals = replace(run.totals, carbon=test.carbon)
     row = page(replace(run, tests=(test,), totals=totals)).rows("test")[test.nodeid]

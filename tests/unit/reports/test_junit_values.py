@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -11,6 +10,7 @@ import samples  # type: ignore[import-not-found]  # pytest puts this folder on t
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon, Tokens
 from pytest_aifootprint.reports import json_report, junit_report, junit_values
 from pytest_aifootprint.reports.junit_values import address, of_run, of_test, on_suite, xml_text

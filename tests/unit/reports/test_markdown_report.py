@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import samples  # type: ignore[import-not-found]  # pytest puts this folder on t
 from markdown_it import MarkdownIt
 
 from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import markdown_report, report_writer
 from pytest_aifootprint.reports.summary import summarise

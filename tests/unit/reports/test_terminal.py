@@ -7,7 +7,6 @@ import io
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from pytest_aifootprint.quantities import EXACT_ZERO, Basis, Grams, Notice, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon
 from pytest_aifootprint.records.model import RunFootprint, Verdict, WorkerRecord
 from pytest_aifootprint.reports import facts, remarks

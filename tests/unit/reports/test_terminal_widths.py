@@ -7,7 +7,6 @@ import io
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from _pytest._io import TerminalWriter
 from rich.cells import cell_len
 
 from pytest_aifootprint.quantities import Notice, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import RunFootprint, Verdict
 from pytest_aifootprint.reports.remarks import Line
 from pytest_aifootprint.reports.summary import WITH_SHARES, summarise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import samples  # type: ignore[import-not-found]  # pytest puts this folder on t
 
 from pytest_aifootprint.impacts.contract import Training
 from pytest_aifootprint.quantities import ZERO_G, Grams, Range
+from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.amounts import Carbon, Tokens
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.records.model_use import ModelFootprint

@@ -6,8 +6,9 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
+
+from msgspec import Struct
 
 from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.detection.recorder import Pending
@@ -16,8 +17,7 @@ from pytest_aifootprint.quantities.unfaked import REAL
 SUFFIX = ".calls"
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(Struct):
     """A row under its number; ``times``: how often something was counted in it."""
 
     number: int

@@ -74,5 +74,5 @@ class Inbox:
 def _update(known: AICall, call: AICall) -> None:
     """What is known of a call now; whose it is stays."""
     kept: dict[str, Any] = {"phase": known.phase, "inferred": known.inferred}
-    for name in AICall.__dataclass_fields__:
+    for name in AICall.__struct_fields__:
         setattr(known, name, kept.get(name, getattr(call, name)))

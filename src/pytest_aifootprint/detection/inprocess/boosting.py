@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -14,6 +13,7 @@ from pytest_aifootprint.detection.inprocess.names import model_name
 from pytest_aifootprint.detection.inprocess.rows import Rows, Span, batch
 from pytest_aifootprint.detection.inprocess.watching import Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming
+from pytest_aifootprint.quantities.changed import replace
 
 
 class _Seen(threading.local):

@@ -6,9 +6,10 @@ Only what lies in the estimator's ``__dict__`` is read: nobody's property or met
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.detection.inprocess.trees import Learned, learned_by_booster
 
@@ -83,8 +84,7 @@ class Unknown(Exception):  # noqa: N818 - no error: an answer
     """How many numbers there are cannot be told."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pattern:
+class Pattern(Struct, frozen=True, eq=False):
     """Where the learned numbers of a family of estimators are.
 
     Attributes:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from pytest_aifootprint.quantities.changed import replace
 
 if TYPE_CHECKING:
     from pytest_aifootprint.detection.calls import AICall
@@ -13,8 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Identity:
+class Identity(Struct, frozen=True, eq=False):
     """What a model is, as far as its object tells. One object for equal ones: compared and hashed as itself.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +20,7 @@ from pytest_aifootprint.detection.inprocess.rows import Rows, batch
 from pytest_aifootprint.detection.inprocess.torch_compiler import is_compiling
 from pytest_aifootprint.detection.inprocess.watching import Count, Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming
+from pytest_aifootprint.quantities.changed import replace
 
 _OUTSIDE_BACKWARD = -1  # of torch
 

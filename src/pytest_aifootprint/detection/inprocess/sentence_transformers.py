@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from functools import update_wrapper
 from types import FunctionType, ModuleType
 from typing import Any
@@ -21,6 +20,7 @@ from pytest_aifootprint.detection.inprocess.transformers import TRAINERS, Models
 from pytest_aifootprint.detection.inprocess.transformers import describe as describe_transformer
 from pytest_aifootprint.detection.inprocess.watching import Count, Done, loading, outermost
 from pytest_aifootprint.detection.patching import Arming
+from pytest_aifootprint.quantities.changed import replace
 
 CLIENT = "sentence-transformers"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from dataclasses import replace
 from functools import update_wrapper
 from types import FunctionType, ModuleType
 from typing import Any
@@ -20,6 +19,7 @@ from pytest_aifootprint.detection.inprocess.identity import Facts, Identity, Sub
 from pytest_aifootprint.detection.inprocess.rows import Rows, Span, batch
 from pytest_aifootprint.detection.inprocess.watching import Done, outermost
 from pytest_aifootprint.detection.patching import Arming
+from pytest_aifootprint.quantities.changed import replace
 
 _OPERATIONS = {
     "predict": "inference",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from pytest_aifootprint.detection.providers.picking import Path, pick
 from pytest_aifootprint.detection.providers.usage import Interpreter, items, name
@@ -20,8 +21,7 @@ ODD_NAME = "odd-model-name"
 _FORM_VALUE = re.compile(rb"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,512})\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What a request asks for, as its API says it.
 
     Attributes:
@@ -106,8 +106,7 @@ class Request:
         return all(self.document.get(key) not in (None, "", [], {}) for key in keys)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRow:
+class ApiRow(Struct, frozen=True):
     """One API.
 
     Attributes:

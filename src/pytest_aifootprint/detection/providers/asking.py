@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from pytest_aifootprint.detection.providers.api import ODD_NAME, ApiRow, Ask, Request
 from pytest_aifootprint.detection.providers.apis import (
@@ -27,6 +28,7 @@ from pytest_aifootprint.detection.providers.apis import (
 from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
 from pytest_aifootprint.detection.providers.picking import Path
 from pytest_aifootprint.detection.providers.usage import Interpreter
+from pytest_aifootprint.quantities.changed import replace
 
 APIS = (
     jobs.API,
@@ -59,8 +61,7 @@ UNKNOWN = "unknown"
 LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What a request asks for.
 
     Attributes:

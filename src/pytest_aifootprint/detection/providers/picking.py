@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Path = tuple[str, ...]
 
@@ -26,8 +27,7 @@ _NEAR, _WINDOW = 64, 4_096
 _BACKSLASH = 0x5C
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """Stands for a value that was only counted: the strings, objects and arrays in it, or 1 if it is no such array."""
 
     items: int

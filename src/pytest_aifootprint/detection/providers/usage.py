@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
 
 from pytest_aifootprint.detection.providers.picking import Counted, Path
 
@@ -15,8 +16,7 @@ READING = frozenset({"embedding", "rerank", "moderation", "classification"})
 _NAME_LIMIT = 256
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(Struct):
     """Token counts of one answer: cached ones are part of input, reasoning is part of output. None if unknown.
 
     ``media_s``: seconds of the clip that was made or will be.

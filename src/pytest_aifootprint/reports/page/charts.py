@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
 
 WIDTH = 100.0
 TERMS = ("ai_tests", "shared_fixtures", "other_tests", "rest")
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """A part of a bar: where it begins and how wide it is, of ``WIDTH``."""
 
     name: str
@@ -19,8 +19,7 @@ class Slice:
     width: float
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A bar in slices; ``low`` and ``high`` are the ends of its whisker, None without one."""
 
     slices: tuple[Slice, ...]

@@ -11,8 +11,9 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from pytest_aifootprint.quantities import Range, Sheet
 from pytest_aifootprint.records.amounts import Carbon, Energy, Water
@@ -51,8 +52,7 @@ _METERED = {
 Told = dict[str, Any]
 
 
-@dataclass(slots=True)
-class Texts:
+class Texts(Struct):
     """Texts by number, each once."""
 
     numbers: dict[str, int] = field(default_factory=dict)
@@ -67,8 +67,7 @@ class Texts:
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class Units:
+class Units(Struct, frozen=True):
     """One unit for each column of the table of tests."""
 
     carbon: formatting.Unit

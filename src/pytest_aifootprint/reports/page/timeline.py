@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pytest_aifootprint.records.model import RunFootprint
 from pytest_aifootprint.reports import formatting
@@ -24,8 +25,7 @@ TERM_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PowerChart:
+class PowerChart(Struct, frozen=True):
     """The power of one domain over the run: areas on top of each other."""
 
     domain: str
@@ -34,8 +34,7 @@ class PowerChart:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineView:
+class TimelineView(Struct, frozen=True):
     """Charts of power, rows of marks for calls, and the same as a table of a few rows."""
 
     charts: Sequence[PowerChart]

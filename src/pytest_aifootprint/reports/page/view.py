@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pytest_aifootprint.quantities import Basis, Range, basis_of_sum
 from pytest_aifootprint.records.amounts import Carbon
@@ -28,8 +29,7 @@ _MOST_LOG = 700.0
 _WORST = ("fail", "undecided", "pass")
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """A figure of the run: its name, what it comes to, and how and from what it is made."""
 
     label: str

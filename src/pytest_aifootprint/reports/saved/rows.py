@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from pytest_aifootprint.attribution.balance import Balance
@@ -226,7 +225,7 @@ def _factors(energy: Energy, carbon: Carbon) -> Row:
 
 
 def _metered_row(parts: MeteredParts | None) -> Row | None:
-    return None if parts is None else plain(asdict(parts))
+    return None if parts is None else plain(parts)
 
 
 def _attempt_row(attempt: Attempt) -> Row:

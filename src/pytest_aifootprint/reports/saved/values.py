@@ -8,6 +8,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import asdict
+
 from pytest_aifootprint.quantities import EXACT_ZERO, UNNAMED, Range, ToldRange
 
 RangeDict = dict[str, float]
@@ -72,6 +75,8 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, (float, Enum, Range)):
         return _number(value)
+    if isinstance(value, Struct):
+        value = asdict(value)
     if kind is dict or isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

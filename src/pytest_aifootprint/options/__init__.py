@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pytest
-from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from pytest_aifootprint.budgets import Limit, ScopedLimit
+    from pytest_aifootprint.options.settings import Settings
     from pytest_aifootprint.reports import Target
 
 PREFIX = "aifootprint"
@@ -26,7 +26,7 @@ MARKER_HELP = (
 )
 
 
-class Option(Struct, frozen=True):
+class Option(NamedTuple):
     """One row of the table.
 
     Attributes:
@@ -146,7 +146,7 @@ def option_error(option: str, origin: str, problem: str) -> pytest.UsageError:
     return pytest.UsageError(f"{option} ({origin}): {' '.join(problem.split())}")
 
 
-class Value(Struct, frozen=True):
+class Value(NamedTuple):
     """An option's text with its origin."""
 
     texts: tuple[str, ...]
@@ -161,47 +161,6 @@ class Value(Struct, frozen=True):
     def error(self, problem: str) -> pytest.UsageError:
         """The error for this value."""
         return option_error(self.option, self.origin, problem)
-
-
-class Settings(Struct, frozen=True):
-    """What the user asked for, checked.
-
-    Attributes:
-        tests: ``ai``, ``marked`` or ``all``. grid: as written, None for the default; with its origin.
-        budgets: limits of the run. test_budgets: default limits of every AI test.
-        scoped: limits on marks and models, and where they were given.
-        bound: ``low``, ``central`` or ``high``. undecided: ``fail`` or ``warn``.
-        baseline: the file, and its origin. fail_on_increase: as a share; None: only compare.
-        subprocess, thread_context: whether children and threads are followed. gpu_sync: wait for the GPU at the end of
-            a window.
-        idle: ``none`` or ``share``. reports: kind and target. top: rows of the terminal table.
-        hardware, models, marginal: the raw tables of ``[tool.aifootprint]``, with ``tables_origin``, the file they
-            stand in, and ``tables_folder``, what paths in them are relative to.
-        recorded_meter: a scripted meter instead of this machine's (for tests).
-    """
-
-    tests: str
-    grid: Value
-    budgets: tuple[Limit, ...]
-    test_budgets: tuple[Limit, ...]
-    bound: str
-    undecided: str
-    idle: str
-    subprocess: bool
-    thread_context: bool
-    gpu_sync: bool
-    reports: tuple[tuple[str, Target, Value], ...]
-    top: int
-    hardware: Mapping[str, Any] = field(default_factory=dict)
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    marginal: Mapping[str, Any] = field(default_factory=dict)
-    tables_origin: str = "pyproject.toml"
-    tables_folder: Path = field(default_factory=Path)
-    recorded_meter: Path | None = None
-    scoped: tuple[ScopedLimit, ...] = ()
-    scoped_origin: Value = Value((), "", "")
-    baseline: tuple[Path, Value] | None = None
-    fail_on_increase: float | None = None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -255,6 +214,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
     """
     values = {option.name: _read(option, config, environ) for option in OPTIONS}
     from pytest_aifootprint.options.project import read_tables
+    from pytest_aifootprint.options.settings import Settings
 
     tables = read_tables(config)
     recorded_meter = environ.get("PYTEST_AIFOOTPRINT_RECORDED_METER")

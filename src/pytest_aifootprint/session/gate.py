@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_aifootprint.budgets.limits import Limit, is_use_only
 from pytest_aifootprint.budgets.verdicts import judge, judge_run, judge_scopes, several
 from pytest_aifootprint.detection.seams import sees
-from pytest_aifootprint.options import Settings
+from pytest_aifootprint.options.settings import Settings
 from pytest_aifootprint.quantities import ZERO_G, Grams, Notice, Range
 from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.model import RunFootprint, TestFootprint, Verdict, live_calls

@@ -11,7 +11,8 @@ import pytest
 
 from pytest_aifootprint.detection.patching import Seams
 from pytest_aifootprint.detection.recorder import Recorder
-from pytest_aifootprint.options import Settings, option_error
+from pytest_aifootprint.options import option_error
+from pytest_aifootprint.options.settings import Settings
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.session.parts import RunningPart
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_aifootprint.budgets import Limit
 from pytest_aifootprint.meters.contract import Selection
-from pytest_aifootprint.options import Settings
+from pytest_aifootprint.options.settings import Settings
 from pytest_aifootprint.quantities import Notice
 from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.quantities.unfaked import REAL

@@ -12,7 +12,7 @@ from pytest_aifootprint.budgets import Limit, baseline_file
 from pytest_aifootprint.budgets.baseline import Baseline, BaselineError, fingerprint, same_project, updated
 from pytest_aifootprint.budgets.regression import PER_TOKEN, compare
 from pytest_aifootprint.budgets.verdicts import judge
-from pytest_aifootprint.options import Settings
+from pytest_aifootprint.options.settings import Settings
 from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records.changes import RUN, Change, Changes
 from pytest_aifootprint.records.model import RunFootprint, Verdict

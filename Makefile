@@ -122,7 +122,6 @@ bench-gpu-sampler: $(VENV)/.installed-dev
 QUICK ?=
 bench: $(VENV)-bench/.installed
 	PYTHONPATH=tests/benchmarks $(VENV)-bench/bin/python -m overhead $(if $(QUICK),--quick,--write)
-	$(VENV)-bench/bin/python tests/benchmarks/calls.py $(if $(QUICK),,--write)
 
 bench-install: $(VENV)-bench/.installed
 	PYTHONPATH=tests/benchmarks $(VENV)-bench/bin/python -m overhead --install

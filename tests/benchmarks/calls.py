@@ -11,8 +11,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -111,27 +112,66 @@ def measure(url: str, path: str, body: dict[str, Any]) -> dict[str, list[float]]
     return found
 
 
-def main() -> None:
-    """Measure and print; write the page's part."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One call, in CPU microseconds of its thread.
+
+    Attributes:
+        middle_us: of each watcher. ours_us, theirs_us: what they add to the mean of both bare turns, which differ by
+            ``spread_us``.
+    """
+
+    middle_us: Mapping[str, float]
+
+    @property
+    def bare_us(self) -> float:
+        """Nobody watches."""
+        return (self.middle_us["bare"] + self.middle_us["bare again"]) / 2
+
+    @property
+    def ours_us(self) -> float:
+        """Added by our seams."""
+        return self.middle_us["ours"] - self.bare_us
+
+    @property
+    def theirs_us(self) -> float:
+        """Added by OpenTelemetry's instrumentation."""
+        return self.middle_us["OpenTelemetry"] - self.bare_us
+
+    @property
+    def spread_us(self) -> float:
+        """What cannot be told apart."""
+        return abs(self.middle_us["bare"] - self.middle_us["bare again"])
+
+
+def compare() -> dict[str, Compared]:
+    """Every case with all watchers."""
+    with server() as url:
+        return {
+            case: Compared({name: statistics.median(rounds) for name, rounds in measure(url, path, body).items()})
+            for case, (path, body) in CASES.items()
+        }
+
+
+def text(compared: Mapping[str, Compared]) -> str:
+    """The page's part."""
     names = ("pytest-aifootprint", "httpx", "opentelemetry-instrumentation-httpx", "opentelemetry-sdk")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     day = datetime.now(timezone.utc).date()
     facts = f"- date: {day}; {platform.python_implementation()} {platform.python_version()}\n- versions: {versions}"
     rows = [["call", *WATCHERS, "added by us", "added by OpenTelemetry", "two bare runs differ by"]]
-    with server() as url:
-        for case, (path, body) in CASES.items():
-            middle = {name: statistics.median(rounds) for name, rounds in measure(url, path, body).items()}
-            base = (middle["bare"] + middle["bare again"]) / 2
-            differences = (
-                middle["ours"] - base,
-                middle["OpenTelemetry"] - base,
-                abs(middle["bare"] - middle["bare again"]),
-            )
-            rows.append([case, *(f"{us:.0f} µs" for us in (*middle.values(), *differences))])
-    text = f"{facts}\n\n{Table('One call, CPU of its thread', rows).markdown()}"
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+    for case, found in compared.items():
+        figures = (*found.middle_us.values(), found.ours_us, found.theirs_us, found.spread_us)
+        rows.append([case, *(f"{us:.0f} µs" for us in figures)])
+    return f"{facts}\n\n{Table('One call, CPU of its thread', rows).markdown()}"
+
+
+def main() -> None:
+    """Measure and print; write the page's part."""
+    said = text(compare())
+    Console().print(said, markup=False, highlight=False, soft_wrap=True)
     if "--write" in sys.argv:
-        page.write("make bench-calls", text)
+        page.write("make bench-calls", said)
 
 
 if __name__ == "__main__":

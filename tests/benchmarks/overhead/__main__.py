@@ -21,6 +21,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import calls
 from measuring import machine, others_of
 from overhead import micro, page, plan, sections
 from overhead.environments import OURS, TOOLS, versions
@@ -52,18 +53,19 @@ def main() -> int:
 
     work = Path(tempfile.mkdtemp(prefix="overhead-"))
     try:
-        text = _measure(work, say, quick=options.quick, only_install=options.install)
+        text, of_calls = _measure(work, say, quick=options.quick, only_install=options.install)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if not options.install:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{text}\n\n{of_calls}", markup=False, highlight=False, soft_wrap=True)
         if options.write:
             page.write("make bench", text)
+            page.write("make bench-calls", of_calls)
     return 0
 
 
-def _measure(work: Path, say: Callable[[str], None], *, quick: bool, only_install: bool) -> str:
-    """The text for the page; "" if only environments were made."""
+def _measure(work: Path, say: Callable[[str], None], *, quick: bool, only_install: bool) -> tuple[str, str]:
+    """The texts for the page, that of the calls last; "" if only environments were made."""
     parts = plan.quick(plan.PARTS) if quick else plan.PARTS
     told = Told({})
     with server() as port:
@@ -71,17 +73,19 @@ def _measure(work: Path, say: Callable[[str], None], *, quick: bool, only_instal
         bench.keep = lambda part, tool, folder: told.keep(part, folder / "report.json") if tool == OURS else None
         bench.install()
         if only_install:
-            return ""
+            return "", ""
         began, before = time.monotonic(), machine()
         bench.run(parts, _LIMIT_S)
         others = others_of(before, machine())
     say("imports")
     imported = [_imported(command, 3 if quick else 7) for command in (("--version",), ("--version", "--version"))]
     hot = micro.measure(work, quick=quick, say=say)
+    say("one call, beside OpenTelemetry's instrumentation")
+    compared = calls.compare()
     found, by_name = bench.found, {part.name: part for part in parts}
     sizes = {part.name: part.suite.n for part in parts if part.suite}
     tables: list[Table] = [
-        Goals(found, told, hot, sizes).table(),
+        Goals(found, told, hot, sizes, compared).table(),
         sections.on(found), sections.off(found), sections.importing(imported), sections.suites(found, by_name),
         sections.calls(found, by_name), sections.ours(found, by_name), sections.flat(found, by_name),
         sections.honesty(found, told), sections.sampler(found), sections.micro(hot), sections.tools(versions(TOOLS)),
@@ -89,7 +93,7 @@ def _measure(work: Path, say: Callable[[str], None], *, quick: bool, only_instal
     minutes = (time.monotonic() - began) / 60
     facts = _facts(found, others, minutes, quick=quick)
     lines = "\n".join(f"- {name}: {value}" for name, value in facts)
-    return "\n\n".join([lines, *(table.markdown() for table in tables)])
+    return "\n\n".join([lines, *(table.markdown() for table in tables)]), calls.text(compared)
 
 
 def _imported(command: tuple[str, ...], rounds: int) -> tuple[str, Imports, Imports]:

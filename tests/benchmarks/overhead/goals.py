@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from calls import Compared
 from overhead import plan
 from overhead.environments import OURS
 from overhead.figures import Found, Told, a_test, added, cpu, last, peak_mib, per_call, wall
@@ -54,8 +55,16 @@ class Goal:
 class Goals:
     """Works out the rows."""
 
-    def __init__(self, found: Found, told: Told, micro: Mapping[str, Micro], sizes: Mapping[str, int]) -> None:
-        """Take what was measured; ``sizes``: tests of each part's suite."""
+    def __init__(
+        self,
+        found: Found,
+        told: Told,
+        micro: Mapping[str, Micro],
+        sizes: Mapping[str, int],
+        compared: Mapping[str, Compared],
+    ) -> None:
+        """Take what was measured; ``sizes``: tests of each part's suite; ``compared``: one call, case by case."""
+        self._compared = compared
         self._found = found
         self._told = told
         self._micro = micro
@@ -138,10 +147,9 @@ class Goals:
             value, spread = (mine.value, mine.spread) if mine else (None, None)
             peers = f"{plan.OTEL} {theirs.value:.0f} ± {theirs.spread:.0f} µs" if theirs else _NONE
             goals.append(Goal(f"an HTTP AI call in a suite, {what}, CPU", value, 100, "µs", peers, spread))
-            if theirs:
-                goals.append(
-                    Goal("the same: not above OpenTelemetry's", value, round(theirs.value), "µs", peers, spread)
-                )
+        for case, one in self._compared.items():
+            what = f"an HTTP AI call, {case}, CPU of its thread: not above OpenTelemetry's"
+            goals.append(Goal(what, one.ours_us, round(one.theirs_us), "µs", plan.OTEL, one.spread_us))
         predict = per_call(self._found, "inprocess of ours", OURS, a_test(self._sizes["inprocess of ours"]))
         return [
             *goals,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import mul
 from types import MappingProxyType
@@ -64,7 +64,7 @@ class Range:
     factors: Mapping[str, LogPair] = field(default_factory=lambda: _NO_FACTORS)
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.central) and self.central >= 0):
+        if not 0 <= self.central <= _LARGEST:
             raise ValueError(f"a range needs a finite central value of 0 or more, got {self.central!r}")
 
     @classmethod
@@ -116,19 +116,17 @@ class Range:
 
     def __mul__(self, other: Range) -> Range:
         """The product, in a unit of its own: log changes add per factor."""
-        if self.factors.keys().isdisjoint(other.factors):
-            return Range(self.central * other.central, {**self.factors, **other.factors})
-        names = self.factors.keys() | other.factors.keys()
-        return Range(self.central * other.central, {n: _add(self.factors.get(n), other.factors.get(n)) for n in names})
+        return Range(self.central * other.central, _of_both(_PRODUCTS, _multiplied, self.factors, other.factors))
 
     def __truediv__(self, other: Range) -> Range:
         """The quotient: a factor that both share cancels. Raises ZeroDivisionError for a zero divisor."""
-        names = self.factors.keys() | other.factors.keys()
-        return Range(self.central / other.central, {n: _sub(self.factors.get(n), other.factors.get(n)) for n in names})
+        return Range(self.central / other.central, _of_both(_QUOTIENTS, _divided, self.factors, other.factors))
 
     def __add__(self, other: Self) -> Self:
         """The sum of two ranges of one unit; see ``total``."""
-        return total((self, other))
+        if not other.central:
+            return self if self.central else cast("Self", EXACT_ZERO)
+        return _pair(self, other) if self.central else other
 
 
 EXACT_ZERO = Range(0.0)
@@ -167,6 +165,36 @@ class ToldRange(Range):
         return Range(self.central, {name: self.factors[name] for name in named}).widest_factor
 
 
+Factors = Mapping[str, LogPair]
+_Known = dict[tuple[int, int], tuple[Factors, Factors, Factors]]
+_PRODUCTS: _Known = {}
+_QUOTIENTS: _Known = {}
+_MOST_KNOWN = 256
+
+
+def _of_both(known: _Known, make: Callable[[Factors, Factors], Factors], a: Factors, b: Factors) -> Factors:
+    """What is made of two sets of factors, made once: a run has many values and few sets.
+
+    They are told apart by identity, which is theirs alone as long as they are held here.
+    """
+    found = known.get((id(a), id(b)))
+    if found is None:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        found = known[id(a), id(b)] = (a, b, make(a, b))
+    return found[2]
+
+
+def _multiplied(a: Factors, b: Factors) -> Factors:
+    if a.keys().isdisjoint(b):
+        return {**a, **b}
+    return {name: _add(a.get(name), b.get(name)) for name in a.keys() | b.keys()}
+
+
+def _divided(a: Factors, b: Factors) -> Factors:
+    return {name: _sub(a.get(name), b.get(name)) for name in a.keys() | b.keys()}
+
+
 def _add(a: LogPair | None, b: LogPair | None) -> LogPair:
     (d1, u1), (d2, u2) = a or _NONE, b or _NONE
     return d1 + d2, u1 + u2
@@ -186,6 +214,8 @@ def total(ranges: Iterable[OfUnit]) -> OfUnit:
     Raises:
         ValueError: one line, for a sum that no float holds.
     """
+    if type(ranges) is list and len(ranges) == 1 and ranges[0].central > 0:
+        return cast("OfUnit", ranges[0])
     parts = [r for r in ranges if r.central > 0]
     if not parts:
         # Nothing is as much in every unit.

@@ -64,6 +64,9 @@ class Parts(NamedTuple):
         return Parts(*(part.scale(k) for part in self))
 
 
+_NO_PARTS = Parts(ZERO_J)
+
+
 @dataclass(frozen=True, slots=True)
 class DomainShares:
     """Where the metered joules of one domain went; central values unless said otherwise.
@@ -146,6 +149,8 @@ class DomainShares:
 
     def active_parts(self, owners: Iterable[OwnerKey]) -> Parts:
         """The same by what said them."""
+        if not self.owners:
+            return _NO_PARTS
         keys = list(owners)
         joules = _sum_of(self.owners, keys)
         modelled = joules if self.modelled is None else min(_sum_of(self.modelled, keys), joules)

@@ -33,6 +33,7 @@ _NONE: LogPair = (0.0, 0.0)
 _LARGEST = sys.float_info.max
 _LARGEST_LOG = math.log(_LARGEST)
 _SAFE_LOG = _LARGEST_LOG / 2
+_set = object.__setattr__
 
 
 def _spread(changes: Iterable[float]) -> float:
@@ -51,7 +52,7 @@ def _log_ratio(part: float, whole: float) -> float:
     return math.log(ratio) if in_range else math.log(part) - math.log(whole)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Range:
     """A central value and the factors that make it uncertain.
 
@@ -63,9 +64,16 @@ class Range:
     central: float
     factors: Mapping[str, LogPair] = field(default_factory=lambda: _NO_FACTORS)
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.central <= _LARGEST:
-            raise ValueError(f"a range needs a finite central value of 0 or more, got {self.central!r}")
+    def __init__(self, central: float, factors: Mapping[str, LogPair] = _NO_FACTORS) -> None:
+        """Take both. Written out: a run makes a million of them.
+
+        Raises:
+            ValueError: for a central value below 0, or one that is not finite.
+        """
+        if not 0 <= central <= _LARGEST:
+            raise ValueError(f"a range needs a finite central value of 0 or more, got {central!r}")
+        _set(self, "central", central)
+        _set(self, "factors", factors)
 
     @classmethod
     def of(cls, low: float, central: float, high: float, factor: str) -> Range:
@@ -250,13 +258,13 @@ def _pair(a: OfUnit, b: OfUnit) -> OfUnit:
     for name, (d, u) in a.factors.items():
         other = b.factors.get(name)
         if other is None:
-            factors[name] = _mix(of_a, d, rest, 0.0), _mix(of_a, u, rest, 0.0)
+            factors[name] = _mix_alone(of_a, d, rest), _mix_alone(of_a, u, rest)
         else:
             factors[name] = _mix(of_a, d, of_b, other[0]), _mix(of_a, u, of_b, other[1])
     rest = max(1 - of_b, 0.0)
     for name, (d, u) in b.factors.items():
         if name not in factors:
-            factors[name] = _mix(of_b, d, rest, 0.0), _mix(of_b, u, rest, 0.0)
+            factors[name] = _mix_alone(of_b, d, rest), _mix_alone(of_b, u, rest)
     return type(a)(central, factors)
 
 
@@ -267,6 +275,13 @@ def _mix(share_a: float, log_a: float, share_b: float, log_b: float) -> float:
     if -_SAFE_LOG < log_a < _SAFE_LOG and -_SAFE_LOG < log_b < _SAFE_LOG:
         return math.log(share_a * math.exp(log_a) + share_b * math.exp(log_b))
     return _log_mean_exp([share_a, share_b], [log_a, log_b])
+
+
+def _mix_alone(share: float, log: float, rest: float) -> float:
+    """The same where the factor is in one of the two alone."""
+    if log and -_SAFE_LOG < log < _SAFE_LOG:
+        return math.log(share * math.exp(log) + rest)
+    return _mix(share, log, rest, 0.0)
 
 
 def _common(shares: list[float], lows: list[float], highs: list[float], n_parts: int) -> LogPair:

@@ -185,13 +185,16 @@ class Accounts:
         return Cost(
             Energy(by_domain, None, unread),
             Carbon(
-                _with(local_g, [i.use_carbon_g for i in impacts]),
+                _with(local_g, [i.use_carbon_g for i in impacts] if calls else ()),
                 None if impacts and not training else total(training),
                 total([*hardware, *(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None)]),
             ),
-            Water(_with(site, [i.water_site_l for i in impacts]), _with(source, [i.water_source_l for i in impacts])),
-            _with(avoidable_g, [i.avoidable_carbon_g for i in impacts]),
-            _with(ZERO_G, [i.avoided_carbon_g for i in impacts]),
+            Water(
+                _with(site, [i.water_site_l for i in impacts] if calls else ()),
+                _with(source, [i.water_source_l for i in impacts] if calls else ()),
+            ),
+            _with(avoidable_g, [i.avoidable_carbon_g for i in impacts] if calls else ()),
+            _with(ZERO_G, [i.avoided_carbon_g for i in impacts] if calls else ()),
             cpu_s,
             used_s,
             None if self._reserved_s is None else active_j,

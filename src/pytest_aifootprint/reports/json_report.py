@@ -147,6 +147,8 @@ def _range(value: Range | None) -> str:
     """R of the contract."""
     if value is EXACT_ZERO:
         return _ZERO
+    if value is None:
+        return "null"
     told = edges(value)
     if told is None:
         return "null"

@@ -177,6 +177,7 @@ Factors = Mapping[str, LogPair]
 _Known = dict[tuple[int, int], tuple[Factors, Factors, Factors]]
 _PRODUCTS: _Known = {}
 _QUOTIENTS: _Known = {}
+_SUMS: dict[tuple[int, int, float, float], tuple[Factors, Factors, Factors]] = {}
 _MOST_KNOWN = 256
 
 
@@ -253,19 +254,31 @@ def _pair(a: OfUnit, b: OfUnit) -> OfUnit:
     if central > _LARGEST:
         raise ValueError("a sum of ranges is larger than any number")
     of_a, of_b = a.central / central, b.central / central
+    # Two things that a load model prices by CPU seconds stand in one ratio, test after test.
+    key = id(a.factors), id(b.factors), of_a, of_b
+    found = _SUMS.get(key)
+    if found is None:
+        if len(_SUMS) >= _MOST_KNOWN:
+            _SUMS.clear()
+        found = _SUMS[key] = a.factors, b.factors, _added(a.factors, b.factors, of_a, of_b)
+    return type(a)(central, found[2])
+
+
+def _added(a: Factors, b: Factors, of_a: float, of_b: float) -> Factors:
+    """Of the sum of two; and what they are of it."""
     factors: dict[str, LogPair] = {}
     rest = max(1 - of_a, 0.0)
-    for name, (d, u) in a.factors.items():
-        other = b.factors.get(name)
+    for name, (d, u) in a.items():
+        other = b.get(name)
         if other is None:
             factors[name] = _mix_alone(of_a, d, rest), _mix_alone(of_a, u, rest)
         else:
             factors[name] = _mix(of_a, d, of_b, other[0]), _mix(of_a, u, of_b, other[1])
     rest = max(1 - of_b, 0.0)
-    for name, (d, u) in b.factors.items():
+    for name, (d, u) in b.items():
         if name not in factors:
             factors[name] = _mix_alone(of_b, d, rest), _mix_alone(of_b, u, rest)
-    return type(a)(central, factors)
+    return factors
 
 
 def _mix(share_a: float, log_a: float, share_b: float, log_b: float) -> float:

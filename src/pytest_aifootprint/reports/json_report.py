@@ -89,7 +89,7 @@ class _Tests:
         cpu_s = _number(test.direct_cpu_s)
         same_s = test.direct_machine_s is test.direct_cpu_s
         return (
-            f'{{"nodeid":{_dumps(test.nodeid)},"worker":{_dumps(test.worker)},"outcome":{_dumps(test.outcome)},'
+            f'{{"nodeid":{_text(test.nodeid)},"worker":{_text(test.worker)},"outcome":{_text(test.outcome)},'
             f'"ai":{"true" if test.ai else "false"},'
             f'"attempts":{_dumped([rows.attempt_row(attempt) for attempt in test.attempts])},'
             f'"calls":[{",".join(map(self._call, test.calls))}],'
@@ -127,7 +127,7 @@ def _energy(energy: Energy, total: Range) -> str:
     """The domains that there are, null for one that is unknown, and their sum."""
     domains = {domain: _range(value) for domain, value in energy.by_domain.items()}
     domains |= dict.fromkeys(energy.unread, "null")
-    text = ",".join(f"{_dumps(domain)}:{value}" for domain, value in domains.items())
+    text = ",".join(f"{_text(domain)}:{value}" for domain, value in domains.items())
     if len(domains) == 1 and energy.reported_total is None:
         return f'{{{text},"total":{next(iter(domains.values()))}}}'
     same = next((domains[domain] for domain, value in energy.by_domain.items() if value is total), None)
@@ -186,6 +186,7 @@ def _array(key: str, values: Iterable[str]) -> Iterator[str]:
 
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
 _dumps = _encoder.encode
+_text = json.encoder.encode_basestring_ascii
 _repr = float.__repr__
 _NO_TOKENS = _dumps(rows.tokens_row(Tokens()))
 _ZERO = _dumps(ZERO)

@@ -114,7 +114,7 @@ def test_doubts_name_what_is_missing() -> None:
         seams={"httpx": "failed: no attribute send", "torch": "waiting", "sklearn": "armed"},
         totals=SimpleNamespace(unpriced_calls=2),
         notices=[SimpleNamespace(code="remote-calls-outside-tests", message="1 AI calls ran outside every test")],
-        tests=[SimpleNamespace(nodeid="t.py::a", notices=[SimpleNamespace(code="marked-without-call")])],
+        telling_tests=[SimpleNamespace(nodeid="t.py::a", notices=[SimpleNamespace(code="marked-without-call")])],
     )
     assert doubts_of(run) == [
         "worker gw1 was lost",

@@ -15,7 +15,7 @@ the same time, the CPU of a server that is not our child, a child's CPU while no
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -83,6 +83,7 @@ class Lane(Struct):
     flat_spans: array[int] = field(default_factory=lambda: array("q"))
     flat_ticks: array[int] = field(default_factory=lambda: array("q"))
     flat_pieces: array[int] = field(default_factory=lambda: array("q"))
+    _summed: tuple[tuple[int, int], dict[int, int]] | None = None
 
     def add(self, span: Span | tuple[int, int, int, int, int, int, int]) -> None:
         """Append one span."""
@@ -106,8 +107,14 @@ class Lane(Struct):
         for i in range(0, len(flat), TICK_FIELDS):
             yield Tick(*flat[i : i + TICK_FIELDS])
 
-    def cpu_ns_by_owner(self) -> dict[int, int]:
-        """CPU ns of every owner: the signed sum of its spans, and its pieces."""
+    def cpu_ns_by_owner(self) -> Mapping[int, int]:
+        """CPU ns of every owner: the signed sum of its spans, and its pieces. Several ask; it is made once."""
+        lengths = len(self.flat_spans), len(self.flat_pieces)
+        if self._summed is None or self._summed[0] != lengths:
+            self._summed = lengths, self._sum()
+        return self._summed[1]
+
+    def _sum(self) -> dict[int, int]:
         flat, n = self.flat_spans, SPAN_FIELDS
         cpu: dict[int, int] = {}
         # Columns instead of spans: half a million spans are summed at the end of a run.

@@ -55,11 +55,17 @@ class Parts(NamedTuple):
     @property
     def whole(self) -> Joules:
         """All of it."""
-        return total(part for part in self if part.central)
+        counted, active, idle = self
+        if idle.central or (counted.central and active.central):
+            return total(self)
+        return active if active.central else counted if counted.central else ZERO_J
 
     def scale(self, k: float) -> Parts:
         """``k`` times each."""
         return Parts(*(part.scale(k) for part in self))
+
+
+_NO_PARTS = Parts(ZERO_J)
 
 
 class DomainShares(Struct, frozen=True):
@@ -123,6 +129,8 @@ class DomainShares(Struct, frozen=True):
 
     def parts_of_all(self, owners: Iterable[OwnerKey]) -> Parts:
         """The same by what said them."""
+        if not self.reserved:
+            return self.active_parts(owners)
         keys = list(owners)
         active = self.active_parts(keys)
         joules = math.fsum(self.reserved.get(key, 0.0) for key in keys)
@@ -141,12 +149,13 @@ class DomainShares(Struct, frozen=True):
 
     def active_parts(self, owners: Iterable[OwnerKey]) -> Parts:
         """The same by what said them."""
+        if not self.owners:
+            return _NO_PARTS
         keys = list(owners)
-        joules = math.fsum(self.owners.get(key, 0.0) for key in keys)
-        modelled = joules if self.modelled is None else math.fsum(self.modelled.get(key, 0.0) for key in keys)
-        modelled = min(modelled, joules)
+        joules = _sum_of(self.owners, keys)
+        modelled = joules if self.modelled is None else min(_sum_of(self.modelled, keys), joules)
         priced = Joules(Range(modelled, self.uncertainty.factors)) if modelled else ZERO_J
-        return Parts(Joules(Range(joules - modelled)), priced)
+        return Parts(Joules(Range(joules - modelled)) if joules != modelled else ZERO_J, priced)
 
     @property
     def has_modelled(self) -> bool:
@@ -158,6 +167,12 @@ class DomainShares(Struct, frozen=True):
     def idle(self) -> Joules:
         """Idle joules with their uncertainty."""
         return _mixed(self.idle_j, self.modelled_idle_j, self.idle_uncertainty)
+
+
+def _sum_of(joules: Mapping[OwnerKey, float], keys: Sequence[OwnerKey]) -> float:
+    if len(keys) == 1:
+        return joules.get(keys[0], 0.0)
+    return math.fsum(joules.get(key, 0.0) for key in keys)
 
 
 def _mixed(joules: float, modelled: float, uncertainty: Range) -> Joules:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
+from operator import gt
 from typing import Literal
 
 from msgspec import Struct
@@ -149,13 +151,13 @@ def _clock_at_bounds(bounds: list[int], lane: Lane) -> list[int]:
     flat, n = lane.flat_spans, SPAN_FIELDS
     first: list[Point | None] = [None] * len(bounds)
     final: list[Point | None] = [None] * len(bounds)
-    points = (
-        zip(flat[3::n], flat[5::n], strict=True),
-        zip(flat[4::n], flat[6::n], strict=True),
-        zip(lane.flat_ticks[0::TICK_FIELDS], lane.flat_ticks[1::TICK_FIELDS], strict=True),
+    columns = (
+        (flat[3::n], flat[5::n]),
+        (flat[4::n], flat[6::n]),
+        (lane.flat_ticks[0::TICK_FIELDS], lane.flat_ticks[1::TICK_FIELDS]),
     )
-    for column in points:
-        for point in column:
+    for times, clocks in columns:
+        for point in _outermost(bounds, times, clocks):
             i = max(bisect_right(bounds, point[0]) - 1, 0)
             early, late = first[i], final[i]
             if early is None or point < early:
@@ -170,6 +172,20 @@ def _clock_at_bounds(bounds: list[int], lane: Lane) -> list[int]:
     for i in range(len(bounds) - 1, -1, -1):
         following = after[i] = first[i] or following
     return [_between(a, b, at) for a, b, at in zip(before, after, bounds, strict=True)]
+
+
+def _outermost(bounds: Sequence[int], times: Sequence[int], clocks: Sequence[int]) -> Iterable[Point]:
+    """Of points in the order of their time, the first and the last between each two bounds; else all."""
+    if len(times) <= 2 * len(bounds) or any(map(gt, times, islice(times, 1, None))):
+        return zip(times, clocks, strict=True)
+    edges = [0, *(bisect_left(times, bound) for bound in bounds), len(times)]
+    wanted: set[int] = set()
+    for low, high in pairwise(edges):
+        if low < high:
+            # What was read at one moment belongs together.
+            wanted.update(range(low, bisect_right(times, times[low])))
+            wanted.update(range(bisect_left(times, times[high - 1]), high))
+    return [(times[i], clocks[i]) for i in wanted]
 
 
 def _between(a: Point | None, b: Point | None, at: int) -> int:

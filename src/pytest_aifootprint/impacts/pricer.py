@@ -195,6 +195,11 @@ class Pricer:
         """
         return electricity.carbon_g(energy_j, self.marginal.get(LOCAL, self.grid))
 
+    @property
+    def avoids_average(self) -> bool:
+        """Whether ``local_avoidable_g`` is ``local_carbon_g``."""
+        return LOCAL not in self.marginal
+
     def local_water(self, energy_j: Joules, it_energy_j: Joules | None = None) -> tuple[Litres, Litres]:
         """Litres at the site and at the power plants for joules at the wall.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import mul
 from types import MappingProxyType
@@ -35,6 +35,7 @@ _NONE: LogPair = (0.0, 0.0)
 _LARGEST = sys.float_info.max
 _LARGEST_LOG = math.log(_LARGEST)
 _SAFE_LOG = _LARGEST_LOG / 2
+_set = object.__setattr__
 
 
 def _spread(changes: Iterable[float]) -> float:
@@ -54,7 +55,7 @@ def _log_ratio(part: float, whole: float) -> float:
 
 
 # Not a Struct: mypy 2.4 falls over a NewType of one, and every unit is a NewType of a Range.
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Range:
     """A central value and the factors that make it uncertain.
 
@@ -66,9 +67,16 @@ class Range:
     central: float
     factors: Mapping[str, LogPair] = field(default_factory=lambda: _NO_FACTORS)
 
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.central) and self.central >= 0):
-            raise ValueError(f"a range needs a finite central value of 0 or more, got {self.central!r}")
+    def __init__(self, central: float, factors: Mapping[str, LogPair] = _NO_FACTORS) -> None:
+        """Take both. Written out: a run makes a million of them.
+
+        Raises:
+            ValueError: for a central value below 0, or one that is not finite.
+        """
+        if not 0 <= central <= _LARGEST:
+            raise ValueError(f"a range needs a finite central value of 0 or more, got {central!r}")
+        _set(self, "central", central)
+        _set(self, "factors", factors)
 
     @classmethod
     def of(cls, low: float, central: float, high: float, factor: str) -> Range:
@@ -119,19 +127,17 @@ class Range:
 
     def __mul__(self, other: Range) -> Range:
         """The product, in a unit of its own: log changes add per factor."""
-        if self.factors.keys().isdisjoint(other.factors):
-            return Range(self.central * other.central, {**self.factors, **other.factors})
-        names = self.factors.keys() | other.factors.keys()
-        return Range(self.central * other.central, {n: _add(self.factors.get(n), other.factors.get(n)) for n in names})
+        return Range(self.central * other.central, _of_both(_PRODUCTS, _multiplied, self.factors, other.factors))
 
     def __truediv__(self, other: Range) -> Range:
         """The quotient: a factor that both share cancels. Raises ZeroDivisionError for a zero divisor."""
-        names = self.factors.keys() | other.factors.keys()
-        return Range(self.central / other.central, {n: _sub(self.factors.get(n), other.factors.get(n)) for n in names})
+        return Range(self.central / other.central, _of_both(_QUOTIENTS, _divided, self.factors, other.factors))
 
     def __add__(self, other: Self) -> Self:
         """The sum of two ranges of one unit; see ``total``."""
-        return total((self, other))
+        if not other.central:
+            return self if self.central else cast("Self", EXACT_ZERO)
+        return _pair(self, other) if self.central else other
 
 
 EXACT_ZERO = Range(0.0)
@@ -170,6 +176,37 @@ class ToldRange(Range):
         return Range(self.central, {name: self.factors[name] for name in named}).widest_factor
 
 
+Factors = Mapping[str, LogPair]
+_Known = dict[tuple[int, int], tuple[Factors, Factors, Factors]]
+_PRODUCTS: _Known = {}
+_QUOTIENTS: _Known = {}
+_SUMS: dict[tuple[int, int, float, float], tuple[Factors, Factors, Factors]] = {}
+_MOST_KNOWN = 256
+
+
+def _of_both(known: _Known, make: Callable[[Factors, Factors], Factors], a: Factors, b: Factors) -> Factors:
+    """What is made of two sets of factors, made once: a run has many values and few sets.
+
+    They are told apart by identity, which is theirs alone as long as they are held here.
+    """
+    found = known.get((id(a), id(b)))
+    if found is None:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        found = known[id(a), id(b)] = (a, b, make(a, b))
+    return found[2]
+
+
+def _multiplied(a: Factors, b: Factors) -> Factors:
+    if a.keys().isdisjoint(b):
+        return {**a, **b}
+    return {name: _add(a.get(name), b.get(name)) for name in a.keys() | b.keys()}
+
+
+def _divided(a: Factors, b: Factors) -> Factors:
+    return {name: _sub(a.get(name), b.get(name)) for name in a.keys() | b.keys()}
+
+
 def _add(a: LogPair | None, b: LogPair | None) -> LogPair:
     (d1, u1), (d2, u2) = a or _NONE, b or _NONE
     return d1 + d2, u1 + u2
@@ -189,6 +226,8 @@ def total(ranges: Iterable[OfUnit]) -> OfUnit:
     Raises:
         ValueError: one line, for a sum that no float holds.
     """
+    if type(ranges) is list and len(ranges) == 1 and ranges[0].central > 0:
+        return cast("OfUnit", ranges[0])
     parts = [r for r in ranges if r.central > 0]
     if not parts:
         # Nothing is as much in every unit.
@@ -218,19 +257,31 @@ def _pair(a: OfUnit, b: OfUnit) -> OfUnit:
     if central > _LARGEST:
         raise ValueError("a sum of ranges is larger than any number")
     of_a, of_b = a.central / central, b.central / central
+    # Two things that a load model prices by CPU seconds stand in one ratio, test after test.
+    key = id(a.factors), id(b.factors), of_a, of_b
+    found = _SUMS.get(key)
+    if found is None:
+        if len(_SUMS) >= _MOST_KNOWN:
+            _SUMS.clear()
+        found = _SUMS[key] = a.factors, b.factors, _added(a.factors, b.factors, of_a, of_b)
+    return type(a)(central, found[2])
+
+
+def _added(a: Factors, b: Factors, of_a: float, of_b: float) -> Factors:
+    """Of the sum of two; and what they are of it."""
     factors: dict[str, LogPair] = {}
     rest = max(1 - of_a, 0.0)
-    for name, (d, u) in a.factors.items():
-        other = b.factors.get(name)
+    for name, (d, u) in a.items():
+        other = b.get(name)
         if other is None:
-            factors[name] = _mix(of_a, d, rest, 0.0), _mix(of_a, u, rest, 0.0)
+            factors[name] = _mix_alone(of_a, d, rest), _mix_alone(of_a, u, rest)
         else:
             factors[name] = _mix(of_a, d, of_b, other[0]), _mix(of_a, u, of_b, other[1])
     rest = max(1 - of_b, 0.0)
-    for name, (d, u) in b.factors.items():
+    for name, (d, u) in b.items():
         if name not in factors:
-            factors[name] = _mix(of_b, d, rest, 0.0), _mix(of_b, u, rest, 0.0)
-    return type(a)(central, factors)
+            factors[name] = _mix_alone(of_b, d, rest), _mix_alone(of_b, u, rest)
+    return factors
 
 
 def _mix(share_a: float, log_a: float, share_b: float, log_b: float) -> float:
@@ -240,6 +291,13 @@ def _mix(share_a: float, log_a: float, share_b: float, log_b: float) -> float:
     if -_SAFE_LOG < log_a < _SAFE_LOG and -_SAFE_LOG < log_b < _SAFE_LOG:
         return math.log(share_a * math.exp(log_a) + share_b * math.exp(log_b))
     return _log_mean_exp([share_a, share_b], [log_a, log_b])
+
+
+def _mix_alone(share: float, log: float, rest: float) -> float:
+    """The same where the factor is in one of the two alone."""
+    if log and -_SAFE_LOG < log < _SAFE_LOG:
+        return math.log(share * math.exp(log) + rest)
+    return _mix(share, log, rest, 0.0)
 
 
 def _common(shares: list[float], lows: list[float], highs: list[float], n_parts: int) -> LogPair:

@@ -18,7 +18,7 @@ from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice, Sheet
 from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records import avoidable
-from pytest_aifootprint.records.collector import AGAIN, Collector
+from pytest_aifootprint.records.collector import AGAIN, Collector, EveryTest
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
 from pytest_aifootprint.records.domains import MachineData, domain_shares, reserved_seconds
 from pytest_aifootprint.records.hardware import hardware_notices, hardware_uses, unattributed_g
@@ -98,14 +98,17 @@ def build(
     fixture_costs = _fixtures(collector, accounts, names)
     shared = {bill.key: (fixture, avoidable.share_of(bill, cost)) for bill, fixture, cost in fixture_costs}
     costs = {(run.worker, run.index): _test_costs(run, accounts, shared) for run in ai_tests}
-    wanted = {"ai": ai_tests, "marked": [r for r in ai_tests if r.marker is not None], "all": collector.tests}[
-        info.rows
-    ]
-    rows = []
-    for run in wanted:
-        direct, whole, calls = costs.get((run.worker, run.index)) or _test_costs(run, accounts, shared)
-        ai = (run.worker, run.index) in costs
-        rows.append(_row(run, direct, whole, calls, shared, verdicts.get((run.worker, run.index), ()), ai=ai))
+
+    def row_of(run: TestRun) -> TestFootprint:
+        key = (run.worker, run.index)
+        direct, whole, calls = costs.get(key) or _test_costs(run, accounts, shared)
+        return _row(run, direct, whole, calls, shared, verdicts.get(key, ()), ai=key in costs)
+
+    rows: Sequence[TestFootprint]
+    if info.rows == "all":
+        rows = _all_rows(collector.every, row_of, all_told=any(share.unread_s for share in shares))
+    else:
+        rows = tuple(row_of(run) for run in ai_tests if info.rows == "ai" or run.marker is not None)
     ai_owners = {(run.worker, owner) for run in ai_tests for owner in run.owners}
     fixture_owners = {(worker, window.index) for worker, window in collector.windows}
 
@@ -170,7 +173,7 @@ def build(
             hardware_unattributed_g=unattributed_g(uses),
         ),
         balance=balances,
-        tests=tuple(rows),
+        tests=rows,
         fixtures=tuple(fixture for _, fixture, _ in fixture_costs),
         models=model_footprints(placed, _loads(collector, accounts), pricer),
         verdicts=(),
@@ -336,7 +339,8 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
                     fixture.name, fixture.scope, n, part.energy, part.carbon, fixture.setups, trained, fixture.id
                 )
             )
-    notices = {n for c in calls for n in call_notices(c)} | set(unread_in_test(direct.unread_s))
+    notices = {n for c in calls for n in call_notices(c)} if calls else set()
+    notices.update(unread_in_test(direct.unread_s) if direct.unread_s else ())
     # Who forbids live calls may well have mocked the model so far out that no seam sees a call.
     expects_call = run.marker is not None and run.marker.get("live") is not False
     if expects_call and not run.calls and run.outcome in {"passed", "failed"}:
@@ -366,6 +370,16 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
         verdicts=verdicts,
         notices=tuple(sorted(notices)),
     )
+
+
+def _all_rows(
+    every: EveryTest, row_of: Callable[[TestRun], TestFootprint], *, all_told: bool
+) -> Sequence[TestFootprint]:
+    """Of every test; ``all_told``: of any there may be a notice."""
+    from pytest_aifootprint.records.all_rows import AllRows  # seldom asked for
+
+    kept = {n: run for n in range(len(every)) if (run := every.run(n) if all_told else every.kept(n)) is not None}
+    return AllRows({n: row_of(run) for n, run in kept.items()}, len(every), lambda n: row_of(every.run(n)))
 
 
 def _seams(collector: Collector) -> dict[str, str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
 from pytest_aifootprint.attribution.fixtures import FixtureKey
-from pytest_aifootprint.attribution.lanes import Lane
+from pytest_aifootprint.attribution.lanes import SPAN_FIELDS, Lane
 from pytest_aifootprint.detection.calls import AICall
-from pytest_aifootprint.records.raw import FixtureWindow, TestRun, book, book_unnamed
+from pytest_aifootprint.records.raw import EDGE_FIELDS, FixtureWindow, TestRun, book, book_unnamed, is_plain
 
 AGAIN = "\n"
 """Stands between a node id and the run of it, in names of users: no node id has a line break."""
@@ -38,11 +40,93 @@ class Loaded(NamedTuple):
     loads: list[AICall]
 
 
+class Said(NamedTuple):
+    """What many tests that called no model have in common."""
+
+    worker: str
+    outcomes: tuple[tuple[int, int, str], ...]
+    users_of: tuple[FixtureKey, ...]
+    scopes: tuple[int, ...]
+    phases: int
+
+
+class EveryTest:
+    """Every test of a run, in the order in which they ended, where each gets a row.
+
+    Of one that called no model it keeps a few words, in columns, beside the spans in its lane: from them its record is
+    made again whenever it is asked for. 100,000 records would be 1.1 million objects for the garbage collector.
+    """
+
+    def __init__(self, lanes: Mapping[str, Lane]) -> None:
+        """Nothing yet."""
+        self._lanes = lanes
+        self._records: list[TestRun | Said] = []
+        self._nodeids: list[str] = []
+        self._owners = array("q")
+        self._places = array("q")
+        self._one = Lock()
+        self._alike: dict[Said, Said] = {}
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self._records)
+
+    def add(self, run: TestRun) -> None:
+        """A test whose record is kept."""
+        self._add(run, run, 0)
+
+    def took(self, run: TestRun) -> bool:
+        """A test that called no model, if the next spans in its lane say all but a few words of it."""
+        if not is_plain(run):
+            return False
+        phases = len(run.edges) // EDGE_FIELDS
+        said = Said(run.worker, tuple(run.outcomes), tuple(run.users_of), run.scopes, phases)
+        self._add(run, self._alike.setdefault(said, said), len(self._lanes[run.worker].flat_spans))
+        return True
+
+    def _add(self, run: TestRun, record: TestRun | Said, place: int) -> None:
+        with self._one:  # tests may end in several threads
+            self._records.append(record)
+            self._nodeids.append(run.nodeid)
+            self._owners.append(run.index)
+            self._places.append(place)
+
+    def keep_users_of(self, called: set[FixtureKey]) -> list[TestRun]:
+        """Those that used one of these fixtures get a record of their own, which is kept; all that are kept."""
+        used = {said for said in self._alike if not called.isdisjoint(said.users_of)}
+        for number, record in enumerate(self._records if used else ()):
+            if isinstance(record, Said) and record in used:
+                self._records[number] = self.run(number)
+        return [record for record in self._records if isinstance(record, TestRun)]
+
+    def kept(self, number: int) -> TestRun | None:
+        """The record of a test; None if nothing of it but its cost is to be told."""
+        record = self._records[number]
+        return record if isinstance(record, TestRun) else None
+
+    def run(self, number: int) -> TestRun:
+        """The record of a test."""
+        record = self._records[number]
+        if isinstance(record, TestRun):
+            return record
+        run = TestRun(self._owners[number], self._nodeids[number], record.worker)
+        run.closed, run.scopes = True, record.scopes
+        run.outcomes, run.users_of = list(record.outcomes), list(record.users_of)
+        flat, place = self._lanes[record.worker].flat_spans, self._places[number]
+        places: Sequence[int] = range(place, place + record.phases * SPAN_FIELDS, SPAN_FIELDS)
+        if [flat[at] for at in places] != [run.index] * record.phases:
+            # Another thread's test was booked in between.
+            places = [at for at in range(0, len(flat), SPAN_FIELDS) if flat[at] == run.index]
+        for at in places:
+            run.edges += (1, flat[at + 1], *flat[at + 3 : at + 7])
+        return run
+
+
 class Collector(Struct):
     """The raw run.
 
     Attributes:
-        keep_all: keep the record of every test, also of those that called no model.
+        keep_all: every test gets a row, also those that called no model: they are in ``every``.
         lanes: one for each process that ran tests. tests: the records kept. n_tests: all tests.
         windows: of shared fixtures, with their worker. users: node ids of the tests that used a fixture.
         ai_fixtures: fixtures in whose windows a model was called: their users are AI tests.
@@ -86,6 +170,11 @@ class Collector(Struct):
     unknown_marks: dict[int, list[str]] = field(default_factory=dict)
     _perhaps: list[Perhaps] = field(default_factory=list)
     _keys: dict[tuple[FixtureKey, ...], tuple[FixtureKey, ...]] = field(default_factory=dict)
+    every: EveryTest = field(default_factory=lambda: EveryTest({}))
+
+    def __post_init__(self) -> None:
+        """Every test is told from its lane."""
+        self.every = EveryTest(self.lanes)
 
     def lane(self, worker: str, boot_id: str) -> Lane:
         """The lane of a worker, made when first asked for."""
@@ -103,8 +192,8 @@ class Collector(Struct):
         """
         self.n_tests += 1
         lane = self.lanes[run.worker]
-        kept = bool(run.calls) or run.marker is not None or self.keep_all
-        if not kept and not run.users_of and not run.loads and book_unnamed(lane, run):
+        kept = bool(run.calls) or run.marker is not None or (self.keep_all and not self.every.took(run))
+        if not (kept or run.users_of or run.loads or self.keep_all) and book_unnamed(lane, run):
             return
         book(lane, run)
         self.overlapped += bool(run.apart)
@@ -120,7 +209,9 @@ class Collector(Struct):
             users.add(run.nodeid if run.nodeid not in users else f"{run.nodeid}{AGAIN}{run.worker}:{run.index}")
         if kept:
             self.tests.append(run)
-        elif run.users_of:
+            if self.keep_all:
+                self.every.add(run)
+        elif run.users_of and not self.keep_all:
             keys = tuple(run.users_of)
             self._perhaps.append(
                 Perhaps(
@@ -136,6 +227,8 @@ class Collector(Struct):
 
     def settle(self) -> None:
         """No test is to come: those that used a fixture which called a model are AI tests, whenever they ran."""
+        if self.keep_all:
+            self.tests[:] = self.every.keep_users_of(self.ai_fixtures)
         late = [slim for slim in self._perhaps if not self.ai_fixtures.isdisjoint(slim.users_of)]
         self._perhaps.clear()
         runs: dict[tuple[str, int], tuple[TestRun, int]] = {}

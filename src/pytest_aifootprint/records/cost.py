@@ -108,6 +108,17 @@ def energy_of_calls(calls: Iterable[CallFootprint]) -> dict[str, Joules]:
     return found
 
 
+_NOTHING: Mapping[str, float] = {}
+_NONE_REMOTE = energy_of_calls(())
+
+
+def _with(own: OfUnit, of_calls: Sequence[OfUnit | None]) -> OfUnit:
+    """Of owners and of what is known of their calls."""
+    if of_calls:
+        return total([own, *(part for part in of_calls if part is not None)])
+    return own if own.central else total(())
+
+
 class Accounts:
     """Prices owners: their local energy in every domain and their calls."""
 
@@ -128,6 +139,7 @@ class Accounts:
         self._cards = {
             share.domain: (share.busy, data.selection.card(share.domain)) for share in shares if share.busy is not None
         }
+        self._some_unread = any(share.unread_s for share in shares)
         self._cpu_ns = {worker: lane.cpu_ns_by_owner() for worker, lane in lanes.items()}
         self._mixed = any(s.domain == "cpu" and s.modelled is not None and s.has_modelled for s in shares)
         gpus = any(share.domain.startswith("gpu") for share in shares)
@@ -140,58 +152,54 @@ class Accounts:
         metered = [(share.domain, share.parts_of_all(owners)) for share in self._shares]
         for domain, parts in metered:
             name = "gpu" if domain.startswith("gpu") else domain
-            by_domain[name] = by_domain.get(name, ZERO_J) + parts.whole
-        unread_s = self._unread_s(owners)
+            by_domain[name] = by_domain[name] + parts.whole if name in by_domain else parts.whole
+        unread_s = self._unread_s(owners) if self._some_unread else _NOTHING
         # Nothing was read of any card: what they took is not 0.
         unread = ("gpu",) if unread_s and not by_domain["gpu"].central else ()
         for name in unread:
             del by_domain[name]
         wall = self._wall
-        local_j = total(wall.at_wall_j(domain, parts) for domain, parts in metered)
-        it_j = total(wall.of_machine_j(domain, parts) for domain, parts in metered)
+        local_j = total([wall.at_wall_j(domain, parts) for domain, parts in metered])
+        it_j = total([wall.of_machine_j(domain, parts) for domain, parts in metered])
         # The machine takes its idle power whether these tests run or not.
         active = [] if self._reserved_s is None else [(s.domain, s.active_parts(owners)) for s in self._shares]
         active_j = (
             local_j if self._reserved_s is None else total(wall.at_wall_j(domain, parts) for domain, parts in active)
         )
-        cpu_s = sum(self._cpu_ns.get(worker, {}).get(owner, 0) for worker, owner in owners) / 1e9
-        used_s = cpu_s if self._reserved_s is None else self._reserved(owners) * model.idle_cpus
-        cards_s = {domain: self._held_s(busy, owners) for domain, (busy, _) in self._cards.items()}
-        impacts = [c.impact for c in calls]
-        by_domain |= energy_of_calls(calls)
+        cpu_s = sum([self._cpu_ns[worker].get(owner, 0) for worker, owner in owners if worker in self._cpu_ns]) / 1e9
+        used_s = max(cpu_s if self._reserved_s is None else self._reserved(owners) * model.idle_cpus, 0.0)
+        cards_s = (
+            {domain: self._held_s(busy, owners) for domain, (busy, _) in self._cards.items()}
+            if self._cards
+            else _NOTHING
+        )
         local_g = pricer.local_carbon_g(local_j)
         site, source = pricer.local_water(local_j, it_j)
+        avoidable_g = local_g if active_j is local_j and pricer.avoids_average else pricer.local_avoidable_g(active_j)
+        hardware = [pricer.hardware_g(used_s, model.machine, model.n_cpu)]
+        if self._cards:
+            hardware += (pricer.accelerator_g(cards_s[domain], card) for domain, (_, card) in self._cards.items())
+        impacts = [c.impact for c in calls]
+        by_domain |= energy_of_calls(calls) if calls else _NONE_REMOTE
         training = [i.training_carbon_g for i in impacts if i.training_carbon_g is not None]
-        unknown = bool(impacts) and not training
         return Cost(
             Energy(by_domain, None, unread),
             Carbon(
-                use=total([local_g, *(i.use_carbon_g for i in impacts if i.use_carbon_g is not None)]),
-                training=None if unknown else total(training),
-                hardware=total(
-                    [
-                        pricer.hardware_g(max(used_s, 0.0), model.machine, model.n_cpu),
-                        *(pricer.accelerator_g(cards_s[domain], card) for domain, (_, card) in self._cards.items()),
-                        *(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None),
-                    ]
-                ),
+                _with(local_g, [i.use_carbon_g for i in impacts] if calls else ()),
+                None if impacts and not training else total(training),
+                total([*hardware, *(i.hardware_carbon_g for i in impacts if i.hardware_carbon_g is not None)]),
             ),
             Water(
-                total([site, *(i.water_site_l for i in impacts if i.water_site_l is not None)]),
-                total([source, *(i.water_source_l for i in impacts if i.water_source_l is not None)]),
+                _with(site, [i.water_site_l for i in impacts] if calls else ()),
+                _with(source, [i.water_source_l for i in impacts] if calls else ()),
             ),
-            total(
-                [
-                    pricer.local_avoidable_g(active_j),
-                    *(i.avoidable_carbon_g for i in impacts if i.avoidable_carbon_g is not None),
-                ]
-            ),
-            total(i.avoided_carbon_g for i in impacts if i.avoided_carbon_g is not None),
+            _with(avoidable_g, [i.avoidable_carbon_g for i in impacts] if calls else ()),
+            _with(ZERO_G, [i.avoided_carbon_g for i in impacts] if calls else ()),
             cpu_s,
-            max(used_s, 0.0),
+            used_s,
             None if self._reserved_s is None else active_j,
             cards_s,
-            self._metered_parts(dict(metered), [parts for _, parts in active]),
+            self._metered_parts(metered, [parts for _, parts in active]),
             unread_s,
         )
 
@@ -203,10 +211,10 @@ class Accounts:
         }
         return {domain: seconds for domain, seconds in found.items() if seconds > UNREAD_SHARE * windows_s}
 
-    def _metered_parts(self, parts: Mapping[str, Parts], active: Sequence[Parts]) -> MeteredParts | None:
-        if "cpu" not in parts or not (self._mixed or active):
+    def _metered_parts(self, metered: Sequence[tuple[str, Parts]], active: Sequence[Parts]) -> MeteredParts | None:
+        if not (self._mixed or active) or (parts := dict(metered).get("cpu")) is None:
             return None
-        counted, modelled, idle = (part.central for part in parts["cpu"])
+        counted, modelled, idle = (part.central for part in parts)
         return MeteredParts(counted, modelled, idle, math.fsum(p.counted.central for p in active) if active else None)
 
     def _held_s(self, busy: CardBusy, owners: Sequence[OwnerKey]) -> float:

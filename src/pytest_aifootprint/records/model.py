@@ -6,7 +6,7 @@ reports print low, central and high. None means unknown, never zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -299,6 +299,7 @@ class RunFootprint(Struct, frozen=True):
     """Everything that a report can print.
 
     Attributes:
+        tests: the rows. Where every test has one, those of tests that called no model are made whenever they are read.
         rows: which tests are in ``tests``: ``ai``, ``marked``, ``all``.
         sheets: how the numbers are made: of this machine (``HERE``), and of calls by the name that their price has.
         timeline: power and calls over time; None where nobody put it together.
@@ -324,7 +325,7 @@ class RunFootprint(Struct, frozen=True):
     rejected_meters: tuple[Mapping[str, str], ...]
     totals: Totals
     balance: Mapping[str, Balance]
-    tests: tuple[TestFootprint, ...]
+    tests: Sequence[TestFootprint]
     fixtures: tuple[FixtureFootprint, ...]
     models: tuple[ModelFootprint, ...]
     verdicts: tuple[Verdict, ...]
@@ -344,9 +345,15 @@ class RunFootprint(Struct, frozen=True):
     changes: Changes | None = None
 
     @property
+    def telling_tests(self) -> Sequence[TestFootprint]:
+        """Rows that may have more than a cost: AI tests, and whatever has calls, verdicts or notices."""
+        telling: Sequence[TestFootprint] = getattr(self.tests, "telling", self.tests)
+        return telling
+
+    @property
     def verdicts_on_tests(self) -> tuple[Verdict, ...]:
         """Those of the tests that have a row."""
-        return tuple(verdict for test in self.tests for verdict in test.verdicts)
+        return tuple(verdict for test in self.telling_tests for verdict in test.verdicts)
 
     @property
     def all_verdicts(self) -> tuple[Verdict, ...]:
@@ -356,5 +363,5 @@ class RunFootprint(Struct, frozen=True):
     @property
     def all_calls(self) -> Iterator[CallFootprint]:
         """Every call: of the tests, then of shared fixtures."""
-        of_owners = (*(test.calls for test in self.tests), *(fixture.calls for fixture in self.fixtures))
+        of_owners = (*(test.calls for test in self.telling_tests), *(fixture.calls for fixture in self.fixtures))
         return (call for calls in of_owners for call in calls)

@@ -20,7 +20,9 @@ def run_notices(
 ) -> tuple[Notice, ...]:
     """Everything a reader has to know about a run of ``year``, each once."""
     # Where nothing was metered for anybody, nobody needs to know the grid.
-    grid = [*_grid_notices(pricer, year), *_water_notices(pricer)] if calls or collector.tests else []
+    grid = (
+        [*_grid_notices(pricer, year), *_water_notices(pricer)] if calls or collector.tests or collector.every else []
+    )
     found = dict.fromkeys([*more, *grid, *_how_seen(collector), *_seen_notices(collector)])
     found.update(dict.fromkeys(notice for priced in calls for notice in call_notices(priced)))
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct, field
@@ -111,25 +112,18 @@ class TestRun(Struct):
     @property
     def outcome(self) -> str:
         """Of the last attempt: failed and error before skipped before passed."""
-        return self.outcome_of(max((a for a, _, _ in self.outcomes), default=0))
+        outcomes = self.outcomes
+        return self.outcome_of(max([a for a, _, _ in outcomes]) if outcomes else 0)
 
     def outcome_of(self, attempt: int) -> str:
         """As pytest counts it: ``error`` for a failed set-up or teardown."""
-        found = {(phase, outcome) for a, phase, outcome in self.outcomes if a == attempt}
-        if (1, "failed") in found:
-            return "failed"
-        if {(0, "failed"), (2, "failed")} & found:
-            return "error"
-        words = {outcome for _, outcome in found}
-        if not any(phase == 1 for phase, _ in found):
-            # No report of the call: it was repeated by a plugin that keeps the report to itself (flaky), or broken off.
-            words = words - {"passed"} or ({"rerun"} if attempt < max(self.attempts, default=0) else set())
-        return next((w for w in ("rerun", "xfailed", "xpassed", "skipped", "passed") if w in words), "unknown")
+        reports = tuple([(phase, outcome) for a, phase, outcome in self.outcomes if a == attempt])
+        return _outcome(reports, again=attempt < max(self.edges[::EDGE_FIELDS], default=0))
 
     @property
     def attempts(self) -> list[int]:
         """Numbers of the attempts, in order."""
-        return sorted({self.edges[i] for i in range(0, len(self.edges), EDGE_FIELDS)})
+        return sorted(set(self.edges[::EDGE_FIELDS]))
 
     def phase_seconds(self, attempt: int) -> dict[str, tuple[float, float]]:
         """Phase name to (wall seconds, CPU seconds) of one attempt; a window of a shared fixture is not taken out."""
@@ -182,8 +176,30 @@ class TestRun(Struct):
         return run
 
 
+@lru_cache(maxsize=256)
+def _outcome(reports: tuple[tuple[int, str], ...], *, again: bool) -> str:
+    """Of an attempt, from the phase and outcome of its reports, and whether another followed: few of a run differ."""
+    found = set(reports)
+    if (1, "failed") in found:
+        return "failed"
+    if {(0, "failed"), (2, "failed")} & found:
+        return "error"
+    words = {outcome for _, outcome in found}
+    if not any(phase == 1 for phase, _ in found):
+        # No report of the call: it was repeated by a plugin that keeps the report to itself (flaky), or broken off.
+        words = words - {"passed"} or ({"rerun"} if again else set())
+    return next((w for w in ("rerun", "xfailed", "xpassed", "skipped", "passed") if w in words), "unknown")
+
+
 _ONE_SPAN = struct.Struct(f"{SPAN_FIELDS}q").pack
 _THREE_PHASES = 3 * EDGE_FIELDS
+
+
+def is_plain(run: TestRun) -> bool:
+    """Whether its spans say all of a test's time: one attempt, nothing else ran at the same time or inside."""
+    return set(run.edges[::EDGE_FIELDS]) == {1} and not (
+        run.apart or run.pieces or run.windows or run.retry_owners or run.loads or run.calls_until[1:]
+    )
 
 
 def book_unnamed(lane: Lane, run: TestRun) -> bool:

@@ -118,7 +118,7 @@ class Snapshot(Struct, frozen=True):
 
 def snapshot_of_run(run: RunFootprint) -> Snapshot:
     """The run of this session."""
-    tests = [test for test in run.tests if test.ai]
+    tests = [test for test in run.telling_tests if test.ai]
     rows = [(plain_id(test.nodeid), _of_test(test)) for test in tests]
     rows += [(FIXTURE + fixture.id, _of_fixture(fixture)) for fixture in run.fixtures if fixture.ai_payers]
     grids = {"local": run.local_grid, **run.remote_grids}

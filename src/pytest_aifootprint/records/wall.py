@@ -41,9 +41,9 @@ class Wall(Struct, frozen=True):
 
     def of_machine_j(self, domain: str, parts: Parts) -> Joules:
         """``E_it``: the same joules without the PUE that the load model's watts contain."""
-        if self.inside is None or domain != "cpu" or not parts.modelled.central:
+        if self.inside is None or domain != "cpu" or not (modelled := parts.modelled).central:
             return parts.whole
-        return total((parts.counted, without_pue_j(parts.modelled, self.inside)))
+        return parts.counted + without_pue_j(modelled, self.inside)
 
     def told(self, domain: str) -> str:
         """For the line that says how a domain is metered: that a PUE comes on top."""

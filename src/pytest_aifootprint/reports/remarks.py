@@ -86,7 +86,7 @@ def notices(run: RunFootprint, most: int = MOST_NOTICES) -> list[Line]:
     as_one = _together(run.notices)
     of_run = dict.fromkeys(as_one.get(notice, notice) for notice in run.notices)
     counts: Counter[Notice] = Counter()
-    for test in run.tests:
+    for test in run.telling_tests:
         if test.notices or test.calls:
             found = {*test.notices, *(n for c in test.calls for n in c.impact.notices)}
             counts.update({as_one.get(notice, notice) for notice in found})

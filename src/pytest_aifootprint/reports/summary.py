@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -121,7 +121,8 @@ def _marked_alone(run: RunFootprint) -> int:
     """How many AI tests are that by their mark alone: nothing was called, by them or by a fixture of theirs."""
     called = {fixture.id for fixture in run.fixtures if fixture.calls}
     return sum(
-        test.ai and not test.calls and called.isdisjoint(share.id for share in test.fixtures) for test in run.tests
+        test.ai and not test.calls and called.isdisjoint(share.id for share in test.fixtures)
+        for test in run.telling_tests
     )
 
 
@@ -136,12 +137,12 @@ def headline(run: RunFootprint) -> str:
     return f"{formatting.suffix(carbon)}{span}, {tests}, {formatting.counted(totals.calls_live, 'live call')}"
 
 
-def ranking(tests: tuple[TestFootprint, ...], top: int) -> tuple[Row, ...]:
+def ranking(tests: Iterable[TestFootprint], top: int) -> tuple[Row, ...]:
     """The tests with the most carbon, heaviest first; numbers of a column in one unit."""
     return _rows(_heaviest(tests, top))
 
 
-def _heaviest(tests: tuple[TestFootprint, ...], top: int) -> list[TestFootprint]:
+def _heaviest(tests: Iterable[TestFootprint], top: int) -> list[TestFootprint]:
     return heapq.nsmallest(
         top, (t for t in tests if t.ai or carbon_central(t)), key=lambda t: (-carbon_central(t), t.nodeid)
     )

@@ -46,7 +46,7 @@ def doubts_of(run: RunFootprint) -> list[str]:
     if run.totals.unpriced_calls:
         doubts.append(f"{run.totals.unpriced_calls} AI calls could not be priced")
     doubts += [n.message for n in run.notices if n.code in UNSEEN]
-    idle = [t.nodeid for t in run.tests if any(n.code == "marked-without-call" for n in t.notices)]
+    idle = [t.nodeid for t in run.telling_tests if any(n.code == "marked-without-call" for n in t.notices)]
     if idle:
         doubts.append(f"{idle[0]} is marked but made no AI call" + (f" (and {len(idle) - 1} more)" if idle[1:] else ""))
     return doubts
@@ -102,7 +102,7 @@ def run_verdicts(
     ]
     if not found and doubts:
         found += _unsure(settings, of_tests.values(), doubts)
-    rows = {(test.worker, test.nodeid) for test in run.tests}
+    rows = {(test.worker, test.nodeid) for test in run.telling_tests}
     without_row = [
         verdict
         for (worker, _), verdicts in of_tests.items()

@@ -52,7 +52,9 @@ class BaselineGate:
         changes = compare(snapshot, self._baseline, self._file, self.ran, self._threshold)
         notices = (*run.notices, *changing.notices(changes))
         verdicts: dict[str, list[Verdict]] = {}
-        unread = {RUN: told_unread(run.notices)} | {plain_id(t.nodeid): told_unread(t.notices) for t in run.tests}
+        unread = {RUN: told_unread(run.notices)} | {
+            plain_id(t.nodeid): told_unread(t.notices) for t in run.telling_tests
+        }
         for change in changes.changes:
             if change.allowed is not None:
                 more = [] if change.unit == "tokens" else unread.get(change.scope, [])

@@ -373,3 +373,11 @@ def test_a_sum_of_the_smallest_and_the_largest_is_the_largest() -> None:
 def test_a_sum_that_no_float_holds_is_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match="larger than any number"):
         total([Range(1.7e308)] * 3)
+
+
+def test_a_sum_of_the_same_factors_in_another_ratio_is_another_sum() -> None:
+    one, other = Range.times_over(1.0, 2.0, "one"), Range.times_over(1.0, 3.0, "other")
+    for share in (1.0, 3.0, 1.0):
+        found = (one + other.scale(share)).factors
+        assert found["one"][1] == pytest.approx(math.log((2 + share) / (1 + share)))
+        assert found["other"][1] == pytest.approx(math.log((1 + 3 * share) / (1 + share)))

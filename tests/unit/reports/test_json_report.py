@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from pytest_aifootprint.quantities import Grams, Notice, Range
+from pytest_aifootprint.quantities import Grams, Joules, Notice, Range
 from pytest_aifootprint.quantities.changed import replace
+from pytest_aifootprint.records.all_rows import AllRows
 from pytest_aifootprint.records.amounts import Carbon
-from pytest_aifootprint.records.model import RunFootprint
+from pytest_aifootprint.records.model import RunFootprint, TestFootprint
 from pytest_aifootprint.records.schema import report_schema
 from pytest_aifootprint.reports import REPORTS, json_report, report_writer
 from pytest_aifootprint.reports.saved.values import plain, ranged
@@ -367,3 +368,48 @@ def test_a_report_goes_to_where_the_process_prints_and_takes_nothing_away(tmp_pa
         first, *report, last = piped.splitlines()
         assert (first, last) == ("before", "after")
         assert json.loads("".join(report))["message"] == "0 AI calls"
+
+
+def rows_of(run: RunFootprint, made: list[int], *, fails_at: int | None = None) -> RunFootprint:
+    """The run with a row for every test, which are made when they are read."""
+
+    def make(place: int) -> TestFootprint:
+        made.append(place)
+        if place == fails_at:
+            raise ArithmeticError("no price")
+        return run.tests[place]
+
+    telling = {n: test for n, test in enumerate(run.tests) if test.ai}
+    return replace(run, rows="all", tests=AllRows(telling, len(run.tests), make))
+
+
+def test_rows_that_are_made_when_read_are_written_alike_and_made_once() -> None:
+    run, made = samples.large(200), list[int]()
+    some = [replace(test, ai=n % 3 == 0, calls=test.calls if n % 3 == 0 else ()) for n, test in enumerate(run.tests)]
+    run = replace(run, rows="all", tests=tuple(some))
+    lazily = rows_of(run, made)
+    assert "".join(json_report.chunks(lazily)) == "".join(json_report.chunks(run))
+    assert made == [n for n in range(200) if n % 3]
+    assert (lazily.all_verdicts, [*lazily.all_calls]) == (run.all_verdicts, [*run.all_calls])
+    assert len(made) == len({*made})
+
+
+def test_a_row_that_cannot_be_made_leaves_the_old_file(tmp_path: Path) -> None:
+    run, path = samples.large(200), tmp_path / "report.json"
+    path.write_text("old")
+    run = replace(run, tests=tuple(replace(test, ai=False) for test in run.tests))
+    with pytest.raises(ArithmeticError, match="no price"):
+        json_report.write(rows_of(run, [], fails_at=150), path)
+    assert path.read_text() == "old"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_prices_of_equal_calls_stand_with_each() -> None:
+    impact = samples.remote_call(1.0).impact
+    first, second = (replace(samples.remote_call(1.0), impact=impact) for _ in range(2))
+    dearer, metered = samples.remote_call(2.0), replace(second, local_energy_j=Joules(Range(3.0)))
+    run = samples.mixed()
+    test = replace(run.tests[0], calls=(first, dearer, second, metered))
+    calls = checked(replace(run, tests=(test,)))["tests"][0]["calls"]
+    assert [call["energy_j"] for call in calls] == [ranged(c.impact.energy_j) for c in (first, dearer, second, metered)]
+    assert [call["local_energy_j"] for call in calls] == [None, None, None, ranged(metered.local_energy_j)]

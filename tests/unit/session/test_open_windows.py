@@ -46,7 +46,7 @@ class Machine:
     def cpu(self, *runs: TestRun) -> dict[int, int]:
         for run in runs:
             book(self.lane, run)
-        return self.lane.cpu_ns_by_owner()
+        return dict(self.lane.cpu_ns_by_owner())
 
 
 class Thread:

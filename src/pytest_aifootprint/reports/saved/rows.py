@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_aifootprint.attribution.balance import Balance
+from pytest_aifootprint.detection.calls import AICall
 from pytest_aifootprint.impacts.contract import Grid
-from pytest_aifootprint.quantities import Notice
+from pytest_aifootprint.quantities import Grams, Joules, Notice
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens, Water
 from pytest_aifootprint.records.model import (
     LOCAL_SERVER,
@@ -16,7 +17,6 @@ from pytest_aifootprint.records.model import (
     FixtureShare,
     MeteredParts,
     RunFootprint,
-    TestFootprint,
     Verdict,
 )
 from pytest_aifootprint.reports import facts
@@ -130,13 +130,14 @@ def energy_row(energy: Energy) -> Row:
     return {**domains, "total": ranged(energy.total)}
 
 
-def carbon_row(carbon: Carbon) -> Row:
-    """Use, training, hardware and the sum of what is known; null if nothing is."""
+def carbon_row(carbon: Carbon, total: Grams | None = None) -> Row:
+    """Use, training, hardware and the sum of what is known (``total``, if it is at hand); null if nothing is."""
+    known = not (carbon.use is None and carbon.training is None and carbon.hardware is None)
     return {
         "use": ranged(carbon.use),
         "training": ranged(carbon.training),
         "hardware": ranged(carbon.hardware),
-        "total": ranged(carbon.known_total),
+        "total": ranged((carbon.total if total is None else total) if known else None),
     }
 
 
@@ -182,53 +183,18 @@ def _idle_row(balance: Balance) -> Row | None:
     return {"power_w": finite(power.power_w), "basis": power.basis.value, "ticks": power.n, "how": power.how}
 
 
-def test_row(test: TestFootprint) -> Row:
-    """A test: all its attempts, its calls, its cost and what of it is its own; phases as they are."""
-    energy, carbon = energy_row(test.energy), carbon_row(test.carbon)
-    own_energy = energy if test.direct_energy == test.energy else energy_row(test.direct_energy)
-    own_carbon = carbon if test.direct_carbon == test.carbon else carbon_row(test.direct_carbon)
-    return {
-        "nodeid": test.nodeid,
-        "worker": test.worker,
-        "outcome": test.outcome,
-        "ai": test.ai,
-        "attempts": [_attempt_row(attempt) for attempt in test.attempts],
-        "calls": [call_row(call) for call in test.calls],
-        "tokens": tokens_row(test.tokens) if test.calls else dict(_NO_TOKENS),
-        "energy_j": energy,
-        "carbon_g": carbon,
-        "water_l": ranged(test.water.total),
-        "avoidable_carbon_g": ranged(test.avoidable_carbon_g),
-        "avoided_carbon_g": ranged(test.avoided_carbon_g),
-        "direct": {
-            "cpu_s": finite(test.direct_cpu_s),
-            "machine_s": finite(test.direct_machine_s),
-            "cards_s": plain(test.direct_cards_s),
-            "active_energy_j": ranged(test.direct_active_j),
-            "metered_j": _metered_row(test.direct_metered),
-            "energy_j": own_energy,
-            "carbon_g": own_carbon,
-            "factors": _factors(test.direct_energy, test.direct_carbon) if test.ai else None,
-        },
-        "fixtures": [_share_row(share) for share in test.fixtures],
-        "verdicts": [verdict_row(verdict) for verdict in test.verdicts],
-        "notices": [notice_row(notice) for notice in test.notices],
-    }
-
-
-_NO_TOKENS = tokens_row(Tokens())
-
-
-def _factors(energy: Energy, carbon: Carbon) -> Row:
+def factors_row(energy: Joules, carbon: Grams) -> Row:
     """What makes the cost of a test or a fixture uncertain, so that it can be compared with another run's."""
-    return {"energy_j": factors_of(energy.total), "carbon_g": factors_of(carbon.total)}
+    return {"energy_j": factors_of(energy), "carbon_g": factors_of(carbon)}
 
 
-def _metered_row(parts: MeteredParts | None) -> Row | None:
+def metered_row(parts: MeteredParts | None) -> Row | None:
+    """Joules by what said them; None where that is one and the same."""
     return None if parts is None else plain(parts)
 
 
-def _attempt_row(attempt: Attempt) -> Row:
+def attempt_row(attempt: Attempt) -> Row:
+    """One attempt; phases as they are."""
     return {
         "attempt": attempt.number,
         "outcome": attempt.outcome,
@@ -237,7 +203,8 @@ def _attempt_row(attempt: Attempt) -> Row:
     }
 
 
-def _share_row(share: FixtureShare) -> Row:
+def share_row(share: FixtureShare) -> Row:
+    """What a test bears of a shared fixture."""
     return {
         "name": share.name,
         "scope": share.scope,
@@ -251,9 +218,12 @@ def _share_row(share: FixtureShare) -> Row:
 
 
 def call_row(priced: CallFootprint) -> Row:
-    """C of the contract: a call and its price. Of metered local energy, it has its part of what the test has."""
-    call, impact = priced.call, priced.impact
-    carbon = priced.carbon
+    """C of the contract: a call and its price."""
+    return {**call_facts(priced.call), **price_row(priced)}
+
+
+def call_facts(call: AICall) -> Row:
+    """The first half of a call's row: what was called, and how."""
     return {
         "operation": call.operation,
         "provider": call.provider,
@@ -287,10 +257,18 @@ def call_row(priced: CallFootprint) -> Row:
         "status": call.status,
         "phase": call.phase,
         "inferred": call.inferred,
+    }
+
+
+def price_row(priced: CallFootprint) -> Row:
+    """The second half of a call's row. Of metered local energy, it has its part of what the test has."""
+    impact, carbon = priced.impact, priced.carbon
+    total = carbon.total
+    return {
         "priced": impact.priced,
         "energy_j": ranged(impact.energy_j),
         "local_energy_j": ranged(priced.local_energy_j),
-        "carbon_g": carbon_row(carbon),
+        "carbon_g": carbon_row(carbon, total),
         "water_l": ranged(priced.water_l),
         "avoidable_carbon_g": ranged(impact.avoidable_carbon_g),
         "avoided_carbon_g": ranged(impact.avoided_carbon_g),
@@ -298,7 +276,7 @@ def call_row(priced: CallFootprint) -> Row:
         "source": impact.source,
         "equation": impact.equation,
         "sheet": None if impact.sheet is None else impact.sheet.name or None,
-        "factors": factors_of(carbon.total),
+        "factors": factors_of(total),
         "notices": [notice_row(notice) for notice in impact.notices],
     }
 
@@ -314,12 +292,12 @@ def fixture_row(fixture: FixtureFootprint) -> Row:
         "calls": [call_row(call) for call in fixture.calls],
         "energy_j": energy_row(fixture.energy),
         "carbon_g": carbon_row(fixture.carbon),
-        "factors": _factors(fixture.energy, fixture.carbon),
+        "factors": factors_row(fixture.energy.total, fixture.carbon.total),
         "cpu_s": finite(fixture.cpu_s),
         "machine_s": finite(fixture.machine_s),
         "cards_s": plain(fixture.cards_s),
         "active_energy_j": ranged(fixture.active_j),
-        "metered_j": _metered_row(fixture.metered),
+        "metered_j": metered_row(fixture.metered),
         "payers": fixture.payers,
         "ai_payers": fixture.ai_payers,
         "avoidable_carbon_g": ranged(fixture.avoidable_carbon_g),

@@ -23,22 +23,40 @@ def finite(value: float | None) -> float | None:
 
 def ranged(value: Range | None) -> RangeDict | None:
     """R of the contract; None for an unknown value, or for one whose ends no number can hold."""
+    told = edges(value)
+    return None if told is None else {"low": told[0], "central": told[1], "high": told[2]}
+
+
+def edges(value: Range | None) -> tuple[float, float, float] | None:
+    """The same as low, central and high."""
     if value is None:
         return None
     central = value.central
-    if not value.factors or not central:
-        return {"low": central, "central": central, "high": central}
+    factors = value.factors
+    if not factors or not central:
+        return central, central, central
     if isinstance(value, ToldRange) and value.ends is not None:
-        return {"low": value.ends[0], "central": central, "high": value.ends[1]}
-    low, high = _ends(frozenset(value.factors.items()))
+        return value.ends[0], central, value.ends[1]
+    known = _known.get(id(factors))
+    if known is not None and known[0] is factors:
+        low, high = known[1]
+    else:
+        low, high = _ends(factors)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[id(factors)] = factors, (low, high)
     high *= central
-    return {"low": low * central, "central": central, "high": high} if math.isfinite(high) else None
+    return (low * central, central, high) if math.isfinite(high) else None
 
 
-@lru_cache(maxsize=4096)
-def _ends(factors: frozenset[tuple[str, tuple[float, float]]]) -> tuple[float, float]:
-    """What to multiply a central value by; many values of a run have the same factors."""
-    one = Range(1.0, dict(factors))
+_known: dict[int, tuple[Mapping[str, tuple[float, float]], tuple[float, float]]] = {}
+"""Ends by the identity of factors that are held here: most values of a run share theirs."""
+_MOST_KNOWN = 256
+
+
+def _ends(factors: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
+    """What to multiply a central value by."""
+    one = Range(1.0, factors)
     return one.low, one.high
 
 

@@ -17,6 +17,9 @@ from pytest_aifootprint.detection.providers.usage import Answer, first, name, pa
 _NO_USAGE = re.compile(rb'"usage" ?: ?null')
 # A delta with a text that is not empty, and no object before it.
 _CONTENT = re.compile(rb'"delta" ?: ?\{[^{}\[\]]*?"(?:content|reasoning_content|reasoning|refusal)" ?: ?"[^"]')
+# A delta of a response that tells nothing but itself.
+_DELTA = re.compile(rb'\{"type" ?: ?"response\.[a-z_.]*\.delta"')
+_TELLING = (b'"model"', b'"usage"', b'"response"', b'"choices"')
 _FINAL = frozenset(
     {
         "response.completed",
@@ -62,15 +65,28 @@ class OpenAIAnswer(Answer):
 
         A quote inside a text is escaped in JSON: what matches here is a key and the beginning of its value.
         """
-        if b'"usage"' in data and data.count(b'"usage"') != len(_NO_USAGE.findall(data)):
+        if not self.streamed or not data.endswith(b"}") or b'"x_groq"' in data:
             return False
-        if self.found.model is None or b'"x_groq"' in data or b'"type"' in data or not data.endswith(b"}"):
+        if not (self._is_delta(data) if b'"type"' in data else self._has_text(data)):
             return False
-        if data.count(b'"delta"') != 1 or _CONTENT.search(data) is None:
-            return False
-        self.streamed = True
         self.chunks += 1
         return True
+
+    def _has_text(self, data: bytes) -> bool:
+        """Whether it is a piece of a chat with a text, and tells no counts."""
+        if b'"usage"' in data and data.count(b'"usage"') != len(_NO_USAGE.findall(data)):
+            return False
+        if self.found.model is None or data.count(b'"delta"') != 1 or (match := _CONTENT.search(data)) is None:
+            return False
+        self.text_at = match.end() - 1
+        return True
+
+    def _is_delta(self, data: bytes) -> bool:
+        """Whether it is a delta of a response, whose type stands first."""
+        if _DELTA.match(data) is None or data.count(b'"type"') != 1:
+            return False
+        self.text_at = 0  # what differs from one to the next is a number, too
+        return not any(key in data for key in _TELLING)
 
     def read(self, answer: Mapping[str, Any]) -> None:
         """Model and counts, in the dialects of those who speak OpenAI's protocol."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from pytest_aifootprint.detection.providers.picking import Path, pick
@@ -20,8 +19,7 @@ ODD_NAME = "odd-model-name"
 _FORM_VALUE = re.compile(rb"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,512})\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What a request asks for, as its API says it.
 
     Attributes:
@@ -59,12 +57,15 @@ class Request:
         self.odd = False
         self._wanted = wanted
         self._counted = counted
+        self._document: Mapping[str, Any] | None = None
 
-    @functools.cached_property
+    @property
     def document(self) -> Mapping[str, Any]:
         """The JSON object in the body (of a large one the wanted and the counted keys), empty if there is none."""
-        found = pick(self.body, self._wanted, self._counted) if self.body is not None else None
-        return found if found is not None else {}
+        if self._document is None:
+            found = pick(self.body, self._wanted, self._counted) if self.body is not None else None
+            self._document = found if found is not None else {}
+        return self._document
 
     @property
     def model(self) -> str | None:

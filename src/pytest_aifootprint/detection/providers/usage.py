@@ -128,6 +128,8 @@ class Answer:
 
 def count(value: object) -> int | None:
     """A token count, or None if it is none."""
+    if type(value) is int and value >= 0:
+        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
@@ -136,9 +138,9 @@ def count(value: object) -> int | None:
 def first(mapping: Mapping[str, Any], *keys: str) -> int | None:
     """The count under the first of these keys that has one."""
     for key in keys:
-        value = count(mapping.get(key))
-        if value is not None:
-            return value
+        value = mapping.get(key)
+        if value is not None and (found := count(value)) is not None:
+            return found
     return None
 
 

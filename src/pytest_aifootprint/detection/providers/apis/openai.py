@@ -66,7 +66,7 @@ class OpenAIAnswer(Answer):
 
         A quote inside a text is escaped in JSON: what matches here is a key and the beginning of its value.
         """
-        if not self.streamed or not data.endswith(b"}") or b'"x_groq"' in data:
+        if not self.streamed or not data.endswith(b"}"):
             return False
         if not (self._is_delta(data) if b'"type"' in data else self._has_text(data)):
             return False

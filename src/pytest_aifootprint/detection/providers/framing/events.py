@@ -93,7 +93,7 @@ class Events:
             return at
         for event in islice(events, at, None) if at else events:
             stop = event.find(b'"', start)
-            if stop <= start or event[stop - 1] == _BACKSLASH or not event.startswith(before):
+            if stop <= start or not event.startswith(before):
                 break
             if padded:
                 over = stop + len(behind)

@@ -115,7 +115,7 @@ CHATS = st.one_of(
         ]
     ),
 )
-RESPONSES = st.one_of(
+RESPONSES: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.tuples(st.integers(0, 9), st.sampled_from(TEXTS)).map(
         lambda two: {"type": "response.output_text.delta", "sequence_number": two[0], "delta": two[1], "logprobs": []}
     ),
@@ -132,7 +132,7 @@ RESPONSES = st.one_of(
         ]
     ),
 )
-MESSAGES = st.one_of(
+MESSAGES: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.sampled_from(TEXTS).map(
         lambda text: {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
     ),

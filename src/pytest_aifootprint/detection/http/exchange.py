@@ -90,7 +90,8 @@ class Exchange:
         self.wired = True
         if socket_file is not None:
             self.address = (socket_file, 0)
-        self.watch_server()
+        if self.address is not None:
+            self.watch_server()
 
     def watch_server(self) -> None:
         """A server on this machine is about to work: read its CPU clock, on our own account."""
@@ -142,6 +143,13 @@ class Exchange:
         if self._batched >= BATCH_BYTES:
             self._feed_batch()
 
+    def whole(self, answer: bytes) -> None:
+        """Take the whole body at once."""
+        if self._body is None:
+            return
+        if self._chain or not self._body.whole(answer):
+            self.feed(answer)
+
     def _feed_batch(self) -> None:
         batch, self._batch, self._batched = self._batch, [], 0
         body, piece = self._body, batch[0] if len(batch) == 1 else b"".join(batch)
@@ -158,6 +166,11 @@ class Exchange:
             if not self._chain:
                 self._recorder.error("answer", error)
 
+    @property
+    def over(self) -> bool:
+        """It is recorded, or is just being."""
+        return self._finish_once.locked()
+
     def so_far(self) -> AICall:
         """The call as it would be if the process were killed now."""
         return self._call(Usage(), REAL.monotonic_ns(), abandoned=True)
@@ -167,7 +180,7 @@ class Exchange:
         if not self._finish_once.acquire(blocking=False):
             return
         ended_ns = REAL.monotonic_ns()
-        server = self._server_times()
+        server = self._server_times() if self.asked.local else None
         self._recorder.done(self)
         usage, streamed = Usage(), False
         if self._batch:
@@ -218,14 +231,14 @@ class Exchange:
             host=self.host,
             samples=asked.samples,
             media_s=asked.media_s if asked.media_s is not None else usage.media_s,
-            notices=(*asked.notices, *self._call_notices),
+            notices=(*asked.notices, *self._call_notices) if self._call_notices else asked.notices,
             server=server,
         )
 
     def _server_times(self) -> ServerTimes | None:
-        """What the server's CPU clock says of this call; a notice where a server worked that cannot be seen."""
+        """What a local server's CPU clock says of this call; a notice where a server worked that cannot be seen."""
         servers = self._recorder.servers
-        if self.realness != LIVE or not self.asked.local or servers is None:
+        if self.realness != LIVE or servers is None:
             return None
         found: ServerTimes | str = UNSEEN
         if isinstance(self._server, str):

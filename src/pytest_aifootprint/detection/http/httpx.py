@@ -63,7 +63,7 @@ class _Outer(Outer):
             response.stream = self._tee(response.stream, exchange, self)
             exchange.wait()
             return False
-        exchange.feed(content)
+        exchange.whole(content)
         return True
 
     def who(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], response: Any) -> Answerer:

@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from pytest_aifootprint.detection.http import wrapping
-from pytest_aifootprint.detection.http.exchange import Exchange
+from pytest_aifootprint.detection.http.exchange import LIVE, Exchange
 from pytest_aifootprint.detection.http.ports import OwnPorts
 from pytest_aifootprint.detection.http.question import what_is_asked
-from pytest_aifootprint.detection.http.realness import Answerer, Judge, speaks_itself
+from pytest_aifootprint.detection.http.realness import Answerer, Judge, speaks_itself, surely_live
 from pytest_aifootprint.detection.http.sending import Part, Request, Sending
 from pytest_aifootprint.detection.patching import Arming
 from pytest_aifootprint.quantities.unfaked import REAL
@@ -120,9 +120,10 @@ class Outer:
         same_path = unquote_to_bytes(current.path) == unquote_to_bytes(request.path)
         return same_path and current.host == request.host
 
-    @_ours
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sending | Part | None:
         """The sending; or that it is a part of another; or None for a request that is no AI call."""
+        started_ns = REAL.thread_time_ns()
+        recorder = self.arming.recorder
         try:
             request = self.request(client, args, kwargs)
             current = self.arming.sending.get()
@@ -130,12 +131,18 @@ class Outer:
                 return Part.PART
             if request is None or (asked := what_is_asked(request)) is None:
                 return None
-            sending = Sending(self.arming.recorder, self.name, client, request, asked)
-            if asked.local and speaks_itself(self.who(client, args, kwargs, None), self.arming.wired):
+            sending = Sending(recorder, self.name, client, request, asked)
+            if (
+                asked.local
+                and recorder.servers is not None
+                and speaks_itself(self.who(client, args, kwargs, None), self.arming.wired)
+            ):
                 sending.exchange.watch_server()
         except Exception as error:  # noqa: BLE001 - watching never raises into the watched call
-            self.arming.recorder.error(self.name, error)
+            recorder.error(self.name, error)
             return None
+        finally:
+            recorder.own_ns += REAL.thread_time_ns() - started_ns
         return sending
 
     @_ours
@@ -151,18 +158,24 @@ class Outer:
             self.arming.recorder.error(self.name, ours)
         self.end(exchange, abandoned=False)
 
-    @_ours
     def answered(self, sending: Sending, client: Any, args: Any, kwargs: Any, response: Any) -> None:
         """There is one: read it if it is there, else watch it come."""
+        started_ns = REAL.thread_time_ns()
+        recorder, exchange = self.arming.recorder, sending.exchange
         try:
             sending.done = True
-            who = lambda: self.who(client, args, kwargs, response)  # noqa: E731 - as above
-            self.judge.response(sending, who, self.came_from(sending, response))
-            if not self.take(sending, kwargs, response):
-                return
+            if surely_live(exchange):
+                exchange.realness = LIVE
+            else:
+                who = lambda: self.who(client, args, kwargs, response)  # noqa: E731 - as above
+                self.judge.response(sending, who, self.came_from(sending, response))
+            there = self.take(sending, kwargs, response)
         except Exception as error:  # noqa: BLE001 - as above
-            self.arming.recorder.error(self.name, error)
-        self.end(sending.exchange, abandoned=False)
+            recorder.error(self.name, error)
+            there = True
+        if there:
+            self.end(exchange, abandoned=False)
+        recorder.own_ns += REAL.thread_time_ns() - started_ns
 
     def feed(self, exchange: Exchange, piece: bytes) -> None:
         """Take a piece of the answer that the user has been given. Never raises."""
@@ -178,10 +191,13 @@ class Outer:
         except Exception as error:  # noqa: BLE001 - as above
             self.arming.recorder.error(self.name, error)
 
-    @_ours
     def ended(self, exchange: Exchange, *, abandoned: bool) -> None:
-        """The stream of the answer has ended, under the user's own reading. Never raises."""
+        """The stream has ended, under the user's own reading, or is closed, perhaps after its end. Never raises."""
+        if exchange.over:
+            return
+        started_ns = REAL.thread_time_ns()
         self.end(exchange, abandoned=abandoned)
+        self.arming.recorder.own_ns += REAL.thread_time_ns() - started_ns
 
     def head(self, sending: Sending, status: Any, headers: Any) -> bool:
         """Take the answer's head; and whether its body is to be read from the answer, or is known already."""

@@ -42,6 +42,12 @@ def speaks_itself(answerer: Answerer, wired: AbstractSet[str]) -> bool:
     return answerer[0] in _OWN_NETWORK and answerer[0] not in wired
 
 
+def surely_live(exchange: Exchange) -> bool:
+    """Whether it went over the wire to a provider, so that nobody has to ask who answered."""
+    asked = exchange.asked
+    return exchange.wired and exchange.replayer is None and not asked.local and asked.provider != UNKNOWN
+
+
 class Judge:
     """Judges the exchanges of one HTTP stack.
 

@@ -15,6 +15,8 @@ def leaves(arming: Arming, *, socket_file: str | None = None) -> None:
     sending = arming.sending.get()
     if sending is None or not arming.active:
         return
+    if sending.exchange.wired and socket_file is None:
+        return  # said by the connection around this one
     try:
         sending.left(socket_file)
     except Exception as error:  # noqa: BLE001 - watching never raises into the watched call

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -59,12 +58,15 @@ class Request:
         self.odd = False
         self._wanted = wanted
         self._counted = counted
+        self._document: Mapping[str, Any] | None = None
 
-    @functools.cached_property
+    @property
     def document(self) -> Mapping[str, Any]:
         """The JSON object in the body (of a large one the wanted and the counted keys), empty if there is none."""
-        found = pick(self.body, self._wanted, self._counted) if self.body is not None else None
-        return found if found is not None else {}
+        if self._document is None:
+            found = pick(self.body, self._wanted, self._counted) if self.body is not None else None
+            self._document = found if found is not None else {}
+        return self._document
 
     @property
     def model(self) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from pytest_aifootprint.detection.providers.api import ODD_NAME, ApiRow, Ask, Request
+from pytest_aifootprint.detection.providers.api import ODD_NAME, ApiRow, Request
 from pytest_aifootprint.detection.providers.apis import (
     anthropic,
     bedrock,
@@ -28,7 +28,6 @@ from pytest_aifootprint.detection.providers.apis import (
 from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
 from pytest_aifootprint.detection.providers.picking import Path
 from pytest_aifootprint.detection.providers.usage import Interpreter
-from pytest_aifootprint.quantities.changed import replace
 
 APIS = (
     jobs.API,
@@ -86,7 +85,7 @@ class Asked(Struct, frozen=True):
     def on_this_machine(self) -> Asked:
         """The same, of a server that turned out to be here."""
         notices = tuple(code for code in self.notices if code != "unknown-provider")
-        return replace(self, provider=LOCAL, local=True, notices=notices)
+        return self._replace(provider=LOCAL, local=True, notices=notices)
 
     def interpreter(self) -> Interpreter:
         """A fresh interpreter for the answer."""
@@ -99,10 +98,13 @@ def could_ask(raw_path: bytes) -> re.Match[bytes] | None:
     Returns:
         A match of the path without query and fragment.
     """
-    path = raw_path.partition(b"?")[0].partition(b"#")[0]
-    if _end_of(path) in _BY_END or path.startswith(_BEGINS):
-        return _ANYTHING.match(path)
-    return None
+    return _could_ask(raw_path.partition(b"?")[0].partition(b"#")[0])
+
+
+@functools.lru_cache(maxsize=256)
+def _could_ask(path: bytes) -> re.Match[bytes] | None:
+    """Without the query, which may have a key in it: nothing here keeps that."""
+    return _ANYTHING.match(path) if _end_of(path) in _BY_END or path.startswith(_BEGINS) else None
 
 
 def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None:
@@ -113,28 +115,44 @@ def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None
         host: name without port.
         body: the request's, or None if it cannot be read without consuming it.
     """
-    host = host.lower()
-    provider = provider_of(host)
-    apis = _possible(match.string, provider)
+    provider, whose, local, apis = _route(match.string, host.lower())
     if not apis:
         return None
     request = Request(provider, body, _WANTED, _COUNTED)
-    ask = _ask(apis, match.string, request)
-    if ask is None:
+    for api, path in apis:
+        request.path = path
+        ask = api.read(request)
+        if ask is not None:
+            break
+    else:
         return None
-    notices = list(ask.notices)
+    operation, model, answer, streamed, samples, media_s, notices = ask
     if body is None:
-        notices.append("unread-request")
+        notices = (*notices, "unread-request")
     if request.odd:
-        notices.append(ODD_NAME)
-    local = is_local(host) if provider is None else False
-    if provider is None:
-        provider = LOCAL if local else UNKNOWN
-    if provider == UNKNOWN:
-        notices.append("unknown-provider")
-    return Asked(
-        ask.operation, provider, ask.model, local, ask.answer, tuple(notices), ask.streamed, ask.samples, ask.media_s
-    )
+        notices = (*notices, ODD_NAME)
+    if whose == UNKNOWN:
+        notices = (*notices, "unknown-provider")
+    return Asked(operation, whose, model, local, answer, notices, streamed, samples, media_s)
+
+
+class _Route(NamedTuple):
+    """What a path on a host says by itself: the provider, if known, and as told; and the APIs that may be meant."""
+
+    provider: str | None
+    whose: str
+    local: bool
+    apis: tuple[tuple[ApiRow, re.Match[bytes]], ...]
+
+
+@functools.lru_cache(maxsize=256)
+def _route(path: bytes, host: str) -> _Route:
+    """A run asks the same few models again and again."""
+    provider = provider_of(host)
+    local = provider is None and is_local(host)
+    possible = ((api, _own_path(api).search(path)) for api in _possible(path, provider))
+    apis = tuple((api, match) for api, match in possible if match is not None)
+    return _Route(provider, provider or (LOCAL if local else UNKNOWN), local, apis)
 
 
 def _end_of(path: bytes) -> bytes:
@@ -147,17 +165,6 @@ def _possible(path: bytes, provider: str | None) -> list[ApiRow]:
     if path.startswith(_BEGINS):
         apis = (*apis, *_BEGUN)
     return [api for api in apis if api.providers is None or provider in api.providers]
-
-
-def _ask(apis: list[ApiRow], path: bytes, request: Request) -> Ask | None:
-    for api in apis:
-        match = _own_path(api).search(path)
-        if match is not None:
-            request.path = match
-            ask = api.read(request)
-            if ask is not None:
-                return ask
-    return None
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from pytest_aifootprint.detection.providers.framing.documents import Documents
@@ -13,7 +14,7 @@ _EVENT_STREAM_STARTS = b"de:ir"  # data, event, comment, id, retry
 _DOCUMENT_STARTS = b"{["
 _MESSAGE_STARTS = 0  # a message's length has four bytes: the first is 0
 _MEDIA = ("audio/", "image/", "video/")
-_LINES = ("ndjson", "jsonl", "json-seq", "stream+json", "json-lines")
+_LINES = re.compile(r"ndjson|jsonl|json-seq|stream\+json|json-lines")
 
 
 class _Framing(Protocol):
@@ -71,6 +72,14 @@ class Body:
         if self._framing is not None:
             self._framing.feed(piece)
 
+    def whole(self, answer: bytes) -> bool:
+        """Take all decoded bytes at once, if that is easy: a short JSON object, said to be one. Else False."""
+        framing = self._framing
+        if self._begun or type(framing) is not Documents or not framing.whole(answer):
+            return False
+        self._begun = True
+        return True
+
     def end(self) -> None:
         """No more bytes: the body is complete, or was given up."""
         if self._framing is not None:
@@ -79,7 +88,7 @@ class Body:
 
 def _declared(interpreter: Interpreter, content_type: str) -> _Framing | None:
     if "json" in content_type:
-        return Documents(interpreter, lines=any(kind in content_type for kind in _LINES))
+        return Documents(interpreter, lines=_LINES.search(content_type) is not None)
     if "event-stream" in content_type:
         return Events(interpreter)
     if "amazon.eventstream" in content_type:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ _DEEP = re.compile(rb'["{}\[\]]')
 _SIGNS = (b'"', b"]", b"[", b"{", b"}")
 _NEAR, _WINDOW = 64, 4_096
 _BACKSLASH = 0x5C
+_DECODE: Callable[[str], tuple[dict[str, Any], int]] = json.JSONDecoder().raw_decode
 
 
 class Counted(Struct, frozen=True):
@@ -259,6 +261,11 @@ def pick(body: bytes, wanted: frozenset[Path], counted: frozenset[str] = frozens
 def parse(text: bytes) -> dict[str, Any] | None:
     """The JSON object in these bytes, or None."""
     try:
+        if text[:1] == b"{" and text[1:2] > b"\0":  # so it is UTF-8: not asked twice
+            whole = text.decode("utf-8", "surrogatepass")
+            document, end = _DECODE(whole)
+            if end == len(whole):
+                return document
         document = json.loads(text)
     except (ValueError, RecursionError):
         return None

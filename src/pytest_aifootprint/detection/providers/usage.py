@@ -38,12 +38,17 @@ class Interpreter(Protocol):
         wanted: paths of the keys that it reads in a long document. complete: the answer's end was seen.
         arrays: what an answer is that comes as one JSON array: "stream" of events, "items" that are documents, or "".
         plain: an answer that is no JSON at all, such as a text or a sound, is a proper one.
+        chunks: pieces of content seen.
+        text_at: where in the event that passed last a text begins, behind its quote; 0 if that is not known. With any
+            other text, not an empty one, it would have passed as well.
     """
 
     wanted: ClassVar[frozenset[Path]]
     arrays: ClassVar[str]
     plain: bool
     complete: bool
+    chunks: int
+    text_at: int
 
     def headers(self, headers: Mapping[str, str]) -> None:
         """The answer's headers, names in lower case or a mapping that does not mind."""
@@ -81,6 +86,7 @@ class Answer:
         self.complete = False
         self.found = Usage()
         self.chunks = 0
+        self.text_at = 0
         self.streamed = False
         self.final = False
 
@@ -122,6 +128,8 @@ class Answer:
 
 def count(value: object) -> int | None:
     """A token count, or None if it is none."""
+    if type(value) is int and value >= 0:
+        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
@@ -130,9 +138,9 @@ def count(value: object) -> int | None:
 def first(mapping: Mapping[str, Any], *keys: str) -> int | None:
     """The count under the first of these keys that has one."""
     for key in keys:
-        value = count(mapping.get(key))
-        if value is not None:
-            return value
+        value = mapping.get(key)
+        if value is not None and (found := count(value)) is not None:
+            return found
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from pytest_aifootprint.detection.providers.api import ApiRow, Ask, Request
 from pytest_aifootprint.detection.providers.usage import Answer, Usage, first, name, part, together, word
 
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_TEXT = re.compile(rb'"(?:text|thinking|partial_json)" ?: ?"')
 
 
 class AnthropicAnswer(Answer):
@@ -45,6 +47,7 @@ class AnthropicAnswer(Answer):
             return False
         self.streamed = True
         self.chunks += 1
+        self.text_at = match.end() if (match := _TEXT.search(data)) is not None else 0
         return True
 
     def read(self, answer: Mapping[str, Any]) -> None:

@@ -17,6 +17,10 @@ from pytest_aifootprint.detection.providers.usage import Answer, first, name, pa
 _NO_USAGE = re.compile(rb'"usage" ?: ?null')
 # A delta with a text that is not empty, and no object before it.
 _CONTENT = re.compile(rb'"delta" ?: ?\{[^{}\[\]]*?"(?:content|reasoning_content|reasoning|refusal)" ?: ?"[^"]')
+# A delta of a response that tells nothing but itself.
+_DELTA = re.compile(rb'\{"type" ?: ?"response\.[a-z_.]*\.delta"')
+_TELLING = (b'"model"', b'"usage"', b'"response"', b'"choices"')
+_PLAIN = frozenset({"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens"})
 _FINAL = frozenset(
     {
         "response.completed",
@@ -62,15 +66,28 @@ class OpenAIAnswer(Answer):
 
         A quote inside a text is escaped in JSON: what matches here is a key and the beginning of its value.
         """
-        if b'"usage"' in data and data.count(b'"usage"') != len(_NO_USAGE.findall(data)):
+        if not self.streamed or not data.endswith(b"}"):
             return False
-        if self.found.model is None or b'"x_groq"' in data or b'"type"' in data or not data.endswith(b"}"):
+        if not (self._is_delta(data) if b'"type"' in data else self._has_text(data)):
             return False
-        if data.count(b'"delta"') != 1 or _CONTENT.search(data) is None:
-            return False
-        self.streamed = True
         self.chunks += 1
         return True
+
+    def _has_text(self, data: bytes) -> bool:
+        """Whether it is a piece of a chat with a text, and tells no counts."""
+        if b'"usage"' in data and data.count(b'"usage"') != len(_NO_USAGE.findall(data)):
+            return False
+        if self.found.model is None or data.count(b'"delta"') != 1 or (match := _CONTENT.search(data)) is None:
+            return False
+        self.text_at = match.end() - 1
+        return True
+
+    def _is_delta(self, data: bytes) -> bool:
+        """Whether it is a delta of a response, whose type stands first."""
+        if _DELTA.match(data) is None or data.count(b'"type"') != 1:
+            return False
+        self.text_at = 0  # what differs from one to the next is a number, too
+        return not any(key in data for key in _TELLING)
 
     def read(self, answer: Mapping[str, Any]) -> None:
         """Model and counts, in the dialects of those who speak OpenAI's protocol."""
@@ -81,17 +98,18 @@ class OpenAIAnswer(Answer):
             return
         into = first(usage, "prompt_tokens", "input_tokens")
         out = first(usage, "completion_tokens", "output_tokens")
-        details = part(usage, "completion_tokens_details") or part(usage, "output_tokens_details")
-        # Perplexity tells its reasoning beside the counts.
-        reasoning = first(details, "reasoning_tokens") if details else first(usage, "reasoning_tokens")
         total = first(usage, "total_tokens")
+        plain = _PLAIN.issuperset(usage)  # nothing else is told: nothing else is looked for
+        details = {} if plain else part(usage, "completion_tokens_details") or part(usage, "output_tokens_details")
+        # Perplexity tells its reasoning beside the counts.
+        reasoning = None if plain else first(details or usage, "reasoning_tokens")
         if into is None and out is None and total is not None:
             into = total  # rerankers and some embedders give a total only
         # xAI leaves reasoning out of completion_tokens, Mistral its connectors' tokens out of prompt_tokens: the total
         # shows it.
         if reasoning and out is not None and total == together(into, out, reasoning):
             out += reasoning
-        connectors = first(usage, "connector_tokens")
+        connectors = None if plain else first(usage, "connector_tokens")
         if connectors and into is not None and total == together(into, out, connectors):
             into += connectors
         # Gateways that translate Gemini leave its thoughts out, and out of the details: the total shows them
@@ -99,12 +117,15 @@ class OpenAIAnswer(Answer):
         if into is not None and out is not None and total is not None and "gemini" in (found.model or ""):
             thoughts = max(total - into - out, 0)
             out, reasoning = out + thoughts, (reasoning or 0) + thoughts or reasoning
-        cached = part(usage, "prompt_tokens_details") or part(usage, "input_tokens_details")
         found.input_tokens, found.output_tokens, found.reasoning_tokens = into, out, reasoning
+        self.final = out is not None
+        if plain:
+            found.cached_input_tokens = None
+            return
+        cached = part(usage, "prompt_tokens_details") or part(usage, "input_tokens_details")
         found.cached_input_tokens = first(cached, "cached_tokens")
         if found.cached_input_tokens is None:
             found.cached_input_tokens = first(usage, "prompt_cache_hit_tokens")  # DeepSeek
-        self.final = out is not None
 
 
 def _has_content(choice: Mapping[str, Any]) -> bool:

@@ -34,6 +34,20 @@ class Documents:
         self._unread_array = False  # what is scanned is an array of other things than objects
         self._over = False
 
+    def whole(self, answer: bytes) -> bool:
+        """Take an answer that is there as a whole, if it is one short document and nothing else. Else False."""
+        if self.streamed or len(answer) > WHOLE_LIMIT or answer[:1] != b"{":
+            return False
+        try:
+            text = answer.decode("utf-8", "replace")
+            document, end = _DECODER.raw_decode(text)
+        except (ValueError, RecursionError):
+            return False
+        if end != len(text) and text[end:].strip():
+            return False
+        self._only, self.understood = document, True
+        return True
+
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""
         if self._over:

@@ -30,7 +30,7 @@ from counting import (  # type: ignore[import-not-found]  # pytest puts this fol
 # Of one test, at most; counting.py has the words. Counted exactly, so they stand here as they are, of the Python that
 # has most: since 3.12 a comprehension is no call.
 EACH: Mapping[str, Mapping[str, float]] = {
-    "trivial": {"entries": 8, "calls": 45, "c_calls": 43.6, "system": 18, "lines": 255},
+    "trivial": {"entries": 8, "calls": 45, "c_calls": 43.6, "system": 18, "lines": 255.1},
     "verbose": {"entries": 20, "calls": 60, "c_calls": 43.6, "system": 18, "lines": 291.1},
     "fixtures": {"entries": 11, "calls": 72, "c_calls": 61.6, "system": 18, "lines": 339.1},
     "calls": {"entries": 13, "calls": 73, "c_calls": 65.6, "system": 21, "lines": 349.1},

@@ -13,12 +13,13 @@ import importlib
 import itertools
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_aifootprint.meters.nvml import find_nvml
@@ -97,20 +98,34 @@ def play(cards: int, folder: Path, *what: str) -> dict[str, float]:
     return result
 
 
-def main(seconds: int) -> None:
-    """Print the table."""
+def medians(seconds: int, repeats: int) -> Iterator[tuple[int, dict[str, float]]]:
+    """Number of cards, and what was measured with so many."""
     ticks = seconds * 10  # a script has room for 500 lines a card
-    say(f"medians of {REPEATS} runs of {seconds} s")
-    say("cards  us a tick  of a core  longest tick  start: import, cards")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", SOURCE], check=True)
         for cards in CARDS:
             (folder / "script").write_text(script(ticks, cards))
-            runs = [play(cards, folder, "measure", str(ticks)) | play(cards, folder, "start") for _ in range(REPEATS)]
-            mid = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-            tick = f"{mid['mean_us']:9.1f}  {mid['mean_us'] * 10 / 1e6:9.3%}  {mid['longest_us']:9.0f} us"
-            say(f"{cards:5}  {tick}  {mid['import_ms']:.0f} ms, {mid['found_ms']:.1f} ms")
+            runs = [play(cards, folder, "measure", str(ticks)) | play(cards, folder, "start") for _ in range(repeats)]
+            yield cards, {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def share_of_a_card(seconds: int = 20, repeats: int = 3) -> float | None:
+    """What one card more takes of a core, in percent: eight cards less one, by seven. None without a C compiler."""
+    if shutil.which("gcc") is None:
+        return None
+    (few, with_few), (many, with_many) = medians(seconds, repeats)
+    each_us = (with_many["mean_us"] - with_few["mean_us"]) / (many - few)
+    return each_us * 10 / 1e6 * 100  # ten ticks a second
+
+
+def main(seconds: int) -> None:
+    """Print the table."""
+    say(f"medians of {REPEATS} runs of {seconds} s")
+    say("cards  us a tick  of a core  longest tick  start: import, cards")
+    for cards, mid in medians(seconds, REPEATS):
+        tick = f"{mid['mean_us']:9.1f}  {mid['mean_us'] * 10 / 1e6:9.3%}  {mid['longest_us']:9.0f} us"
+        say(f"{cards:5}  {tick}  {mid['import_ms']:.0f} ms, {mid['found_ms']:.1f} ms")
 
 
 def say(line: str) -> None:

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static int started = 0, current = -1, below = -1, retained = 0;
 static double busy_until[2];
@@ -70,6 +69,6 @@ int cuCtxPopCurrent_v2(void **context) {
 int cuCtxSynchronize(void) {
     if (current < 0) return 201;
     note("wait", current);
-    while (now_s() < busy_until[current]) usleep(1000);
+    while (now_s() < busy_until[current]) {} /* spins, as the real one does: a wait takes CPU */
     return 0;
 }

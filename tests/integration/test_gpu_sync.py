@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pytest_aifootprint.session.own_cost import FIRST
+
 SOURCE = Path(__file__).with_name("fake_cuda.c")
 KERNEL_S = 0.4
 
@@ -77,6 +79,48 @@ def test_a_window_ends_when_its_work_on_the_card_does(pytester: pytest.Pytester,
     xml = (pytester.path / "j.xml").read_text()
     assert '<property name="idle" value="1"' in xml  # the fixture's own window contained its work
     assert '<property name="retained" value="0"' in xml
+
+
+def test_what_the_driver_takes_to_wait_is_the_tests(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    """In tests in which our own hooks are weighed as in the others: what is ours would be taken out of a window."""
+    weighed, not_weighed = 1, FIRST + 1
+    pytester.makepyfile(
+        f"""
+        import ctypes, pytest
+
+        @pytest.fixture(scope="module")
+        def launch():
+            lib = ctypes.CDLL("./libcuda.so.1")
+            lib.fake_launch.argtypes = [ctypes.c_double]
+            return lib.fake_launch
+
+        @pytest.mark.parametrize("n", range({FIRST + 4}))
+        def test_it(launch, n):
+            launch({KERNEL_S} if n in ({weighed}, {not_weighed}) else 0.0)
+        """
+    )
+    result = pytester.runpytest_subprocess(
+        "--aifootprint", "--aifootprint-tests=all", "--aifootprint-report=json:r.json", "--aifootprint-gpu-sync=true",
+        *workers, *(("--dist=loadfile",) if workers else ()), "-k", "test_it",
+    )  # fmt: skip
+    result.assert_outcomes(passed=FIRST + 4)
+    report = json.loads((pytester.path / "r.json").read_text())
+    phases = [test["attempts"][0]["phases"] for test in sorted(report["tests"], key=number)]
+    for n, phase in enumerate(phases):
+        waited = n in (weighed, not_weighed)
+        # A spinning process has no whole CPU where others want it, too.
+        assert (phase["call"]["cpu_s"] > KERNEL_S / 4) is waited, n
+        assert 0 <= phase["setup"]["cpu_s"] < KERNEL_S / 4
+        assert 0 <= phase["teardown"]["cpu_s"] < KERNEL_S / 4
+    given = {row["symbol"]: row["central"] for row in report["sheets"]["this machine"]["given"]}
+    terms = report["balance"]["cpu"]
+    others_s = terms["other_tests_j"] / (given["w"] * given.get("PUE_cpu", 1.0))
+    assert others_s == pytest.approx(sum(p["cpu_s"] for phase in phases for p in phase.values()), rel=0.05)
+    assert terms["clamped_j"] < 0.01 * terms["metered_j"]
+
+
+def number(test: dict[str, Any]) -> int:
+    return int(test["nodeid"].partition("[")[2].rstrip("]"))
 
 
 def test_a_context_that_is_nobodys_primary_one_is_waited_for_where_it_is_current(pytester: pytest.Pytester) -> None:

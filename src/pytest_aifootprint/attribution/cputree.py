@@ -10,6 +10,7 @@ or it ended and nobody waited for it (SIGCHLD ignored). From then on it is none 
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 import threading
@@ -17,6 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from types import FunctionType
 
 from pytest_aifootprint.attribution import portable, proc
 from pytest_aifootprint.attribution.proc import Descendant, Key
@@ -248,8 +250,11 @@ def _has_children() -> bool:
 
 def _keep_over_fork(tree: CpuTree) -> None:
     if not _fork_hooks and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
-        _fork_hooks.append(_after_fork)
+        # The interpreter lets go of such a hook last of all. By the globals of this module, whose loader is pytest's,
+        # it would keep every test of the run until then, and Python's last collections of garbage would walk over them.
+        hook = FunctionType(_after_fork.__code__, {"_trees": _trees, "__builtins__": builtins})
+        os.register_at_fork(after_in_child=hook)
+        _fork_hooks.append(hook)
     _trees.add(tree)
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_aifootprint.detection.importing import ImportWatch
 from pytest_aifootprint.detection.recorder import Recorder
 from pytest_aifootprint.detection.seams import ARMED, SEAMS, STANDARD_LIBRARY, UNTRIED, WAITING, Seam
+from pytest_aifootprint.quantities.unfaked import REAL
 
 if TYPE_CHECKING:
     from pytest_aifootprint.detection.http.reading import Listener
@@ -189,9 +190,16 @@ class Seams:
         return dict(self._status)
 
     def _imported(self, name: str, module: ModuleType) -> None:
-        for seam in self._seams:
-            if seam.module == name:
-                self._install(seam, module)
+        # Whoever imports the library, often the first test that uses it, does not pay for what we do about it.
+        recorder = self._arming.recorder
+        booked_ns, began_ns = recorder.own_ns, REAL.thread_time_ns()
+        try:
+            for seam in self._seams:
+                if seam.module == name:
+                    self._install(seam, module)
+        finally:
+            # A seam may import another library that is watched: that was booked by itself.
+            recorder.own_ns += REAL.thread_time_ns() - began_ns - (recorder.own_ns - booked_ns)
 
     def _deaf(self, name: str, error: Exception) -> None:
         for seam in self._seams:

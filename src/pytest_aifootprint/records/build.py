@@ -90,7 +90,8 @@ def build(
     book_servers(collector)
     lanes = list(collector.lanes.values())
     _tell_models(collector, pricer)
-    shares = domain_shares(data, lanes, collector.pids, idle_shared=info.idle_shared)
+    beside = [collector.controller] if collector.controller is not None else []
+    shares = domain_shares(data, lanes, collector.pids, beside=beside, idle_shared=info.idle_shared)
     reserved = reserved_seconds(data, lanes) if info.idle_shared else None
     accounts = Accounts(shares, data, collector.lanes, pricer, reserved)
     ai_tests = [run for run in collector.tests if is_ai(run, collector)]

@@ -142,6 +142,7 @@ class Collector(Struct):
         selected: how many tests of this run the user's expressions of marks mean, by their place in the list; empty if
             no process told. unknown_marks: of each, names that no test has and nobody registered.
         arming_ns: our CPU in the workers until metering began there.
+        controller: what this plugin used in the process that gathers, where that runs no test itself; no spans.
         pids: of the processes that ran tests, by worker; a lost worker has none.
     """
 
@@ -164,6 +165,7 @@ class Collector(Struct):
     left_out: int = 0
     unwatched: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
+    controller: Lane | None = None
     pids: dict[str, int] = field(default_factory=dict)
     loaded: list[Loaded] = field(default_factory=list)
     selected: dict[int, int] = field(default_factory=dict)

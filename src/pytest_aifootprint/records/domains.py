@@ -61,19 +61,27 @@ class MachineData(Struct, frozen=True):
 
 
 def domain_shares(
-    data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, int], *, idle_shared: bool = False
+    data: MachineData,
+    lanes: Sequence[Lane],
+    pids: Mapping[str, int],
+    *,
+    beside: Sequence[Lane] = (),
+    idle_shared: bool = False,
 ) -> list[DomainShares]:
     """Joules by owner in every domain of this machine; ``pids`` of the lanes, by worker.
+
+    ``beside``: lanes of processes of ours that ran no test; they use the CPU, and no card.
 
     With ``idle_shared`` also of what it takes anyway.
     """
     selection = data.selection
     boot_id = selection.host.boot_id
-    shares: list[DomainShares] = [_counter_domain(readings, data, lanes, pids) for readings in data.counters]
+    shares: list[DomainShares] = [_counter_domain(readings, data, lanes, pids, beside) for readings in data.counters]
     metered = {s.domain for s in shares}
     if "cpu" not in metered:
         shares.insert(
-            0, model_shares(selection.cpu_model, lanes, data.duration_s, data.machine_busy_s, boot_id=boot_id)
+            0,
+            model_shares(selection.cpu_model, [*lanes, *beside], data.duration_s, data.machine_busy_s, boot_id=boot_id),
         )
     if "ram" not in metered and (memory := memory_shares(selection.memory_model, data.duration_s)) is not None:
         shares.append(memory)
@@ -105,7 +113,11 @@ def _with_idle(share: DomainShares, data: MachineData, lanes: Sequence[Lane]) ->
 
 
 def _counter_domain(
-    readings: CounterReadings, data: MachineData, lanes: Sequence[Lane], pids: Mapping[str, int]
+    readings: CounterReadings,
+    data: MachineData,
+    lanes: Sequence[Lane],
+    pids: Mapping[str, int],
+    beside: Sequence[Lane],
 ) -> DomainShares:
     selection = data.selection
     boot_id = selection.host.boot_id
@@ -122,7 +134,7 @@ def _counter_domain(
     shares = counter_shares(
         readings,
         data.busy,
-        lanes,
+        lanes if gpu else [*lanes, *beside],
         idle,
         fallback=fallback,
         basis=basis,

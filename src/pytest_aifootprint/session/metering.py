@@ -54,6 +54,7 @@ class Metering:
         seams = Seams.arm(recorder)
         if settings.thread_context:
             seams.follow_threads()
+        recorder.own_ns = 0  # who arms books it all
         return cls(settings, recorder, seams)
 
     def start(self, config: pytest.Config) -> None:
@@ -65,6 +66,8 @@ class Metering:
         if self.role is not None:
             return
         self._began_ns = REAL.thread_time_ns()
+        # Seams that were armed since, as conftests imported their libraries.
+        self.arming_ns += self.recorder.own_ns
         worker = getattr(config, "workerinput", None)
         if worker is not None:
             from pytest_aifootprint.session.worker import Worker
@@ -115,7 +118,7 @@ class Metering:
             presenter.gate = gate
             config.pluginmanager.register(gate, "aifootprint-baseline")
         option = config.option
-        presenter.arming_ns = self._so_far_ns()
+        presenter.arming_ns = self._so_far_ns
         role: Controller | Single
         if getattr(option, "tx", None) and getattr(option, "dist", "no") != "no":
             self.disarm()

@@ -21,6 +21,7 @@ from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
 from pytest_aifootprint.session.children import Children
 from pytest_aifootprint.session.clock import EdgeClock
+from pytest_aifootprint.session.dispatch import runners_calls
 from pytest_aifootprint.session.fixture_hooks import FixtureHooks
 from pytest_aifootprint.session.loose import LooseTests, LooseWatch
 from pytest_aifootprint.session.runner import TestRunner
@@ -65,6 +66,7 @@ class RunningPart:
     def __init__(self, recorder: Recorder, seams: Seams, worker: str = ALONE) -> None:
         """Start this process's clock: metering begins here."""
         self.recorder = recorder
+        recorder.own_ns = 0  # until here it is a part of arming
         recorder.servers = LocalServers(controller=None if worker == ALONE else REAL.getppid())
         self.seams = seams
         self.lane = Lane(worker, boot_id(), start_ns=REAL.monotonic_ns())
@@ -95,6 +97,7 @@ class RunningPart:
         running.subprocesses = self.subprocesses
         running.windows.before_end = self.before_end
         self.runner = TestRunner(running, on_test, on_report)
+        self.runner.calls = runners_calls()
         config.pluginmanager.register(self.left_out, "aifootprint-left-out")
         config.pluginmanager.register(self.runner, RUNNER)
         config.pluginmanager.register(FixtureHooks(running), "aifootprint-fixtures")

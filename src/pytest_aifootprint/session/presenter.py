@@ -65,10 +65,16 @@ class Presenter:
         self._written: Sequence[str] = ()
         self._refused = False
         self._stopped = False
-        # Our CPU outside of the metered time: until it began, and (CPU clock of this thread) from its end on.
-        self.arming_ns = self._stopped_ns = 0
+        # Our CPU outside of the metered time: until it began (told by who armed), and from its end on (this thread's
+        # clock).
+        self.arming_ns: Callable[[], int] = lambda: 0
+        self._armed_ns = self._stopped_ns = 0
         self._started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._started_ns = REAL.monotonic_ns()
+
+    def metering_begins(self) -> None:
+        """From here on our CPU is in the metered time."""
+        self._armed_ns = self.arming_ns()
 
     def limits_of(self, run: TestRun) -> tuple[Limit, ...]:
         """The limits of a test, of each kind the nearest: of its mark; of each test like it; of every AI test."""
@@ -235,7 +241,7 @@ class Presenter:
     def _own_cpu_s(self) -> float:
         """CPU seconds that we used before metering began and, until now, since it ended."""
         ended_ns = REAL.thread_time_ns() - self._stopped_ns
-        return float(self.arming_ns + self.collector.arming_ns + ended_ns) / 1e9
+        return float(self._armed_ns + self.collector.arming_ns + ended_ns) / 1e9
 
     def _amend(self, run: RunFootprint) -> RunFootprint:
         try:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_aifootprint.attribution.lanes import Lane
 from pytest_aifootprint.options.settings import Settings
 from pytest_aifootprint.quantities.unfaked import REAL
 from pytest_aifootprint.records.raw import TestRun
+from pytest_aifootprint.session.clock import EdgeClock
+from pytest_aifootprint.session.own_cost import CALLS_EVERY, FIRST
 from pytest_aifootprint.session.parts import RunningPart
 from pytest_aifootprint.session.presenter import Presenter
 from pytest_aifootprint.session.so_far import SoFar
@@ -55,6 +58,7 @@ class Single:
         collector.lanes[part.lane.worker] = part.lane
         collector.workers[part.lane.worker] = True
         collector.pids[part.lane.worker] = REAL.getpid()
+        presenter.metering_begins()
         presenter.machine.start(part)
         began_ns = REAL.thread_time_ns()
         presenter.before_build.append(self._end)
@@ -102,6 +106,7 @@ class Controller:
     def __init__(self, config: pytest.Config, presenter: Presenter) -> None:
         """Register the half that prints."""
         from pytest_aifootprint.session.direct import DirectCost
+        from pytest_aifootprint.session.dispatch import Unreported, hook_calls
 
         self.presenter = presenter
         self._last: dict[str, TestRun] = {}
@@ -109,10 +114,19 @@ class Controller:
         presenter.before_build.append(self._finish_all)
         self._so_far = SoFar(presenter, lambda: True)
         config.pluginmanager.register(self._so_far, SO_FAR)
-        presenter.machine.start()
-        config.pluginmanager.register(presenter, "aifootprint-presenter")
+        sampler = presenter.machine.sampler
+        self._clock = clock = EdgeClock(lambda: 0, lambda: sampler.cpu_ns)
         # Marks are known to the workers only, so every call report that carries a record is looked at.
-        config.pluginmanager.register(DirectCost(presenter, self._record_of, lambda work: work()), DIRECT)
+        direct = DirectCost(presenter, self._record_of, clock.book)
+        (self._call,) = hook_calls([self, direct], {"pytest_runtest_logreport": {"report": Unreported()}})
+        self._n_reports = 0
+        presenter.metering_begins()
+        presenter.machine.start()
+        presenter.collector.controller = self._lane = Lane(
+            "controller", presenter.machine.selection.host.boot_id, start_ns=REAL.monotonic_ns()
+        )
+        config.pluginmanager.register(presenter, "aifootprint-presenter")
+        config.pluginmanager.register(direct, DIRECT)
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker whether to note its CPU clock at ticks, and which expressions of marks to look for."""
@@ -129,6 +143,9 @@ class Controller:
         if data is None:
             return
         worker = node.gateway.id
+        self._clock.book(self._take_all, worker, data)
+
+    def _take_all(self, worker: str, data: dict[str, Any]) -> None:
         for nodeid, text in data["unsent"]:
             self._take(TestRun.from_wire(text, nodeid, worker))
         self.presenter.collector.end_of_worker(worker, data)
@@ -141,8 +158,14 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Pop the record off the report: kept reports would keep it, too."""
         text = report.__dict__.pop(ATTRIBUTE, None)
-        if text is None:
-            return
+        self._clock.plugin_ns += self._call.mean_ns
+        if text is not None:
+            self._clock.book(self._hear, report, text)
+
+    def _hear(self, report: pytest.TestReport, text: str) -> None:
+        self._n_reports += 1
+        if self._n_reports <= FIRST or not self._n_reports % CALLS_EVERY:
+            self._call.weigh()
         if report.when == "teardown":
             self._take(TestRun.from_wire(text, report.nodeid, _worker_of(report)))
         elif report.when == "call" and report.failed:
@@ -165,6 +188,7 @@ class Controller:
         self._so_far.add(run)
 
     def _finish_all(self) -> None:
+        self._lane.end_ns, self._lane.plugin_ns = REAL.monotonic_ns(), self._clock.own_ns()
         for run in self._last.values():
             self._finish(run)
         self._last.clear()

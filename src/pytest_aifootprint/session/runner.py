@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_aifootprint.options import MARKER
 from pytest_aifootprint.records.raw import TestRun
-from pytest_aifootprint.session.own_cost import EVERY, FIRST, OwnCost
+from pytest_aifootprint.session.own_cost import CALLS_EVERY, EVERY, FIRST, OwnCost
 from pytest_aifootprint.session.running import Running
 from pytest_aifootprint.session.windows import PHASE, OpenTest
+
+if TYPE_CHECKING:
+    from pytest_aifootprint.session.dispatch import HookCall
 
 _REPORT = pytest.TestReport
 
@@ -25,6 +28,7 @@ class TestRunner:
         late_mark: reads the marks of a test again. on_late_mark: called when that gave others.
         on_report: called with each report of a test itself and its record so far. on_test: once a test is over.
         strangers: tests that reported here without having run here. recorder: of this process.
+        calls: of the hooks for a test's protocol, for reports made and for reports told, what pytest's call takes.
     """
 
     __test__ = False
@@ -50,6 +54,7 @@ class TestRunner:
         self._n_tests = 0
         self._begin, self._edge, self._word, self._end = (OwnCost(clock) for _ in range(4))
         self._beside = OwnCost(clock)
+        self.calls: Sequence[HookCall] = ()
 
     @property
     def run(self) -> TestRun | None:
@@ -205,9 +210,18 @@ class TestRunner:
         """A test is over: hand it on."""
         if test.weighed or test.loose:
             self._end.weigh(self._leave, test)
+            if self.calls and (self._n_tests <= FIRST or not self._n_tests % CALLS_EVERY):
+                self._clock.book(self._weigh_calls)
         else:
             self._leave(test)
             self._clock.plugin_ns += self._end.mean_ns
+
+    def _weigh_calls(self) -> None:
+        """What pytest's calls of these hooks take; that of a test's protocol is booked where the test is over."""
+        for call, costs in zip(self.calls, ((self._end,), (self._edge, self._beside), (self._word,)), strict=True):
+            call.weigh()
+            for cost in costs:
+                cost.called_by(call.mean_ns)
 
     def _leave(self, test: OpenTest) -> None:
         recorder, run = self.recorder, test.run

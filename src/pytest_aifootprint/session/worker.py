@@ -24,6 +24,7 @@ class Worker:
 
     def __init__(self, config: pytest.Config, part: RunningPart, arming_ns: int = 0) -> None:
         """Register the hooks of a process that runs tests; ``arming_ns``: our CPU until now."""
+        began_ns = REAL.thread_time_ns()
         self._arming_ns = arming_ns
         self.config = config
         self.part = part
@@ -40,6 +41,7 @@ class Worker:
 
             self._scopes = MarkScopes(*told["scopes"])
         part.begin(config, on_test=self._on_test, on_report=self._on_report, scopes=self._scopes)
+        part.clock.plugin_ns += REAL.thread_time_ns() - began_ns
 
     def _on_report(self, report: pytest.TestReport, run: TestRun) -> None:
         # A call report carries what is known so far: the controller judges limits on it. The teardown report carries

@@ -22,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 
 import calls
+from gpu_sampler import share_of_a_card
 from measuring import machine, others_of
 from overhead import micro, page, plan, sections
 from overhead.environments import OURS, TOOLS, versions
@@ -82,10 +83,12 @@ def _measure(work: Path, say: Callable[[str], None], *, quick: bool, only_instal
     hot = micro.measure(work, quick=quick, say=say)
     say("one call, beside OpenTelemetry's instrumentation")
     compared = calls.compare()
+    say("the sampler with cards, on a fake driver")
+    card_percent = share_of_a_card()
     found, by_name = bench.found, {part.name: part for part in parts}
     sizes = {part.name: part.suite.n for part in parts if part.suite}
     tables: list[Table] = [
-        Goals(found, told, hot, sizes, compared).table(),
+        Goals(found, told, hot, sizes, compared, card_percent).table(),
         sections.on(found), sections.off(found), sections.importing(imported), sections.suites(found, by_name),
         sections.calls(found, by_name), sections.ours(found, by_name), sections.flat(found, by_name),
         sections.honesty(found, told), sections.sampler(found), sections.micro(hot), sections.tools(versions(TOOLS)),

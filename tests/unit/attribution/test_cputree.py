@@ -636,3 +636,19 @@ def test_the_file_of_the_quick_look_is_given_back() -> None:
     tree.close()
     assert open_files() == before
     assert tree.quick_ns() > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="a platform without fork")
+def test_what_is_called_after_a_fork_keeps_no_tests_until_the_interpreters_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module's loader is pytest's, which has the session: Python's last collections would walk over all tests."""
+    hooks: list[Any] = []
+    monkeypatch.setattr(cputree, "_fork_hooks", [])
+    monkeypatch.setattr(os, "register_at_fork", lambda **named: hooks.append(named["after_in_child"]))
+    tree = cputree.CpuTree()
+    forgotten: list[bool] = []
+    monkeypatch.setattr(cputree.CpuTree, "_forget", lambda self: forgotten.append(self is tree))
+    (hook,) = hooks
+    assert hook.__globals__ is not vars(cputree)
+    assert not {"__loader__", "__spec__"} & hook.__globals__.keys()
+    hook()
+    assert True in forgotten

@@ -1,13 +1,15 @@
 """The arithmetic of `make bench`: what is added, what is reached, where it is written."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+import gpu_sampler
 from overhead.figures import Told, a_test, cell, cpu, last, peak_mib
-from overhead.goals import Goal
+from overhead.goals import Goal, Goals
 from overhead.layouts import Suite
 from overhead.page import NoPlaceError, write
 from overhead.plan import PARTS, quick
@@ -104,3 +106,21 @@ def test_a_run_has_the_kernels_account_of_it(tmp_path: Path) -> None:
     found = run([sys.executable, "-c", code], env={"PATH": "/usr/bin:/bin"}, scratch=tmp_path / "run")
     assert found.whole.cpu_s >= 0.2
     assert found.peak_kib > 1000
+
+
+def test_what_a_card_takes_is_a_goal_and_without_a_figure_missed() -> None:
+    def row(percent: float | None) -> list[str]:
+        (found,) = (goal.row for goal in Goals({}, Told({}), {}, {}, {}, percent)._sampler()[1:])
+        return found
+
+    assert row(0.0512)[1:] == ["at most 0.1 %", "0.051 %", "\N{EN DASH}", "reached"]
+    assert row(0.2)[-1] == row(None)[-1] == "**missed**"
+
+
+def test_a_card_takes_what_eight_take_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = [(1, {"mean_us": 50.0}), (8, {"mean_us": 400.0})]
+    monkeypatch.setattr(gpu_sampler, "medians", lambda *_: iter(taken))
+    monkeypatch.setattr(shutil, "which", lambda _: "gcc")
+    assert gpu_sampler.share_of_a_card() == pytest.approx(0.05)  # 50 us ten times a second
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert gpu_sampler.share_of_a_card() is None

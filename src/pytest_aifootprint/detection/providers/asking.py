@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -28,6 +29,7 @@ from pytest_aifootprint.detection.providers.apis import (
 from pytest_aifootprint.detection.providers.hosts import is_local, provider_of
 from pytest_aifootprint.detection.providers.picking import Path
 from pytest_aifootprint.detection.providers.usage import Interpreter
+from pytest_aifootprint.quantities.changed import replace
 
 APIS = (
     jobs.API,
@@ -85,7 +87,7 @@ class Asked(Struct, frozen=True):
     def on_this_machine(self) -> Asked:
         """The same, of a server that turned out to be here."""
         notices = tuple(code for code in self.notices if code != "unknown-provider")
-        return self._replace(provider=LOCAL, local=True, notices=notices)
+        return replace(self, provider=LOCAL, local=True, notices=notices)
 
     def interpreter(self) -> Interpreter:
         """A fresh interpreter for the answer."""
@@ -126,14 +128,14 @@ def asked(match: re.Match[bytes], host: str, body: bytes | None) -> Asked | None
             break
     else:
         return None
-    operation, model, answer, streamed, samples, media_s, notices = ask
+    notices = ask.notices
     if body is None:
         notices = (*notices, "unread-request")
     if request.odd:
         notices = (*notices, ODD_NAME)
     if whose == UNKNOWN:
         notices = (*notices, "unknown-provider")
-    return Asked(operation, whose, model, local, answer, notices, streamed, samples, media_s)
+    return Asked(ask.operation, whose, ask.model, local, ask.answer, notices, ask.streamed, ask.samples, ask.media_s)
 
 
 class _Route(NamedTuple):

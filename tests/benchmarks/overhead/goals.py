@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from calls import Compared
 from overhead import plan
 from overhead.environments import OURS
 from overhead.figures import Found, Told, a_test, added, cpu, last, peak_mib, per_call, wall
@@ -13,6 +13,10 @@ from overhead.layouts import SLEEP_S
 from overhead.micro import Micro
 from overhead.running import Sample
 from tables import Table
+
+if TYPE_CHECKING:
+    # It brings OpenTelemetry along.
+    from calls import Compared
 
 _NONE = "\N{EN DASH}"
 _ACCURACY = "[other document](attribution-accuracy.md), `make bench-attribution`"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from pytest_aifootprint.detection.providers import asking
 from pytest_aifootprint.detection.providers.apis.anthropic import AnthropicAnswer

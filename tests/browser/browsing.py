@@ -43,7 +43,7 @@ def test_asks(n, shared, aifootprint):
 """
 # A short run's tests over and over: what the page holds counts here, the time that a run of so many takes does not.
 MULTIPLIED = f"""
-from dataclasses import replace
+from pytest_aifootprint.quantities.changed import replace
 from pathlib import Path
 
 def pytest_aifootprint_footprint(footprint):

@@ -1,4 +1,4 @@
-"""A record with some of its fields changed."""
+"""A record with some of its fields changed. Not for a ``Range``, which is none: made anew, its value is checked."""
 
 from __future__ import annotations
 

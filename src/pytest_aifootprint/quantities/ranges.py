@@ -146,7 +146,7 @@ UNNAMED = "saved:"
 """How the name of a factor begins that a saved range was given because nobody told its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class ToldRange(Range):
     """A range that somebody else calculated: its ends are theirs to the last digit, whatever its factors come to.
 
@@ -156,6 +156,13 @@ class ToldRange(Range):
     """
 
     ends: tuple[float, float] | None = None
+
+    def __init__(
+        self, central: float, factors: Mapping[str, LogPair] = _NO_FACTORS, ends: tuple[float, float] | None = None
+    ) -> None:
+        """Take all three. Raises ValueError as ``Range`` does."""
+        Range.__init__(self, central, factors)
+        _set(self, "ends", ends)
 
     @property
     def low(self) -> float:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import overload
 
+from pytest_aifootprint.records.collector import EveryTest
 from pytest_aifootprint.records.model import TestFootprint
+from pytest_aifootprint.records.raw import TestRun
 
 _AT_A_TIME = 64
 
@@ -47,3 +49,9 @@ class AllRows(Sequence[TestFootprint]):
         if isinstance(places, range):
             return tuple(self[one] for one in places)
         return self._made.get(places) or self._make(places)
+
+
+def rows_of_all(every: EveryTest, row_of: Callable[[TestRun], TestFootprint], *, all_told: bool) -> AllRows:
+    """The rows of every test; ``all_told``: of any there may be a notice."""
+    kept = {n: run for n in range(len(every)) if (run := every.run(n) if all_told else every.kept(n)) is not None}
+    return AllRows({n: row_of(run) for n, run in kept.items()}, len(every), lambda n: row_of(every.run(n)))

@@ -18,7 +18,7 @@ from pytest_aifootprint.impacts import Pricer
 from pytest_aifootprint.quantities import Notice, Sheet
 from pytest_aifootprint.quantities.changed import replace
 from pytest_aifootprint.records import avoidable
-from pytest_aifootprint.records.collector import AGAIN, Collector, EveryTest
+from pytest_aifootprint.records.collector import AGAIN, Collector
 from pytest_aifootprint.records.cost import Accounts, Cost, sum_costs
 from pytest_aifootprint.records.domains import MachineData, domain_shares, reserved_seconds
 from pytest_aifootprint.records.hardware import hardware_notices, hardware_uses, unattributed_g
@@ -107,7 +107,9 @@ def build(
 
     rows: Sequence[TestFootprint]
     if info.rows == "all":
-        rows = _all_rows(collector.every, row_of, all_told=any(share.unread_s for share in shares))
+        from pytest_aifootprint.records.all_rows import rows_of_all  # seldom asked for
+
+        rows = rows_of_all(collector.every, row_of, all_told=any(share.unread_s for share in shares))
     else:
         rows = tuple(row_of(run) for run in ai_tests if info.rows == "ai" or run.marker is not None)
     ai_owners = {(run.worker, owner) for run in ai_tests for owner in run.owners}
@@ -371,16 +373,6 @@ def _row(  # noqa: PLR0913 - a row is made from all of these
         verdicts=verdicts,
         notices=tuple(sorted(notices)),
     )
-
-
-def _all_rows(
-    every: EveryTest, row_of: Callable[[TestRun], TestFootprint], *, all_told: bool
-) -> Sequence[TestFootprint]:
-    """Of every test; ``all_told``: of any there may be a notice."""
-    from pytest_aifootprint.records.all_rows import AllRows  # seldom asked for
-
-    kept = {n: run for n in range(len(every)) if (run := every.run(n) if all_told else every.kept(n)) is not None}
-    return AllRows({n: row_of(run) for n, run in kept.items()}, len(every), lambda n: row_of(every.run(n)))
 
 
 def _seams(collector: Collector) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pytest_aifootprint.records.model import HERE, RunFootprint
 from pytest_aifootprint.reports import facts, files, formatting, remarks
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.page import data, timeline, view
-from pytest_aifootprint.reports.summary import carbon_central, summarise
+from pytest_aifootprint.reports.summary import carbon_central, ranking, summarise
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -123,7 +123,10 @@ def _context(run: RunFootprint, style: str, script: str) -> dict[str, Any]:
         "sheet": run.sheets.get(HERE),
         "timeline": timeline.timeline(run),
         "terms": timeline.TERM_NAMES,
-        "rows": [(row, test, view.test_bar(test, scale)) for row, test in zip(summary.ranking, tests, strict=True)],
+        # Not the summary's ranking: that of a run without AI calls is empty.
+        "rows": [
+            (row, test, view.test_bar(test, scale)) for row, test in zip(ranking(tests, SHOWN), tests, strict=True)
+        ],
         "n_rows": len(run.tests),
         "scale": scale,
         "models": view.model_rows(run),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_aifootprint.quantities import EXACT_ZERO, Range, difference, total
+from pytest_aifootprint.quantities import EXACT_ZERO, Range, ToldRange, difference, total
 from pytest_aifootprint.quantities.ranges import Difference
 
 
@@ -381,3 +381,11 @@ def test_a_sum_of_the_same_factors_in_another_ratio_is_another_sum() -> None:
         found = (one + other.scale(share)).factors
         assert found["one"][1] == pytest.approx(math.log((2 + share) / (1 + share)))
         assert found["other"][1] == pytest.approx(math.log((1 + 3 * share) / (1 + share)))
+
+
+@pytest.mark.parametrize("central", [-1.0, math.nan, math.inf])
+def test_a_range_that_somebody_told_needs_a_value_as_any_other(central: float) -> None:
+    with pytest.raises(ValueError, match="finite central value"):
+        ToldRange(central, {"a": (-1.0, 1.0)}, (0.0, 1.0))
+    with pytest.raises(ValueError, match="finite central value"):
+        ToldRange(1.0, {"a": (-1.0, 1.0)}, (0.0, 1.0)).scale(central)

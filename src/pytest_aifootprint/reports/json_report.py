@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+
+import msgspec
 
 from pytest_aifootprint.impacts.contract import CallImpact
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
 from pytest_aifootprint.records.amounts import Carbon, Energy, Tokens
-from pytest_aifootprint.records.model import CallFootprint, RunFootprint, TestFootprint
+from pytest_aifootprint.records.model import Attempt, CallFootprint, RunFootprint, TestFootprint
 from pytest_aifootprint.reports import files
 from pytest_aifootprint.reports.files import probe
 from pytest_aifootprint.reports.saved import rows
@@ -66,6 +69,12 @@ def as_dict(run: RunFootprint) -> dict[str, Any]:
     return report
 
 
+class _Edges(msgspec.Struct):
+    low: float
+    central: float
+    high: float
+
+
 class _Tests:
     """Makes the rows of tests as text, a test a line; what several have alike is made once."""
 
@@ -91,7 +100,7 @@ class _Tests:
         return (
             f'{{"nodeid":{_text(test.nodeid)},"worker":{_text(test.worker)},"outcome":{_text(test.outcome)},'
             f'"ai":{"true" if test.ai else "false"},'
-            f'"attempts":{_dumped([rows.attempt_row(attempt) for attempt in test.attempts])},'
+            f'"attempts":{_attempts(test.attempts)},'
             f'"calls":[{",".join(map(self._call, test.calls))}],'
             f'"tokens":{_dumped(rows.tokens_row(test.tokens)) if test.calls else _NO_TOKENS},'
             f'"water_l":{_range(test.water.total)},'
@@ -123,6 +132,14 @@ class _Tests:
         return f"{_dumped(rows.call_facts(priced.call))[:-1]},{price[1:]}"
 
 
+def _attempts(attempts: Sequence[Attempt]) -> str:
+    told = [rows.attempt_row(attempt) for attempt in attempts]
+    if all(type(value) is float for one in attempts for phase in one.phases.values() for value in phase.values()):
+        with suppress(TypeError, ValueError):  # a word that is not ASCII
+            return _encode(told).decode("ascii")
+    return _dumped(told)
+
+
 def _energy(energy: Energy, total: Range) -> str:
     """The domains that there are, null for one that is unknown, and their sum."""
     domains = {domain: _range(value) for domain, value in energy.by_domain.items()}
@@ -152,10 +169,9 @@ def _range(value: Range | None) -> str:
     told = edges(value)
     if told is None:
         return "null"
-    low, central, high = told
     try:
-        return f'{{"low":{_repr(low)},"central":{_repr(central)},"high":{_repr(high)}}}'
-    except TypeError:  # a whole number
+        return _encode(_Edges(*told)).decode("ascii")
+    except TypeError:  # somebody's own kind of number
         return _dumps(ranged(value))
 
 
@@ -186,6 +202,9 @@ def _array(key: str, values: Iterable[str]) -> Iterator[str]:
 
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
 _dumps = _encoder.encode
+# Writes a float six times as fast as float.__repr__, as short, and what JSON cannot say as null. Only for numbers and
+# words: a record of ours it would write as its fields.
+_encode = msgspec.json.Encoder().encode
 _text = json.encoder.encode_basestring_ascii
 _repr = float.__repr__
 _NO_TOKENS = _dumps(rows.tokens_row(Tokens()))

@@ -12,11 +12,11 @@ from overhead.figures import (
     Told,
     a_test,
     added,
+    but_the_first_file,
     cell,
     cpu,
     failure,
     last,
-    last_file,
     peak_mib,
     per_call,
     wall,
@@ -37,14 +37,13 @@ _MICRO = (
 )
 _OTHER_SUITES = (
     "off", "trivial-1000", "trivial-5000", "trivial-20000", "trivial-100000", "trivial-100000, all rows",
-    "http of ours", "http-1000", "streamed", "local", "inprocess of ours", "sleep", "sleep with a counter",
+    "http-1000", "streamed", "local", "inprocess of ours", "sleep", "sleep with a counter",
 )  # fmt: skip
 _CALLING = (
-    ("http of ours", OURS),
-    ("http of ours", plan.OTEL),
+    ("http-1000", OURS),
+    ("http-1000", plan.OTEL),
     ("streamed", OURS),
     ("streamed", plan.OTEL),
-    ("http-1000", OURS),
     ("local", OURS),
     ("inprocess of ours", OURS),
 )
@@ -134,11 +133,13 @@ def _more(part: Part) -> str:
 
 def calls(found: Found, parts: Mapping[str, Part]) -> Table:
     """One call of a test, less the test."""
-    rows = [["one call in each test", "tool", "added, CPU µs", "the last 100 tests"]]
+    rows = [["one call in each test", "tool", "added, CPU µs", "without the first 100 tests"]]
     for name, tool in _CALLING:
         suite = parts[name].suite
         assert suite is not None
-        values = [per_call(found, name, tool, of) for of in (a_test(suite.n), last_file(suite.per_file))]
+        values = [
+            per_call(found, name, tool, of) for of in (a_test(suite.n), but_the_first_file(suite.n - suite.per_file))
+        ]
         texts = [
             failure(found, name, tool) if one is None else f"{one.value:+.0f} ± {one.spread:.0f}" for one in values
         ]

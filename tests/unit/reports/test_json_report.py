@@ -243,6 +243,33 @@ def test_what_json_cannot_say_of_a_phase_is_unknown() -> None:
     assert row["attempts"][0]["phases"] == {"call": {"duration_s": None, "cpu_s": None, "outcome": "x"}}
 
 
+@given(
+    numbers=st.lists(st.floats(), min_size=3, max_size=3),
+    outcome=st.one_of(st.just("passed"), st.text(max_size=5)),
+    odd=st.sampled_from([None, 3, Path("x"), Range(2.0), True]),
+)
+def test_an_attempt_is_told_the_same_by_the_fast_way_and_the_plain_one(
+    numbers: list[float], outcome: str, odd: Any
+) -> None:
+    run = samples.mixed()
+    wall_s, phase_s, cpu_s = numbers
+    phases = {"setup": {"duration_s": phase_s, "cpu_s": cpu_s}, "call": {"cpu_s": odd}}
+    del phases["call" if odd is None else "setup"]
+    attempt = replace(run.tests[0].attempts[0], duration_s=wall_s, outcome=outcome, phases=phases)
+    tests = (replace(run.tests[0], attempts=(attempt,)), *run.tests[1:])
+    (row,) = json_report.as_dict(replace(run, tests=tests))["tests"][0]["attempts"]
+    told = {"attempt": attempt.number, "outcome": outcome, "duration_s": wall_s, "phases": phases}
+    assert row == json.loads(json.dumps(plain(told)))
+
+
+@given(st.floats(min_value=0, max_value=1e300), st.floats(min_value=1, max_value=1e9))
+def test_a_range_comes_back_to_the_last_digit(central: float, spread: float) -> None:
+    run = samples.mixed()
+    value = Grams(Range.times_over(central, spread, "m"))
+    tests = (replace(run.tests[0], avoided_carbon_g=value), *run.tests[1:])
+    assert json_report.as_dict(replace(run, tests=tests))["tests"][0]["avoided_carbon_g"] == ranged(value)
+
+
 def test_one_test_a_line() -> None:
     text = "".join(json_report.chunks(samples.mixed()))
     assert sum(line.startswith('{"nodeid"') for line in text.splitlines()) == 3

@@ -38,6 +38,9 @@ def nodes(booster: Any) -> int:
     """Counted in the text that the library itself dumps: one line a node."""
     return sum(len(tree.splitlines()) for tree in booster.get_dump())
 
+DEPRECATED = pytest.mark.filterwarnings(r"ignore:.*booster=\w+. is deprecated")
+"""Of xgboost 3.4: dart and linear boosters."""
+
 
 class TestInference:
     def test_every_way_to_predict(self, watched: Any, data: Any) -> None:
@@ -60,6 +63,7 @@ class TestInference:
         ],
         ids=["classes", "forest", "dart"],
     )
+    @DEPRECATED
     def test_nodes_of_every_kind_of_tree(self, watched: Any, params: Any, target: Any) -> None:
         booster = xgboost.train({**SMALL, **params}, xgboost.DMatrix(X, target), 3)
         found = watched.only()
@@ -77,6 +81,7 @@ class TestInference:
         xgboost.train(SMALL, data, 0).predict(data)
         assert [(c.parameters, c.steps) for c in watched.calls] == [(0, None)] * 2
 
+    @DEPRECATED
     def test_a_linear_booster_has_its_weights(self, watched: Any, data: Any) -> None:
         xgboost.train({"booster": "gblinear", "nthread": 1}, data, 2)
         assert watched.only().parameters == 6

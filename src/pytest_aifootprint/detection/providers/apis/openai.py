@@ -52,7 +52,8 @@ class OpenAIAnswer(Answer):
     def event(self, event: Mapping[str, Any]) -> None:
         """One event. Chat: choices with deltas. Responses: named events. Usage comes last, if at all."""
         super().event(event)
-        self.read(part(event, "response"))
+        if response := part(event, "response"):
+            self.read(response)
         kind = word(event, "type")
         self.complete = self.complete or kind in _FINAL
         self.chunks += kind.endswith(".delta")

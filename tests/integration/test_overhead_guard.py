@@ -63,6 +63,7 @@ OTHERS = {
     "urllib",
     "urllib.parse",
     "typing_extensions",
+    "_socket",  # of typing_extensions, in Python 3.13
 }
 ENTRY_POINT = {f"pytest_aifootprint{name}" for name in ("", ".plugin", ".options", ".hookspecs")}
 

@@ -38,6 +38,7 @@ def nodes(booster: Any) -> int:
     """Counted in the text that the library itself dumps: one line a node."""
     return sum(len(tree.splitlines()) for tree in booster.get_dump())
 
+
 DEPRECATED = pytest.mark.filterwarnings(r"ignore:.*booster=\w+. is deprecated")
 """Of xgboost 3.4: dart and linear boosters."""
 

@@ -350,7 +350,10 @@ def test_a_mocked_call_has_no_notice_about_numbers_that_it_does_not_have(pyteste
     assert {n["code"] for n in data["notices"]} == {"grid-guessed"}
 
 
-def test_an_unknown_model_is_said_to_be_priced_by_its_class(pytester: pytest.Pytester) -> None:
+def test_an_unknown_model_is_said_to_be_priced_by_its_class(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # a processor may have a long name
     pytester.makepyfile(
         """
         def test_it(aifootprint):

@@ -63,8 +63,9 @@ OTHERS = {
     "urllib",
     "urllib.parse",
     "typing_extensions",
-    "_socket",  # of typing_extensions, in Python 3.13
 }
+if sys.version_info >= (3, 13):
+    OTHERS.add("_socket")  # of typing_extensions
 ENTRY_POINT = {f"pytest_aifootprint{name}" for name in ("", ".plugin", ".options", ".hookspecs")}
 
 SUITES = {

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
+from msgspec import Struct
+from msgspec.json import Encoder
 
 from pytest_aifootprint.impacts.contract import CallImpact
 from pytest_aifootprint.quantities import EXACT_ZERO, Range
@@ -69,7 +70,7 @@ def as_dict(run: RunFootprint) -> dict[str, Any]:
     return report
 
 
-class _Edges(msgspec.Struct):
+class _Edges(Struct):
     low: float
     central: float
     high: float
@@ -202,9 +203,9 @@ def _array(key: str, values: Iterable[str]) -> Iterator[str]:
 
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
 _dumps = _encoder.encode
-# Writes a float six times as fast as float.__repr__, as short, and what JSON cannot say as null. Only for numbers and
-# words: a record of ours it would write as its fields.
-_encode = msgspec.json.Encoder().encode
+# Writes a float as short as float.__repr__ does, faster (timeit, three of a range: 1.6 us, so 0.2), and as null what
+# JSON cannot say. Only for numbers and words: a record of ours it would write as its fields.
+_encode = Encoder().encode
 _text = json.encoder.encode_basestring_ascii
 _repr = float.__repr__
 _NO_TOKENS = _dumps(rows.tokens_row(Tokens()))

@@ -110,8 +110,10 @@ def audit(event, args):
     if event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec", "socket.connect", "socket.getaddrinfo"):
         raise SystemExit(event)
 sys.addaudithook(audit)
-import msgspec  # in Python 3.10 its uuid brings subprocess along
-before = set(sys.modules)
+before = set()
+if sys.version_info < (3, 11):
+    import msgspec  # its uuid brings subprocess along
+    before = set(sys.modules)
 from pathlib import Path
 from pytest_aifootprint.meters.selection import select
 select()

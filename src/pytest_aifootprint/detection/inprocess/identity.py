@@ -93,11 +93,6 @@ class Subjects:
         self._known: dict[int, Subject] = {}
         self._identities: dict[tuple[object, ...], Identity] = {}
 
-    def known(self, model: object) -> Subject | None:
-        """What is known of an object that was looked at before; None of another."""
-        found = self._known.get(id(model))
-        return found if found is not None and found.is_of(model) else None
-
     def of(self, model: Any) -> Subject:
         """What is known of an object."""
         found = self._known.get(id(model))

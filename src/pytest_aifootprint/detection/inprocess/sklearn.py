@@ -116,15 +116,11 @@ class Estimators:
 
     def _replace(self, owner: type, name: str, operation: str) -> None:
         def used(model: Any, done: Done, /) -> None:
-            subject = self._models.known(model)
-            if subject is None:
-                if type(model) not in self._predicting:
-                    return  # a transformer, met through a mixin's method
-                subject = self._models.of(model)
-            elif self._updated and self._updated.pop(id(model), None) is model:
-                self._models.forget(model)
-            samples = batch(done.argument(0, "X"))
-            self._rows.add(operation, subject, done.span, samples=samples, failed=done.failed)
+            if type(model) in self._predicting:  # else a transformer, met through a mixin's method
+                if self._updated and self._updated.pop(id(model), None) is model:
+                    self._models.forget(model)
+                samples = batch(done.argument(0, "X"))
+                self._rows.add(operation, self._models.of(model), done.span, samples=samples, failed=done.failed)
 
         def trained(model: Any, done: Done, /) -> None:
             if self.predicts(model):

@@ -25,6 +25,8 @@ HOUR_NS = 3_600_000_000_000
 TABLES = """
 [tool.aifootprint.hardware]
 machine = "vm"
+watts_per_cpu_second = 1.6
+idle_watts_per_cpu = 0.45
 
 [tool.aifootprint.models."acme/summariser"]
 training_kwh = 100

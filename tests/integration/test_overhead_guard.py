@@ -94,17 +94,10 @@ SUITES = {
         for n in range({n}):
             exec(f"def test_{{n}}(aifootprint): call(aifootprint, {{n}})")
     """,
-    # ecologits is imported here, where nothing is counted yet. The clock goes on a second whenever it is read: how many
-    # parts a timeline has, depends on how long the run is. Classes have fixtures, so that their number grows, too.
+    # ecologits is imported here, where nothing is counted yet. Classes have fixtures, so that their number grows, too.
     "end": """
-        from itertools import count
-
         import ecologits.tracers.utils
         import pytest
-        from pytest_aifootprint.quantities.unfaked import REAL
-
-        seconds = count(REAL.monotonic_ns(), 1_000_000_000)
-        REAL.monotonic_ns = lambda: next(seconds)
 
         @pytest.fixture(scope="class")
         def judge(request):
@@ -286,14 +279,10 @@ def test_the_kernel_is_asked_no_more_often(tmp_path_factory: pytest.TempPathFact
 
 def test_the_end_of_a_run_grows_no_faster_than_the_run(count: Count) -> None:
     """Of each function of the package: twice the tests more, twice the lines more."""
-    options = (*ON, "--aifootprint-tests=all", "--aifootprint-report=json:out.json")
+    options = ("-p", "ticking", *ON, "--aifootprint-tests=all", "--aifootprint-report=json:out.json")
     few, some, many = (count("end", *options, n=n)["main"]["end"] for n in (10, 20, 40))
     assert sum(many.values()) > 40 * 1000
-    steps = {
-        name: (some.get(name, 0) - few.get(name, 0), n - some.get(name, 0))
-        for name, n in many.items()
-        if not name.endswith(" _between")  # once for each tick: it goes by how long the run took
-    }
+    steps = {name: (some.get(name, 0) - few.get(name, 0), n - some.get(name, 0)) for name, n in many.items()}
     most = sorted(steps.items(), key=lambda item: -item[1][1])[:12]
     say(*(f"{second / 20:g} lines a test, of fewer {first / 10:g}: {name}" for name, (first, second) in most))
     assert [name for name, (first, second) in steps.items() if second > 2.2 * first + 100] == []

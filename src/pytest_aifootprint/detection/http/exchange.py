@@ -150,7 +150,7 @@ class Exchange:
         if self._chain or not self._body.whole(answer):
             self.feed(answer)
 
-    def _feed_batch(self) -> None:
+    def _feed_batch(self, *, last: bool = False) -> None:
         batch, self._batch, self._batched = self._batch, [], 0
         body, piece = self._body, batch[0] if len(batch) == 1 else b"".join(batch)
         if body is None:
@@ -159,7 +159,7 @@ class Exchange:
             if self._chain:
                 for decoded in through(self._chain, piece):
                     body.feed(decoded)
-            else:
+            elif not last or not body.whole(piece):
                 body.feed(piece)
         except Exception as error:  # noqa: BLE001 - decoders raise what they like; never into the user's stream
             self._give_up("unknown-encoding" if self._chain else "unknown-format")
@@ -184,7 +184,7 @@ class Exchange:
         self._recorder.done(self)
         usage, streamed = Usage(), False
         if self._batch:
-            self._feed_batch()
+            self._feed_batch(last=True)
         try:
             if self._body is not None:
                 streamed = self._body.streamed

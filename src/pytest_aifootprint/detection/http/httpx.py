@@ -57,8 +57,11 @@ class _Outer(Outer):
         headers = response.headers
         exchange.answered(response.status_code, headers)
         try:
-            content = response.content
+            # What was never read and is open has no content: asking for it makes an exception each time.
+            content = response.content if response.is_closed or response.is_stream_consumed else None
         except self.library.ResponseNotRead:
+            content = None
+        if content is None:
             exchange.encoded(headers.get("content-encoding", ""))
             response.stream = self._tee(response.stream, exchange, self)
             exchange.wait()

@@ -73,12 +73,19 @@ class Body:
             self._framing.feed(piece)
 
     def whole(self, answer: bytes) -> bool:
-        """Take all decoded bytes at once, if that is easy: a short JSON object, said to be one. Else False."""
+        """Take all decoded bytes at once, if that is easy. Else False.
+
+        Easy are a short JSON object, and a stream that is summed up at its end, both said to be one.
+        """
         framing = self._framing
-        if self._begun or type(framing) is not Documents or not framing.whole(answer):
+        if self._begun or not answer:
             return False
-        self._begun = True
-        return True
+        if type(framing) is Events:
+            easy = answer[0] in _EVENT_STREAM_STARTS and framing.whole(answer)
+        else:
+            easy = type(framing) is Documents and framing.whole(answer)
+        self._begun = easy
+        return easy
 
     def end(self) -> None:
         """No more bytes: the body is complete, or was given up."""

@@ -62,6 +62,9 @@ class Interpreter(Protocol):
     def passes(self, data: bytes) -> bool:
         """Whether an event only adds a piece of content. It is then counted, as ``event`` would have, unparsed."""
 
+    def sums_up(self, event: Mapping[str, Any]) -> bool:
+        """Whether all that ``usage`` could tell is in this event, whatever came before it in the stream."""
+
     def done(self) -> None:
         """The stream's end marker, where an API has one."""
 
@@ -108,6 +111,10 @@ class Answer:
 
     def passes(self, data: bytes) -> bool:  # noqa: ARG002 - the contract's
         """No event is passed unread."""
+        return False
+
+    def sums_up(self, event: Mapping[str, Any]) -> bool:  # noqa: ARG002 - the contract's
+        """No event says it all."""
         return False
 
     def done(self) -> None:

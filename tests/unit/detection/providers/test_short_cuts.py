@@ -376,3 +376,57 @@ def test_a_path_is_remembered_for_its_host_and_without_its_query() -> None:
     texts = [thing for thing in held if isinstance(thing, (bytes, str))]
     assert path in texts
     assert not [text for text in texts if "S3CRET" in str(text)]
+
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+SUM = json.dumps({"model": "m", "choices": [], "usage": USAGE}).encode()
+END = b"data: [DONE]\n\n"
+
+
+def at_once(make: Make, data: bytes) -> tuple[bool, dict[str, Any]]:
+    """Whether a stream that is there as a whole was read by its last event alone; and what is known of it."""
+    interpreter = make("chat")
+    body = Body(interpreter, "text/event-stream")
+    easy = body.whole(data)
+    if not easy:
+        body.feed(data)
+    body.end()
+    return easy, said(interpreter, streamed=body.streamed, understood=body.understood) | {"chunks": None}
+
+
+@UNHURRIED
+@given(
+    st.lists(
+        st.sampled_from([HEAD, ONE, SUM, b"{}", b"x", b"[DONE]", b"", b'{"usage":{"total_tokens":9}}']), max_size=4
+    ),
+    st.sampled_from([SUM, SUM + b" ", ONE, SUM[:-1], SUM.replace(b"3", b"null"), SUM.replace(b'"m"', b"null")]),
+    st.sampled_from([b"", b"\n", b"\r\n", b": c\n", b"event: e\n", b"data: {\n", b"x" * WHOLE_LIMIT]),
+    st.sampled_from([b"\n\n", b"\n", b"\r\n\r\n", b"\n\n\n", b"\nid: 1\n\n", b"\nevent: e\n\n"]),
+    st.sampled_from([END, END, END[:-1], b"", END + b"\n", END + sent(ONE), END + sent(SUM.replace(b"4", b"5"))]),
+)
+@example([HEAD, ONE], SUM, b"", b"\n\n", END)
+def test_a_stream_that_is_there_as_a_whole(
+    before: list[bytes], last: bytes, above: bytes, between: bytes, end: bytes
+) -> None:
+    data = sent(*before) + above + b"data: " + last + between + end
+    _, found = at_once(OpenAIAnswer, data)
+    assert found == ours(OpenAIAnswer, data, []) | {"chunks": None}
+
+
+@pytest.mark.parametrize(
+    ("data", "easy"),
+    [
+        (sent(HEAD, ONE, SUM) + END, True),
+        (sent(SUM) + END, False),  # nothing shows that its line began there
+        (sent(HEAD, ONE) + END, False),
+        (sent(HEAD, SUM, ONE) + END, False),
+        (sent(HEAD, SUM), False),
+        (sent(HEAD, SUM.replace(b'{"model"', b'{\n"model"')) + END, False),
+        (sent(HEAD, SUM.replace(b'"completion_tokens": 4, ', b"")) + END, False),
+        (sent(HEAD, SUM.replace(b'"m"', b'"' + b"m" * WHOLE_LIMIT + b'"')) + END, False),
+    ],
+)
+def test_a_stream_that_its_last_event_sums_up(data: bytes, easy: bool) -> None:  # noqa: FBT001 - expected
+    taken, found = at_once(OpenAIAnswer, data)
+    assert taken is easy
+    assert found == ours(OpenAIAnswer, data, []) | {"chunks": None}

@@ -90,6 +90,11 @@ class OpenAIAnswer(Answer):
         self.text_at = 0  # what differs from one to the next is a number, too
         return not any(key in data for key in _TELLING)
 
+    def sums_up(self, event: Mapping[str, Any]) -> bool:
+        """The last event of a chat has the model and all counts, if it was asked for: no other is added to them."""
+        usage = part(event, "usage")
+        return first(usage, "completion_tokens", "output_tokens") is not None and name(event.get("model")) is not None
+
     def read(self, answer: Mapping[str, Any]) -> None:
         """Model and counts, in the dialects of those who speak OpenAI's protocol."""
         found = self.found

@@ -8,6 +8,7 @@ from pytest_aifootprint.detection.providers.picking import WHOLE_LIMIT, Picker, 
 from pytest_aifootprint.detection.providers.usage import Interpreter
 
 _BACKSLASH = 0x5C
+_DONE = b"\n\ndata: [DONE]\n\n"
 
 
 class Events:
@@ -24,6 +25,23 @@ class Events:
         self._data_size = 0
         self._before = self._behind = b""  # what stood around the text of an event that only added that
         self._padded = False
+
+    def whole(self, answer: bytes) -> bool:
+        """Take a stream that is there as a whole, if its last event says all that there is to know. Else False."""
+        if not answer.endswith(_DONE):
+            return False
+        stop = len(answer) - len(_DONE)
+        start = answer.rfind(b"\n\ndata:", 0, stop) + 7
+        line = answer[start:stop]
+        if start < 7 or len(line) > WHOLE_LIMIT or b'"usage"' not in line or b"\n" in line:
+            return False
+        event = parse(line.strip())
+        if event is None or not self.interpreter.sums_up(event):
+            return False
+        self.understood = True
+        self.interpreter.event(event)
+        self.interpreter.done()
+        return True
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""
